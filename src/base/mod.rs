@@ -1,1 +1,13 @@
-//! Layer 0.
+//! Layer 0: what every other layer may lean on and what knows nothing of the store.
+//!
+//! Numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
+//! what a peer may make grow. Everything here is pure: same input, same output, no shared state.
+
+mod float_text;
+
+pub mod crc16;
+pub mod glob;
+pub mod limits;
+pub mod long_double;
+pub mod number;
+pub mod random;

@@ -1,0 +1,40 @@
+//! Limits on what a peer can make grow, all in one place.
+//!
+//! Figures are those of Redis 7.2, so that a client which stays within them there stays within
+//! them here. Those named `_DEFAULT` can be changed by a parameter.
+
+/// The longest inline command, without its line end, in bytes.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most elements of one RESP array request.
+pub const REQUEST_ELEMENTS_MAX: usize = 1024 * 1024;
+
+/// The longest bulk string of a request, and so the longest string value
+/// (`proto-max-bulk-len`), in bytes.
+pub const BULK_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
+
+/// `proto-max-bulk-len` cannot be set lower than this, in bytes.
+pub const BULK_BYTES_MIN: u64 = 1024 * 1024;
+
+/// The most elements of a request before the client has authenticated.
+pub const UNAUTHENTICATED_ELEMENTS_MAX: usize = 10;
+
+/// The longest bulk string of a request before the client has authenticated, in bytes.
+pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16 * 1024;
+
+/// How much a worker reads from one connection before it turns to the next, in bytes.
+pub const TURN_READ_BYTES_MAX: usize = 64 * 1024;
+
+/// The most that may be buffered of a client's unfinished requests
+/// (`client-query-buffer-limit`), in bytes.
+pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+const _: () = {
+    // An unauthenticated client is never allowed more than an authenticated one.
+    assert!(UNAUTHENTICATED_ELEMENTS_MAX < REQUEST_ELEMENTS_MAX);
+    assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN);
+    // The largest single argument must fit into the buffer it is collected in.
+    assert!(BULK_BYTES_DEFAULT < QUERY_BUFFER_BYTES_DEFAULT);
+    // One turn can take in the longest line.
+    assert!(INLINE_BYTES_MAX <= TURN_READ_BYTES_MAX);
+};
