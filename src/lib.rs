@@ -1,4 +1,6 @@
-//! Sanderling: an in-memory data store that speaks the Redis protocol and plain text lines.
+//! Sanderling.
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod store;
+pub mod value;

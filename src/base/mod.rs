@@ -5,9 +5,11 @@
 
 mod float_text;
 
+pub mod clock;
 pub mod crc16;
 pub mod glob;
 pub mod limits;
 pub mod long_double;
 pub mod number;
 pub mod random;
+pub mod sync;

@@ -1,0 +1,148 @@
+//! What a command did, recorded by the view while it happened.
+//!
+//! Handlers never notify, log or signal; they change entries through the view, and the view writes down
+//! what others must learn of it. `exec` drains the record in one place: the log while the shard locks
+//! are still held, everybody else afterwards. What nobody wants is not even written down: [`Wants`]
+//! says, once per command, who is listening.
+
+use smallvec::SmallVec;
+
+use super::shard::Contents;
+use crate::value::Value;
+
+/// A class of keyspace events, as one bit each; the letters are those of `notify-keyspace-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventClass {
+    /// `g`: commands on keys of any type.
+    Generic,
+    /// `$`
+    String,
+    /// `x`: a key was removed because its deadline passed.
+    Expired,
+    /// `n`: a key was created.
+    New,
+    /// `m`: a key was read that does not exist.
+    Miss,
+}
+
+/// A kind of event: its class and the name that subscribers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventKind {
+    pub class: EventClass,
+    pub name: &'static str,
+}
+
+macro_rules! events {
+    ($($constant:ident $class:ident $name:literal;)*) => {
+        $(pub const $constant: EventKind = EventKind { class: EventClass::$class, name: $name };)*
+    };
+}
+
+/// The events of the commands, named as Redis names them.
+pub mod event {
+    use super::{EventClass, EventKind};
+
+    events! {
+        SET         String  "set";
+        APPEND      String  "append";
+        SETRANGE    String  "setrange";
+        INCRBY      String  "incrby";
+        INCRBYFLOAT String  "incrbyfloat";
+        DEL         Generic "del";
+        RENAME_FROM Generic "rename_from";
+        RENAME_TO   Generic "rename_to";
+        MOVE_FROM   Generic "move_from";
+        MOVE_TO     Generic "move_to";
+        COPY_TO     Generic "copy_to";
+        EXPIRE      Generic "expire";
+        PERSIST     Generic "persist";
+        EXPIRED     Expired "expired";
+        NEW         New     "new";
+        KEYMISS     Miss    "keymiss";
+    }
+}
+
+/// A key's bytes, copied; most fit without an allocation.
+pub type KeyBytes = SmallVec<[u8; 24]>;
+
+/// Something happened to a key.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub kind: EventKind,
+    pub db: usize,
+    pub key: KeyBytes,
+}
+
+/// Who is listening at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    pub events: bool,
+    pub log: bool,
+    /// Somebody watches keys, or tracks them in a client-side cache.
+    pub touched: bool,
+}
+
+/// A command as the log must repeat it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogCommand {
+    pub db: usize,
+    pub args: Vec<Vec<u8>>,
+}
+
+/// What was detached under a lock and is freed outside of it. Dropping it frees it.
+pub enum Garbage {
+    Value(Value),
+    Contents(Contents),
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub struct Effects {
+    pub wants: Wants,
+    /// How many changes count towards the next snapshot.
+    pub changes: u64,
+    pub events: Vec<Event>,
+    /// `(database, key)` of everything that changed.
+    pub touched: Vec<(usize, KeyBytes)>,
+    /// Whole databases that changed at once.
+    pub flushed: Vec<usize>,
+    /// Removals of expired keys, which come before the command's own record.
+    pub expirations: Vec<LogCommand>,
+    /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
+    pub rewritten: Option<Vec<LogCommand>>,
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    /// Large values, to be freed by the reaper once no lock is held.
+    pub garbage: Vec<Garbage>,
+}
+
+impl Effects {
+    pub fn new(wants: Wants) -> Effects {
+        Effects { wants, ..Effects::default() }
+    }
+
+    /// Whether the log needs a record.
+    pub fn must_log(&self) -> bool {
+        self.wants.log && (self.changes > 0 || self.rewritten.is_some())
+    }
+
+    pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {
+        if self.wants.events {
+            self.events.push(Event { kind, db, key: KeyBytes::from_slice(key) });
+        }
+    }
+
+    pub(super) fn touch(&mut self, db: usize, key: &[u8]) {
+        self.changes += 1;
+        if self.wants.touched {
+            self.touched.push((db, KeyBytes::from_slice(key)));
+        }
+    }
+
+    pub(super) fn discard(&mut self, value: Option<Value>) {
+        if let Some(value) = value.filter(Value::is_large) {
+            self.garbage.push(Garbage::Value(value));
+        }
+    }
+}

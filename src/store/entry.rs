@@ -1,0 +1,207 @@
+//! Entries as the rest of the server sees them: borrowed from a shard, or taken out of it.
+
+use std::sync::atomic::AtomicU32;
+
+use super::record::{Form, Record};
+use super::shard::Object;
+use crate::value::{Bytes, Value};
+
+/// An entry in its shard. Valid while the shard's lock is held.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    stored: Stored<'a>,
+    access: &'a AtomicU32,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Stored<'a> {
+    Record(Record<'a>),
+    Object(&'a Object),
+}
+
+/// The content of a string entry that is to be written.
+#[derive(Clone, Copy, Debug)]
+pub enum StringRef<'a> {
+    Integer(i64),
+    /// `edited`: it was changed in place, so that even a short one counts as `raw`.
+    Bytes {
+        bytes: &'a [u8],
+        edited: bool,
+    },
+}
+
+/// The value of an entry in its shard.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    Integer(i64),
+    Short { bytes: &'a [u8], edited: bool },
+    Object(&'a Value),
+}
+
+/// The value of an entry outside of any shard.
+#[derive(Clone, Debug)]
+pub enum OwnedValue {
+    Integer(i64),
+    Short { bytes: Box<[u8]>, edited: bool },
+    Object(Value),
+}
+
+/// An entry outside of any shard, without its key.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub value: OwnedValue,
+    /// Unix milliseconds.
+    pub deadline: Option<i64>,
+}
+
+impl<'a> Stored<'a> {
+    #[inline]
+    pub(super) fn key(&self) -> &'a [u8] {
+        match self {
+            Stored::Record(record) => record.key(),
+            Stored::Object(object) => &object.key,
+        }
+    }
+
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<i64> {
+        match self {
+            Stored::Record(record) => record.deadline(),
+            Stored::Object(object) => object.deadline,
+        }
+    }
+
+    #[inline]
+    pub(super) fn value(&self) -> ValueRef<'a> {
+        match self {
+            Stored::Object(object) => ValueRef::Object(&object.value),
+            Stored::Record(record) => match record.form() {
+                Form::Integer => {
+                    let bytes = record.value().try_into().expect("an integer is eight bytes");
+                    ValueRef::Integer(i64::from_le_bytes(bytes))
+                }
+                form => ValueRef::Short { bytes: record.value(), edited: form == Form::Edited },
+            },
+        }
+    }
+
+    /// A copy that shares the payload of an object.
+    pub(super) fn to_owned_entry(self) -> Entry {
+        Entry { value: self.value().to_owned(), deadline: self.deadline() }
+    }
+}
+
+impl ValueRef<'_> {
+    fn to_owned(self) -> OwnedValue {
+        match self {
+            ValueRef::Integer(number) => OwnedValue::Integer(number),
+            ValueRef::Short { bytes, edited } => OwnedValue::Short { bytes: bytes.into(), edited },
+            ValueRef::Object(value) => OwnedValue::Object(value.clone()),
+        }
+    }
+
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            ValueRef::Integer(_) | ValueRef::Short { .. } => "string",
+            ValueRef::Object(value) => value.type_name(),
+        }
+    }
+}
+
+impl OwnedValue {
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            OwnedValue::Integer(number) => ValueRef::Integer(*number),
+            OwnedValue::Short { bytes, edited } => ValueRef::Short { bytes, edited: *edited },
+            OwnedValue::Object(value) => ValueRef::Object(value),
+        }
+    }
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline]
+    pub(super) fn new(stored: Stored<'a>, access: &'a AtomicU32) -> EntryRef<'a> {
+        EntryRef { stored, access }
+    }
+
+    pub fn key(&self) -> &'a [u8] {
+        self.stored.key()
+    }
+
+    /// Unix milliseconds.
+    #[inline]
+    pub fn deadline(&self) -> Option<i64> {
+        self.stored.deadline()
+    }
+
+    #[inline]
+    pub fn is_due(&self, now_ms: i64) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now_ms)
+    }
+
+    #[inline]
+    pub fn value(&self) -> ValueRef<'a> {
+        self.stored.value()
+    }
+
+    /// When or how often the entry was used (see `store::access`).
+    #[inline]
+    pub fn access(&self) -> &'a AtomicU32 {
+        self.access
+    }
+
+    /// A copy that shares the payload of an object.
+    pub fn to_entry(self) -> Entry {
+        self.stored.to_owned_entry()
+    }
+
+    /// Bytes that the entry takes in its shard, its share of the index included.
+    pub fn memory_bytes(&self) -> usize {
+        /// A slot of the table at its average fullness.
+        const SLOT: usize = 12;
+        let volatile = if self.deadline().is_some() { 24 } else { 0 };
+        let stored = match self.stored {
+            Stored::Record(record) => record.bytes().len().next_multiple_of(8),
+            Stored::Object(object) => {
+                size_of::<Object>() + object.key.len() + object.value.heap_bytes()
+            }
+        };
+        SLOT + volatile + stored
+    }
+}
+
+/// A string's content as commands read it.
+#[derive(Clone, Copy, Debug)]
+pub enum Text<'a> {
+    Integer(i64),
+    Short(&'a [u8]),
+    /// Long enough to be shared with a reply instead of copied.
+    Long(&'a Bytes),
+}
+
+impl Text<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Text::Integer(number) => itoa::Buffer::new().format(*number).len(),
+            Text::Short(bytes) => bytes.len(),
+            Text::Long(bytes) => bytes.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls `read` with the bytes, whatever form they are kept in.
+    pub fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Text::Integer(number) => read(itoa::Buffer::new().format(*number).as_bytes()),
+            Text::Short(bytes) => read(bytes),
+            Text::Long(bytes) => read(bytes),
+        }
+    }
+
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.with_bytes(<[u8]>::to_vec)
+    }
+}

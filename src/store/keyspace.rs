@@ -1,0 +1,268 @@
+//! The keyspace: databases of shards, and the gates that let someone have the whole world.
+//!
+//! A database is `shards` locks (1024 by default); databases after the first are allocated when first
+//! written to. The shard of a key is `slot & (shards - 1)`, where the slot is Redis Cluster's.
+//!
+//! **Gates.** Every thread that changes the store owns a gate, a reader-writer lock of its own, and
+//! holds it shared while it executes a batch. Whoever needs everybody else to stand still takes all
+//! gates exclusively: [`Keyspace::world`]. On the ordinary path nobody touches anything shared.
+//!
+//! Invariant: a shard's lock is only taken by a thread that holds its gate (shared) or the world.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use super::hash::{KeyHash, KeyHasher};
+use super::shard::Shard;
+use crate::base::crc16::key_slot;
+use crate::base::sync::{Mutex, MutexGuard, Rank, ReadGuard, RwLock, WriteGuard};
+
+/// Shards of a database.
+pub const SHARDS_DEFAULT: usize = 1024;
+
+/// No entry of the shard has a deadline.
+const NO_DEADLINE: i64 = i64::MAX;
+
+/// A shard's lock and what is known of the shard without taking it.
+#[repr(align(64))]
+pub(super) struct ShardCell {
+    pub lock: RwLock<Shard>,
+    len: AtomicUsize,
+    volatile_len: AtomicUsize,
+    next_deadline: AtomicI64,
+}
+
+impl ShardCell {
+    fn new(hasher: KeyHasher, ordinal: u32) -> ShardCell {
+        ShardCell {
+            lock: RwLock::new(Rank::Shard, ordinal, Shard::new(hasher)),
+            len: AtomicUsize::new(0),
+            volatile_len: AtomicUsize::new(0),
+            next_deadline: AtomicI64::new(NO_DEADLINE),
+        }
+    }
+
+    /// Makes the published figures true again; called before a writer lets go of the lock.
+    pub(super) fn publish(&self, shard: &Shard) {
+        let contents = shard.contents();
+        if self.len.load(Ordering::Relaxed) != contents.len() {
+            self.len.store(contents.len(), Ordering::Relaxed);
+        }
+        if self.volatile_len.load(Ordering::Relaxed) != contents.volatile_len() {
+            self.volatile_len.store(contents.volatile_len(), Ordering::Relaxed);
+        }
+        let next = shard.next_deadline().unwrap_or(NO_DEADLINE);
+        if self.next_deadline.load(Ordering::Relaxed) != next {
+            self.next_deadline.store(next, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A database by its physical number: its shards, once somebody wrote to it.
+struct Database {
+    shards: OnceLock<Box<[ShardCell]>>,
+}
+
+/// See the module's description.
+pub struct Keyspace {
+    databases: Box<[Database]>,
+    /// Logical to physical database numbers; changed by `SWAPDB` only, while it holds the world.
+    order: Box<[AtomicU32]>,
+    shards: usize,
+    hasher: KeyHasher,
+    gates: Box<[RwLock<()>]>,
+    gates_taken: AtomicUsize,
+    exclusivity: Mutex<()>,
+    /// A [`CutState`]. The number is raised only while holding the world.
+    cut: AtomicU64,
+}
+
+/// The newest cut: its number, and whether it is still being read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutState(u64);
+
+impl CutState {
+    const OPEN: u64 = 1;
+
+    pub(super) fn number(self) -> u64 {
+        self.0 >> 1
+    }
+
+    pub(super) fn is_open(self) -> bool {
+        self.0 & CutState::OPEN != 0
+    }
+}
+
+/// Everybody else stands still while this lives.
+pub struct World<'a> {
+    _gates: Vec<WriteGuard<'a, ()>>,
+    _exclusivity: MutexGuard<'a, ()>,
+}
+
+/// The keyspace's figures for `INFO` and `DBSIZE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseCounts {
+    pub keys: usize,
+    pub volatile: usize,
+}
+
+impl Keyspace {
+    /// `shards` must be a power of two up to 16384; `gates` is how many threads may ever change the store.
+    pub fn new(databases: usize, shards: usize, gates: usize, secret: [u8; 16]) -> Keyspace {
+        assert!(shards.is_power_of_two() && shards <= 16_384, "shards are a power of two");
+        let gate = |number| RwLock::new(Rank::Gate, number as u32, ());
+        Keyspace {
+            databases: (0..databases).map(|_| Database { shards: OnceLock::new() }).collect(),
+            order: (0..databases as u32).map(AtomicU32::new).collect(),
+            shards,
+            hasher: KeyHasher::new(secret),
+            gates: (0..gates).map(gate).collect(),
+            gates_taken: AtomicUsize::new(0),
+            exclusivity: Mutex::new(Rank::Exclusivity, ()),
+            cut: AtomicU64::new(0),
+        }
+    }
+
+    pub fn databases(&self) -> usize {
+        self.databases.len()
+    }
+
+    pub fn shards(&self) -> usize {
+        self.shards
+    }
+
+    /// A gate for a thread that will change the store; it keeps it for life.
+    ///
+    /// # Panics
+    /// When more threads ask than the keyspace was made for.
+    pub fn lane(&self) -> Lane<'_> {
+        let number = self.gates_taken.fetch_add(1, Ordering::Relaxed);
+        Lane { gate: self.gates.get(number).expect("there is a gate for every mutating thread") }
+    }
+
+    /// Waits until everybody has finished what they are doing, and keeps them from going on.
+    pub fn world(&self) -> World<'_> {
+        let exclusivity = self.exclusivity.lock();
+        let gates = self.gates.iter().map(RwLock::write).collect();
+        World { _gates: gates, _exclusivity: exclusivity }
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        self.hasher.hash(key)
+    }
+
+    #[inline]
+    pub(super) fn shard_of(&self, key: &[u8]) -> usize {
+        usize::from(key_slot(key)) & (self.shards - 1)
+    }
+
+    pub(super) fn physical(&self, db: usize) -> usize {
+        self.order[db].load(Ordering::Relaxed) as usize
+    }
+
+    /// The shards of a database by its physical number, allocated if need be.
+    pub(super) fn shards_of(&self, physical: usize) -> &[ShardCell] {
+        self.databases[physical].shards.get_or_init(|| {
+            let ordinal = |shard| (physical * self.shards + shard) as u32;
+            (0..self.shards).map(|shard| ShardCell::new(self.hasher, ordinal(shard))).collect()
+        })
+    }
+
+    /// The same, but nothing is allocated: empty for a database that nobody has used.
+    pub(super) fn shards_if_used(&self, physical: usize) -> &[ShardCell] {
+        self.databases[physical].shards.get().map_or(&[], |shards| shards)
+    }
+
+    pub(super) fn cut(&self) -> CutState {
+        CutState(self.cut.load(Ordering::Relaxed))
+    }
+
+    /// Nobody needs to keep anything any more.
+    pub(super) fn end_cut(&self) {
+        self.cut.fetch_and(!CutState::OPEN, Ordering::Relaxed);
+    }
+
+    /// Begins a cut. The caller shows that it holds the world. Returns the physical numbers of all
+    /// databases in logical order, which is how the cut must read them.
+    pub fn begin_cut(&self, _world: &World<'_>) -> Vec<usize> {
+        let number = self.cut().number() + 1;
+        self.cut.store(number << 1 | CutState::OPEN, Ordering::Relaxed);
+        (0..self.databases()).map(|db| self.physical(db)).collect()
+    }
+
+    /// Exchanges two databases.
+    pub(super) fn swap(&self, a: usize, b: usize) {
+        let (of_a, of_b) = (self.physical(a) as u32, self.physical(b) as u32);
+        self.order[a].store(of_b, Ordering::Relaxed);
+        self.order[b].store(of_a, Ordering::Relaxed);
+    }
+
+    /// How many keys a database holds, expired ones that were not removed yet included.
+    pub fn counts(&self, db: usize) -> DatabaseCounts {
+        let mut counts = DatabaseCounts::default();
+        for cell in self.shards_if_used(self.physical(db)) {
+            counts.keys += cell.len.load(Ordering::Relaxed);
+            counts.volatile += cell.volatile_len.load(Ordering::Relaxed);
+        }
+        counts
+    }
+
+    /// Shards that have an entry due at `now_ms`, as `(database, shard)`; and the earliest deadline
+    /// among the others.
+    pub fn due_shards(&self, now_ms: i64) -> (Vec<(usize, usize)>, Option<i64>) {
+        let mut due = Vec::new();
+        let mut next = NO_DEADLINE;
+        for db in 0..self.databases() {
+            for (shard, cell) in self.shards_if_used(self.physical(db)).iter().enumerate() {
+                let deadline = cell.next_deadline.load(Ordering::Relaxed);
+                if deadline <= now_ms {
+                    due.push((db, shard));
+                } else {
+                    next = next.min(deadline);
+                }
+            }
+        }
+        (due, (next != NO_DEADLINE).then_some(next))
+    }
+}
+
+/// Chooses a shard with the probability of its share of all keys; `None` if there are no keys.
+pub(super) fn shard_by_weight(shards: &[ShardCell], random: u64) -> Option<usize> {
+    let total: usize = shards.iter().map(|cell| cell.len.load(Ordering::Relaxed)).sum();
+    let mut rank = (random as usize).checked_rem(total)?;
+    shards.iter().position(|cell| {
+        let len = cell.len.load(Ordering::Relaxed);
+        let found = rank < len;
+        rank = rank.saturating_sub(len);
+        found
+    })
+}
+
+/// A thread's own gate.
+pub struct Lane<'a> {
+    gate: &'a RwLock<()>,
+}
+
+/// A batch of work behind a gate that is held shared.
+pub struct Turn<'a> {
+    lane: &'a Lane<'a>,
+    keyspace: &'a Keyspace,
+    held: Option<ReadGuard<'a, ()>>,
+}
+
+impl<'a> Lane<'a> {
+    pub fn enter(&'a self, keyspace: &'a Keyspace) -> Turn<'a> {
+        Turn { lane: self, keyspace, held: Some(self.gate.read()) }
+    }
+}
+
+impl Turn<'_> {
+    /// Steps out of the own gate, runs `work` while everybody stands still, and steps in again.
+    pub fn exclusively<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> R {
+        self.held = None;
+        let result = work(&self.keyspace.world());
+        self.held = Some(self.lane.gate.read());
+        result
+    }
+}

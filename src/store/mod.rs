@@ -1,0 +1,28 @@
+//! The store: databases of shards, entries, and the locked views through which commands reach them.
+//!
+//! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
+//! recorded) → `walk` (work on whole databases) → `shard` (one lock's worth of entries) → `table`,
+//! `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in progress keeps).
+
+mod access;
+mod cut;
+mod effects;
+mod entry;
+mod hash;
+mod keyspace;
+mod record;
+mod shard;
+mod slab;
+mod snapshot_walk;
+mod table;
+mod view;
+mod walk;
+
+pub use access::{Access, Tracking};
+pub use effects::{
+    Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, Wants, event,
+};
+pub use entry::{Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
+pub use snapshot_walk::CutWalk;
+pub use view::{Deadline, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};

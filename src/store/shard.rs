@@ -1,0 +1,458 @@
+//! A shard: the entries of one part of the keyspace, behind one lock.
+//!
+//! A short string lives in a slab record (`store::record`, `store::slab`); everything else is an
+//! [`Object`] in a dense array. The table (`store::table`) leads from hashes to both, and the expiry
+//! index orders the deadlines of all entries that have one.
+//!
+//! Every change goes through a handful of mutators here. Each first calls [`Shard::before_change`], the
+//! one place where a snapshot in progress gets to see what it must keep (see `store::cut`).
+//!
+//! Nothing in this file knows what time it is: entries past their deadline are found like others, and
+//! the view hides them.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::cut::Cut;
+use super::entry::{Entry, EntryRef, OwnedValue, Stored, StringRef, ValueRef};
+use super::hash::{KeyHash, KeyHasher};
+use super::keyspace::CutState;
+use super::record::{Form, Parts, Record};
+use super::slab::{Cell, Slabs};
+use super::table::{Position, Table};
+use crate::value::Value;
+
+/// Places below this number are indexes into the objects; others are slab cells.
+const OBJECTS_MAX: u32 = 1 << 26;
+
+/// An entry that is no slab record.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub key: Box<[u8]>,
+    pub value: Value,
+    pub deadline: Option<i64>,
+}
+
+/// What a shard holds, apart from its relation to snapshots.
+#[derive(Default)]
+pub struct Contents {
+    table: Table,
+    slabs: Slabs,
+    objects: Vec<Object>,
+    /// `(deadline, hash)` of every entry that has a deadline. Invariant: exactly those.
+    deadlines: BTreeSet<(i64, u64)>,
+}
+
+/// See the module's description.
+pub struct Shard {
+    hasher: KeyHasher,
+    contents: Contents,
+    /// The number of the last cut that this shard knows of.
+    cut_seen: u64,
+    /// What the snapshot in progress still needs from this shard.
+    cut: Option<Box<Cut>>,
+    /// A panic happened while this shard was being changed. It is never read or written again.
+    poisoned: bool,
+}
+
+impl Contents {
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entries have a deadline.
+    pub fn volatile_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Bytes taken from the allocator.
+    pub fn heap_bytes(&self) -> usize {
+        let objects: usize = self.objects.iter().map(|o| o.key.len() + o.value.heap_bytes()).sum();
+        // A B-tree of 16-byte elements is about two thirds full.
+        let deadlines = self.deadlines.len() * 24;
+        self.table.heap_bytes()
+            + self.slabs.heap_bytes()
+            + self.objects.capacity() * size_of::<Object>()
+            + objects
+            + deadlines
+    }
+
+    #[inline]
+    fn key_at(&self, place: u32) -> &[u8] {
+        if place < OBJECTS_MAX {
+            &self.objects[place as usize].key
+        } else {
+            Record::new(self.slabs.get(Cell::from_place(place))).key()
+        }
+    }
+
+    #[inline]
+    fn stored_at(&self, place: u32) -> Stored<'_> {
+        if place < OBJECTS_MAX {
+            Stored::Object(&self.objects[place as usize])
+        } else {
+            Stored::Record(Record::new(self.slabs.get(Cell::from_place(place))))
+        }
+    }
+
+    #[inline]
+    fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Position> {
+        self.table.find(hash.0, |place| self.key_at(place) == key)
+    }
+
+    #[inline]
+    fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+        let at = self.find(hash, key)?;
+        Some(EntryRef::new(self.stored_at(self.table.place(at)), self.table.access(at)))
+    }
+
+    /// Stores parts in a new place: a slab cell if they fit, else an object.
+    fn store(&mut self, parts: Parts<'_>) -> u32 {
+        match parts.size() {
+            Some(size) => {
+                let cell = self.slabs.allocate(size);
+                parts.write(self.slabs.get_mut(cell));
+                cell.to_place()
+            }
+            None => self.store_object(object_from(parts)),
+        }
+    }
+
+    fn store_object(&mut self, object: Object) -> u32 {
+        assert!(self.objects.len() < OBJECTS_MAX as usize, "a shard holds too many objects");
+        self.objects.push(object);
+        (self.objects.len() - 1) as u32
+    }
+
+    /// Frees a place that the table no longer points to; mends the slot of the entry that moved there.
+    fn release(&mut self, place: u32, hasher: &KeyHasher) -> Option<Value> {
+        let (moved_from, value) = if place < OBJECTS_MAX {
+            let object = self.objects.swap_remove(place as usize);
+            let last = self.objects.len() as u32;
+            ((last != place).then_some(last), Some(object.value))
+        } else {
+            (self.slabs.remove(Cell::from_place(place)).map(Cell::to_place), None)
+        };
+        if let Some(from) = moved_from {
+            let hash = hasher.hash(self.key_at(place));
+            let at = self.table.find(hash.0, |candidate| candidate == from);
+            self.table.set_place(at.expect("an entry that moved is in the table"), place);
+        }
+        value
+    }
+
+    fn index_deadline(&mut self, hash: KeyHash, old: Option<i64>, new: Option<i64>) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            let was_there = self.deadlines.remove(&(old, hash.0));
+            debug_assert!(was_there, "every deadline is in the index");
+        }
+        if let Some(new) = new {
+            self.deadlines.insert((new, hash.0));
+        }
+    }
+}
+
+fn object_from(parts: Parts<'_>) -> Object {
+    let bytes = match parts.form {
+        Form::Integer => {
+            let number =
+                i64::from_le_bytes(parts.value.try_into().expect("an integer is eight bytes"));
+            number.to_string().into_bytes()
+        }
+        Form::Plain | Form::Edited => parts.value.to_vec(),
+    };
+    let edited = parts.form == Form::Edited;
+    let value = Value::String { bytes: triomphe::Arc::new(bytes), edited };
+    Object { key: parts.key.into(), value, deadline: parts.deadline }
+}
+
+impl Shard {
+    pub(super) fn new(hasher: KeyHasher) -> Shard {
+        Shard { hasher, contents: Contents::default(), cut_seen: 0, cut: None, poisoned: false }
+    }
+
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    pub(super) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    /// The earliest deadline of all entries, in Unix milliseconds.
+    pub fn next_deadline(&self) -> Option<i64> {
+        self.contents.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    #[inline]
+    pub fn get(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.contents.get(hash, key)
+    }
+
+    /// Visits entries in hash order from `from` on until `budget` were visited; see [`Table::walk`].
+    pub fn walk(
+        &self,
+        from: u64,
+        budget: usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> Option<u64> {
+        let contents = &self.contents;
+        let hash_of = |place| self.hasher.hash(contents.key_at(place)).0;
+        contents.table.walk(from, budget, hash_of, |_, place, access| {
+            let access = AtomicU32::new(access);
+            visit(EntryRef::new(contents.stored_at(place), &access));
+        })
+    }
+
+    /// Some entry, chosen by `random`: uniform over buckets, not exactly over keys.
+    pub fn sample(&self, random: u64) -> Option<EntryRef<'_>> {
+        if self.contents.is_empty() {
+            return None;
+        }
+        let key = self.contents.key_at(self.contents.table.sample(random)?);
+        self.get(self.hasher.hash(key), key)
+    }
+
+    /// Keys whose deadline is at or before `now_ms`, at most `limit`, earliest first.
+    pub fn due_keys(&self, now_ms: i64, limit: usize) -> Vec<Box<[u8]>> {
+        let due = self.contents.deadlines.range(..=(now_ms, u64::MAX)).take(limit);
+        due.filter_map(|&(deadline, hash)| {
+            let contents = &self.contents;
+            let at = contents.table.find(hash, |place| {
+                contents.stored_at(place).deadline() == Some(deadline)
+                    && self.hasher.hash(contents.key_at(place)).0 == hash
+            })?;
+            Some(contents.key_at(contents.table.place(at)).into())
+        })
+        .collect()
+    }
+
+    /// Stores a short or long string under the key, replacing whatever was there. `access` is for a new
+    /// entry; one that is replaced keeps its slot and gets it too. Returns the value that must be freed.
+    pub(super) fn put_string(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        value: StringRef<'_>,
+        deadline: Option<i64>,
+        access: u32,
+    ) -> Option<Value> {
+        let integer;
+        let (form, bytes) = match value {
+            StringRef::Integer(number) => {
+                integer = number.to_le_bytes();
+                (Form::Integer, &integer[..])
+            }
+            StringRef::Bytes { bytes, edited: false } => (Form::Plain, bytes),
+            StringRef::Bytes { bytes, edited: true } => (Form::Edited, bytes),
+        };
+        let parts = Parts { key, form, value: bytes, deadline };
+        self.before_change(hash, key);
+        let Some(at) = self.contents.find(hash, key) else {
+            let place = self.contents.store(parts);
+            self.index_new(hash, place, deadline, access);
+            return None;
+        };
+        self.contents.table.access(at).store(access, Ordering::Relaxed);
+        self.replace_at(hash, at, parts)
+    }
+
+    /// Overwrites in place where the record fits, else moves the entry to a new place.
+    fn replace_at(&mut self, hash: KeyHash, at: Position, parts: Parts<'_>) -> Option<Value> {
+        let contents = &mut self.contents;
+        let place = contents.table.place(at);
+        let old_deadline = contents.stored_at(place).deadline();
+        contents.index_deadline(hash, old_deadline, parts.deadline);
+        match parts.size() {
+            Some(size) if place >= OBJECTS_MAX && Cell::from_place(place).fits(size) => {
+                parts.write(contents.slabs.get_mut(Cell::from_place(place)));
+                None
+            }
+            _ => {
+                let fresh = contents.store(parts);
+                contents.table.set_place(at, fresh);
+                contents.release(place, &self.hasher)
+            }
+        }
+    }
+
+    /// Stores an owned entry under the key, replacing whatever was there; see [`Shard::put_string`].
+    pub(super) fn put_entry(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        entry: Entry,
+        access: u32,
+    ) -> Option<Value> {
+        let Entry { value, deadline } = entry;
+        let value = match value {
+            OwnedValue::Short { bytes, edited } => {
+                let string = StringRef::Bytes { bytes: &bytes, edited };
+                return self.put_string(hash, key, string, deadline, access);
+            }
+            OwnedValue::Integer(number) => {
+                return self.put_string(hash, key, StringRef::Integer(number), deadline, access);
+            }
+            OwnedValue::Object(value) => value,
+        };
+        self.before_change(hash, key);
+        let object = Object { key: key.into(), value, deadline };
+        let Some(at) = self.contents.find(hash, key) else {
+            let place = self.contents.store_object(object);
+            self.index_new(hash, place, deadline, access);
+            return None;
+        };
+        let contents = &mut self.contents;
+        let place = contents.table.place(at);
+        let old_deadline = contents.stored_at(place).deadline();
+        contents.index_deadline(hash, old_deadline, deadline);
+        contents.table.access(at).store(access, Ordering::Relaxed);
+        let fresh = contents.store_object(object);
+        contents.table.set_place(at, fresh);
+        contents.release(place, &self.hasher)
+    }
+
+    fn index_new(&mut self, hash: KeyHash, place: u32, deadline: Option<i64>, access: u32) {
+        let Contents { table, slabs, objects, .. } = &mut self.contents;
+        let hasher = &self.hasher;
+        table.insert(hash.0, place, access, |place| hash_at(slabs, objects, hasher, place));
+        self.contents.index_deadline(hash, None, deadline);
+    }
+
+    /// The object's value, to be changed. `None` if there is no such key or it holds a short string.
+    pub(super) fn value_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<&mut Value> {
+        self.before_change(hash, key);
+        let at = self.contents.find(hash, key)?;
+        let place = self.contents.table.place(at);
+        (place < OBJECTS_MAX).then(|| &mut self.contents.objects[place as usize].value)
+    }
+
+    /// Sets or removes an entry's deadline; false if there is no such key.
+    pub(super) fn set_deadline(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        deadline: Option<i64>,
+    ) -> bool {
+        self.before_change(hash, key);
+        let Some(at) = self.contents.find(hash, key) else { return false };
+        let place = self.contents.table.place(at);
+        if place < OBJECTS_MAX {
+            let object = &mut self.contents.objects[place as usize];
+            let old = std::mem::replace(&mut object.deadline, deadline);
+            self.contents.index_deadline(hash, old, deadline);
+            return true;
+        }
+        let copy = self.contents.slabs.get(Cell::from_place(place)).to_vec();
+        let record = Record::new(&copy);
+        let parts = Parts { key, form: record.form(), value: record.value(), deadline };
+        self.replace_at(hash, at, parts);
+        true
+    }
+
+    /// Removes an entry. `None` if there is none; else the value that must be freed, if it was an object.
+    pub(super) fn remove(&mut self, hash: KeyHash, key: &[u8]) -> Option<Option<Value>> {
+        self.before_change(hash, key);
+        let at = self.contents.find(hash, key)?;
+        let place = self.contents.table.place(at);
+        let deadline = self.contents.stored_at(place).deadline();
+        let Contents { table, slabs, objects, .. } = &mut self.contents;
+        let hasher = &self.hasher;
+        table.remove(hash.0, at, |place| hash_at(slabs, objects, hasher, place));
+        self.contents.index_deadline(hash, deadline, None);
+        Some(self.contents.release(place, &self.hasher))
+    }
+
+    /// Takes everything out at once; the caller frees it outside of the lock.
+    pub(super) fn take_all(&mut self) -> Contents {
+        let contents = std::mem::take(&mut self.contents);
+        match &mut self.cut {
+            Some(cut) => {
+                cut.freeze(contents);
+                Contents::default()
+            }
+            None => contents,
+        }
+    }
+}
+
+fn hash_at(slabs: &Slabs, objects: &[Object], hasher: &KeyHasher, place: u32) -> u64 {
+    let key = if place < OBJECTS_MAX {
+        &*objects[place as usize].key
+    } else {
+        Record::new(slabs.get(Cell::from_place(place))).key()
+    };
+    hasher.hash(key).0
+}
+
+/// A snapshot's access to the shard (see `store::cut`).
+impl Shard {
+    /// Joins the cut if it is new to the shard. Must be called before any change.
+    #[inline]
+    pub(super) fn join_cut(&mut self, cut: CutState) {
+        if self.cut_seen != cut.number() {
+            self.cut_seen = cut.number();
+            self.cut = cut.is_open().then(Box::default);
+        }
+    }
+
+    /// Keeps what the snapshot in progress needs of the entry that is about to change.
+    #[inline]
+    fn before_change(&mut self, hash: KeyHash, key: &[u8]) {
+        if let Some(cut) = &mut self.cut {
+            cut.keep(hash, key, || self.contents.get(hash, key).map(EntryRef::to_entry));
+        }
+    }
+
+    /// Emits up to `budget` entries of the cut that were not emitted yet. True when it has emitted all
+    /// of them; from then on the shard owes the snapshot nothing.
+    pub(super) fn emit_cut(
+        &mut self,
+        budget: usize,
+        emit: &mut dyn FnMut(&[u8], ValueRef<'_>, Option<i64>),
+    ) -> bool {
+        let Some(cut) = &mut self.cut else { return true };
+        let contents = cut.frozen().unwrap_or(&self.contents);
+        let hasher = &self.hasher;
+        let hash_of = |place| hasher.hash(contents.key_at(place)).0;
+        let next = contents.table.walk(cut.position(), budget, hash_of, |_, place, _| {
+            let stored = contents.stored_at(place);
+            if !cut.was_kept(stored.key()) {
+                emit(stored.key(), stored.value(), stored.deadline());
+            }
+        });
+        match next {
+            Some(position) => {
+                cut.advance(position);
+                false
+            }
+            None => {
+                cut.emit_kept(emit);
+                self.cut = None;
+                true
+            }
+        }
+    }
+
+    /// Forgets what was kept for a snapshot that was given up.
+    pub(super) fn leave_cut(&mut self) {
+        self.cut = None;
+    }
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table::new()
+    }
+}

@@ -1,0 +1,460 @@
+//! What a command may see and change: the shards of its declared keys, locked.
+//!
+//! `exec` computes the keys that the command's row declares, and [`View::lock`] takes the locks of all
+//! their shards in ascending order before the handler runs. The handler reads and changes entries
+//! through [`Key`]s, which only a locked view hands out; a key that was not declared cannot be reached.
+//! Commands on the whole database lock no key and walk shard by shard instead (`store::walk`).
+//!
+//! An entry past its deadline is never seen: reads skip it, writes remove it first and record that.
+//! Everything the view does is recorded in [`Effects`]; nothing is sent anywhere from here.
+
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+
+use super::access::Access;
+use super::effects::{Effects, EventKind, LogCommand, Wants, event};
+use super::entry::{Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+use super::hash::KeyHash;
+use super::keyspace::{Keyspace, ShardCell};
+use super::shard::Shard;
+use crate::base::sync::{ReadGuard, WriteGuard};
+use crate::value::{Bytes, Value};
+
+/// Whether a command may change what it locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Read,
+    Write,
+}
+
+/// A key that a command declared.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredKey<'a> {
+    pub bytes: &'a [u8],
+    /// Logical number of the database that it is in.
+    pub db: usize,
+    /// Number of the argument that it is.
+    pub arg: usize,
+}
+
+/// A key whose shard is locked in this view.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    pub bytes: &'a [u8],
+    pub db: usize,
+    hash: KeyHash,
+    held: usize,
+}
+
+/// What a value held instead of a string. The client hears `WRONGTYPE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What becomes of an entry's deadline when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    Keep,
+    Clear,
+    /// Unix milliseconds.
+    At(i64),
+}
+
+enum Held<'a> {
+    Read(ReadGuard<'a, Shard>),
+    Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Held::Write { guard, cell } = self {
+            cell.publish(guard);
+            if std::thread::panicking() {
+                guard.poison();
+            }
+        }
+    }
+}
+
+/// See the module's description.
+pub struct View<'a> {
+    pub(super) keyspace: &'a Keyspace,
+    pub(super) now_ms: i64,
+    pub(super) access: Access,
+    /// The session's selected database.
+    pub db: usize,
+    held: SmallVec<[(u32, Held<'a>); 1]>,
+    keys: SmallVec<[(usize, Key<'a>); 2]>,
+    pub effects: Effects,
+}
+
+/// A shard that the command needs was damaged by a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poisoned;
+
+impl<'a> View<'a> {
+    /// A view that holds no locks yet.
+    pub fn new(
+        keyspace: &'a Keyspace,
+        db: usize,
+        now_ms: i64,
+        access: Access,
+        wants: Wants,
+    ) -> View<'a> {
+        View {
+            keyspace,
+            now_ms,
+            access,
+            db,
+            held: SmallVec::new(),
+            keys: SmallVec::new(),
+            effects: Effects::new(wants),
+        }
+    }
+
+    /// Locks the shards of all declared keys, in order.
+    pub fn lock(&mut self, declared: &[DeclaredKey<'a>], mode: Mode) -> Result<(), Poisoned> {
+        debug_assert!(self.held.is_empty(), "a view locks once");
+        for key in declared {
+            let ordinal = self.ordinal(key);
+            let hash = self.keyspace.hash(key.bytes);
+            let held = ordinal as usize;
+            self.keys.push((key.arg, Key { bytes: key.bytes, db: key.db, hash, held }));
+        }
+        match &self.keys[..] {
+            [] => Ok(()),
+            [(_, only)] => {
+                let ordinal = only.held as u32;
+                self.keys[0].1.held = 0;
+                self.hold(ordinal, mode)
+            }
+            _ => self.lock_many(mode),
+        }
+    }
+
+    fn lock_many(&mut self, mode: Mode) -> Result<(), Poisoned> {
+        let mut ordinals: SmallVec<[u32; 16]> =
+            self.keys.iter().map(|(_, key)| key.held as u32).collect();
+        ordinals.sort_unstable();
+        ordinals.dedup();
+        for (_, key) in &mut self.keys {
+            let held = ordinals.binary_search(&(key.held as u32));
+            key.held = held.expect("every key's shard is among the ordinals");
+        }
+        ordinals.into_iter().try_for_each(|ordinal| self.hold(ordinal, mode))
+    }
+
+    fn ordinal(&self, key: &DeclaredKey<'_>) -> u32 {
+        let shard = self.keyspace.shard_of(key.bytes);
+        (self.keyspace.physical(key.db) * self.keyspace.shards() + shard) as u32
+    }
+
+    pub(super) fn hold(&mut self, ordinal: u32, mode: Mode) -> Result<(), Poisoned> {
+        let shards = self.keyspace.shards();
+        let cell = &self.keyspace.shards_of(ordinal as usize / shards)[ordinal as usize % shards];
+        let held = match mode {
+            Mode::Read => Held::Read(cell.lock.read()),
+            Mode::Write => {
+                let mut guard = cell.lock.write();
+                guard.join_cut(self.keyspace.cut());
+                Held::Write { guard, cell }
+            }
+        };
+        let poisoned = match &held {
+            Held::Read(guard) => guard.is_poisoned(),
+            Held::Write { guard, .. } => guard.is_poisoned(),
+        };
+        self.held.push((ordinal, held));
+        if poisoned { Err(Poisoned) } else { Ok(()) }
+    }
+
+    /// Lets go of all locks; the recorded effects stay.
+    pub fn unlock(&mut self) {
+        self.held.clear();
+        self.keys.clear();
+    }
+
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The declared key that is argument number `arg` (the first, if it was declared twice).
+    pub fn key_at(&self, arg: usize) -> Option<Key<'a>> {
+        self.keys.iter().find(|(number, _)| *number == arg).map(|(_, key)| *key)
+    }
+
+    /// The declared key number `index`, in the order of declaration.
+    pub fn declared(&self, index: usize) -> Option<Key<'a>> {
+        self.keys.get(index).map(|(_, key)| *key)
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    fn shard(&self, key: &Key<'_>) -> &Shard {
+        match &self.held[key.held].1 {
+            Held::Read(guard) => guard,
+            Held::Write { guard, .. } => guard,
+        }
+    }
+
+    fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+        match &mut self.held[key.held].1 {
+            Held::Write { guard, .. } => guard,
+            Held::Read(_) => unreachable!("only rows flagged WRITE change entries"),
+        }
+    }
+
+    pub(super) fn only_shard(&self) -> &Shard {
+        match &self.held[..] {
+            [(_, Held::Read(guard))] => guard,
+            [(_, Held::Write { guard, .. })] => guard,
+            _ => unreachable!("one shard is held"),
+        }
+    }
+
+    pub(super) fn only_shard_mut(&mut self) -> &mut Shard {
+        match &mut self.held[..] {
+            [(_, Held::Write { guard, .. })] => guard,
+            _ => unreachable!("one shard is held for writing"),
+        }
+    }
+
+    pub(super) fn key_of_only_shard<'b>(&self, db: usize, bytes: &'b [u8]) -> Key<'b> {
+        Key { bytes, db, hash: self.keyspace.hash(bytes), held: 0 }
+    }
+}
+
+/// Reading.
+impl View<'_> {
+    /// The entry as it is, without counting the access.
+    pub fn peek(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.shard(key).get(key.hash, key.bytes).filter(|entry| !entry.is_due(self.now_ms))
+    }
+
+    /// The entry, counted as an access to it, and as a hit or a miss.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let found = self.touch_access(key);
+        if found {
+            self.effects.hits += 1;
+            return self.shard(key).get(key.hash, key.bytes);
+        }
+        self.effects.misses += 1;
+        self.effects.event(event::KEYMISS, key.db, key.bytes);
+        None
+    }
+
+    fn touch_access(&self, key: &Key<'_>) -> bool {
+        match self.peek(key) {
+            Some(entry) => {
+                self.access.touch(entry.access());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The entry's string content, counted like [`View::read`].
+    #[inline]
+    pub fn string(&mut self, key: &Key<'_>) -> Result<Option<Text<'_>>, WrongType> {
+        self.read(key).map(text_of).transpose()
+    }
+
+    /// The entry's string content before a change: an access, but neither hit nor miss.
+    pub fn string_for_change(&mut self, key: &Key<'_>) -> Result<Option<Text<'_>>, WrongType> {
+        self.touch_access(key);
+        self.peek(key).map(text_of).transpose()
+    }
+
+    pub fn exists(&self, key: &Key<'_>) -> bool {
+        self.peek(key).is_some()
+    }
+
+    /// A copy of the entry that shares a large payload.
+    pub fn copy(&self, key: &Key<'_>) -> Option<Entry> {
+        self.peek(key).map(EntryRef::to_entry)
+    }
+}
+
+fn text_of(entry: EntryRef<'_>) -> Result<Text<'_>, WrongType> {
+    match entry.value() {
+        ValueRef::Integer(number) => Ok(Text::Integer(number)),
+        ValueRef::Short { bytes, .. } => Ok(Text::Short(bytes)),
+        ValueRef::Object(Value::String { bytes, .. }) => Ok(Text::Long(bytes)),
+    }
+}
+
+/// Changing. Every method first removes the entry if its deadline has passed.
+impl View<'_> {
+    /// Removes the entry if its deadline has passed, and records that.
+    fn settle(&mut self, key: &Key<'_>) {
+        let due =
+            self.shard(key).get(key.hash, key.bytes).is_some_and(|entry| entry.is_due(self.now_ms));
+        if due {
+            self.expire(key);
+        }
+    }
+
+    pub(super) fn expire(&mut self, key: &Key<'_>) {
+        let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+        self.effects.discard(value);
+        self.effects.expired += 1;
+        self.effects.touch(key.db, key.bytes);
+        self.effects.event(event::EXPIRED, key.db, key.bytes);
+        if self.effects.wants.log {
+            let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
+            self.effects.expirations.push(LogCommand { db: key.db, args });
+        }
+    }
+
+    fn deadline_for(&self, key: &Key<'_>, deadline: Deadline) -> Option<i64> {
+        match deadline {
+            Deadline::Keep => self.peek(key).and_then(|entry| entry.deadline()),
+            Deadline::Clear => None,
+            Deadline::At(unix_ms) => Some(unix_ms),
+        }
+    }
+
+    /// Stores a string under the key, whatever was there.
+    pub fn put_string(
+        &mut self,
+        key: &Key<'_>,
+        value: StringRef<'_>,
+        deadline: Deadline,
+        kind: EventKind,
+    ) {
+        self.settle(key);
+        let is_new = self.wants_new_event(key);
+        let deadline = self.deadline_for(key, deadline);
+        let access = self.access.initial();
+        let old = self.shard_mut(key).put_string(key.hash, key.bytes, value, deadline, access);
+        self.effects.discard(old);
+        self.changed(key, kind, is_new);
+    }
+
+    /// Stores an entry that was taken or copied from elsewhere.
+    pub fn put_entry(&mut self, key: &Key<'_>, entry: Entry, kind: EventKind) {
+        self.settle(key);
+        let is_new = self.wants_new_event(key);
+        let access = self.access.initial();
+        let old = self.shard_mut(key).put_entry(key.hash, key.bytes, entry, access);
+        self.effects.discard(old);
+        self.changed(key, kind, is_new);
+    }
+
+    fn wants_new_event(&self, key: &Key<'_>) -> bool {
+        self.effects.wants.events && !self.exists(key)
+    }
+
+    fn changed(&mut self, key: &Key<'_>, kind: EventKind, is_new: bool) {
+        self.effects.touch(key.db, key.bytes);
+        if is_new {
+            self.effects.event(event::NEW, key.db, key.bytes);
+        }
+        self.effects.event(kind, key.db, key.bytes);
+    }
+
+    /// Lets `edit` change the bytes of the string (empty if there was none) and stores the result.
+    /// A long string is changed in place, unless somebody else holds it.
+    pub fn edit_string(
+        &mut self,
+        key: &Key<'_>,
+        kind: EventKind,
+        edit: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<usize, WrongType> {
+        self.settle(key);
+        if let Some(Value::String { bytes, edited }) =
+            self.shard_mut(key).value_mut(key.hash, key.bytes)
+        {
+            let bytes: &mut Vec<u8> = Bytes::make_mut(bytes);
+            edit(bytes);
+            *edited = true;
+            let len = bytes.len();
+            self.changed(key, kind, false);
+            return Ok(len);
+        }
+        let mut bytes = self.string_for_change(key)?.map(|text| text.to_vec()).unwrap_or_default();
+        edit(&mut bytes);
+        self.put_string(
+            key,
+            StringRef::Bytes { bytes: &bytes, edited: true },
+            Deadline::Keep,
+            kind,
+        );
+        Ok(bytes.len())
+    }
+
+    /// Removes the entry; tells whether there was one.
+    pub fn remove(&mut self, key: &Key<'_>, kind: EventKind) -> bool {
+        self.settle(key);
+        let Some(old) = self.shard_mut(key).remove(key.hash, key.bytes) else { return false };
+        self.effects.discard(old);
+        self.changed(key, kind, false);
+        true
+    }
+
+    /// Takes the entry out; see [`View::remove`].
+    pub fn take(&mut self, key: &Key<'_>, kind: EventKind) -> Option<Entry> {
+        self.settle(key);
+        let entry = self.copy(key)?;
+        self.shard_mut(key).remove(key.hash, key.bytes);
+        self.changed(key, kind, false);
+        Some(entry)
+    }
+
+    /// Sets or removes the deadline; false if there is no such key.
+    pub fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<i64>, kind: EventKind) -> bool {
+        self.settle(key);
+        let found = self.shard_mut(key).set_deadline(key.hash, key.bytes, deadline);
+        if found {
+            self.changed(key, kind, false);
+        }
+        found
+    }
+
+    /// A further event of a change that was recorded already (`SET k v EX 1` is `set` and `expire`).
+    pub fn also(&mut self, key: &Key<'_>, kind: EventKind) {
+        self.effects.event(kind, key.db, key.bytes);
+    }
+
+    /// Removes the entry if its deadline has passed, for commands that look before they change.
+    pub fn drop_if_due(&mut self, key: &Key<'_>) {
+        self.settle(key);
+    }
+
+    /// States what the log must repeat instead of the command as it came. Built only if a log wants it.
+    pub fn log_instead<A: AsRef<[u8]>>(&mut self, args: impl FnOnce() -> Vec<A>) {
+        if self.effects.wants.log {
+            let args = args().iter().map(|arg| arg.as_ref().to_vec()).collect();
+            let command = LogCommand { db: self.db, args };
+            self.effects.rewritten.get_or_insert_default().push(command);
+        }
+    }
+
+    /// Marks the access time as if the key was used; false if there is no such key.
+    pub fn touch(&mut self, key: &Key<'_>) -> bool {
+        self.touch_access(key)
+    }
+
+    /// The entry's access word as a number, for `OBJECT IDLETIME` and `FREQ`.
+    pub fn access_of(&self, key: &Key<'_>) -> Option<u32> {
+        self.peek(key).map(|entry| entry.access().load(Ordering::Relaxed))
+    }
+}
+
+/// The integer that bytes stand for, if storing it as one gives back the same bytes.
+pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
+    match crate::base::number::parse_i64(bytes) {
+        Some(number) => StringRef::Integer(number),
+        None => StringRef::Bytes { bytes, edited: false },
+    }
+}
+
+impl OwnedValue {
+    pub fn type_name(&self) -> &'static str {
+        self.as_ref().type_name()
+    }
+}

@@ -1,0 +1,189 @@
+//! Work on whole databases: a view that holds no keys walks shard by shard.
+//!
+//! A cursor of `SCAN` is `shard (14 bits) · hash prefix (48 bits)`, and 0 both begins and ends a scan.
+//! It names a point in the order of hashes, so it stays valid whatever grows, shrinks or is deleted in
+//! the meantime, and a full scan returns every key that was there throughout exactly once.
+
+use super::effects::Garbage;
+use super::entry::EntryRef;
+use super::keyspace::World;
+use super::view::{Mode, Poisoned, View};
+
+const HASH_BITS: u32 = 48;
+/// Entries emitted or removed per acquisition of a shard's lock, so that nobody waits long for it.
+const SLICE: usize = 256;
+
+/// A place in a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    shard: usize,
+    hash: u64,
+}
+
+impl Cursor {
+    fn decode(cursor: u64) -> Cursor {
+        Cursor { shard: (cursor >> HASH_BITS) as usize, hash: cursor << (64 - HASH_BITS) }
+    }
+
+    /// The hash is rounded down: a few entries may come twice to the scan, never none.
+    fn encode(self) -> u64 {
+        (self.shard as u64) << HASH_BITS | self.hash >> (64 - HASH_BITS)
+    }
+}
+
+impl View<'_> {
+    /// Visits about `budget` live entries of the database from `cursor` on; returns the next cursor, 0
+    /// at the end. Empty shards on the way are passed over, but at most `budget * 16` of them.
+    pub fn scan(
+        &mut self,
+        cursor: u64,
+        budget: usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> Result<u64, Poisoned> {
+        let mut at = Cursor::decode(cursor);
+        let mut visited = 0;
+        let mut passed_over = 0;
+        while at.shard < self.keyspace.shards() && self.is_used() {
+            let now_ms = self.now_ms;
+            let next = self.with_shard(self.db, at.shard, Mode::Read, |view| {
+                view.only_shard().walk(at.hash, budget - visited, |entry| {
+                    visited += 1;
+                    if !entry.is_due(now_ms) {
+                        visit(entry);
+                    }
+                })
+            })?;
+            at = match next {
+                Some(hash) => Cursor { shard: at.shard, hash },
+                None => Cursor { shard: at.shard + 1, hash: 0 },
+            };
+            passed_over += 1;
+            if visited >= budget || passed_over >= budget.saturating_mul(16) {
+                break;
+            }
+        }
+        let ended = at.shard >= self.keyspace.shards() || !self.is_used();
+        Ok(if ended { 0 } else { at.encode() })
+    }
+
+    /// Visits every live entry of the database, shard by shard.
+    pub fn for_each(&mut self, mut visit: impl FnMut(EntryRef<'_>)) -> Result<(), Poisoned> {
+        let mut cursor = 0;
+        loop {
+            cursor = self.scan(cursor, SLICE, &mut visit)?;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        !self.keyspace.shards_if_used(self.keyspace.physical(self.db)).is_empty()
+    }
+
+    /// Holds one shard for the time of `work`.
+    fn with_shard<R>(
+        &mut self,
+        db: usize,
+        shard: usize,
+        mode: Mode,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> Result<R, Poisoned> {
+        debug_assert!(self.holds_nothing(), "walking and declared keys exclude each other");
+        let ordinal = self.keyspace.physical(db) * self.keyspace.shards() + shard;
+        let held = self.hold(ordinal as u32, mode);
+        let result = held.map(|()| work(self));
+        self.unlock();
+        result
+    }
+
+    /// Some live key of the database; `random` supplies random numbers. Redis picks a bucket and then
+    /// one of its entries; this picks a shard by its share of the keys, then a bucket.
+    pub fn random_key(
+        &mut self,
+        mut random: impl FnMut() -> u64,
+    ) -> Result<Option<Vec<u8>>, Poisoned> {
+        /// After this many expired keys in a row, any live key will do.
+        const TRIES: usize = 100;
+        for _ in 0..TRIES {
+            let shards = self.keyspace.shards_if_used(self.keyspace.physical(self.db));
+            let Some(shard) = super::keyspace::shard_by_weight(shards, random()) else {
+                return Ok(None);
+            };
+            let (now_ms, number) = (self.now_ms, random());
+            let key = self.with_shard(self.db, shard, Mode::Read, |view| {
+                let entry = view.only_shard().sample(number).filter(|entry| !entry.is_due(now_ms));
+                entry.map(|entry| entry.key().to_vec())
+            })?;
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        let mut first = None;
+        self.for_each(|entry| {
+            first.get_or_insert_with(|| entry.key().to_vec());
+        })?;
+        Ok(first)
+    }
+
+    /// Empties databases at once, for everybody at the same instant. Returns how many keys went.
+    pub fn flush(&mut self, databases: impl IntoIterator<Item = usize>, _world: &World<'_>) -> u64 {
+        let mut removed = 0;
+        for db in databases {
+            self.effects.flushed.push(db);
+            removed += self.flush_one(db);
+        }
+        self.effects.changes += removed.max(1);
+        removed
+    }
+
+    fn flush_one(&mut self, db: usize) -> u64 {
+        if self.keyspace.counts(db).keys == 0 {
+            return 0;
+        }
+        let mut removed = 0;
+        for shard in 0..self.keyspace.shards() {
+            // A poisoned shard is emptied too: this is how an operator gets rid of the damage.
+            let taken = self.with_shard(db, shard, Mode::Write, |view| {
+                removed += view.only_shard().contents().len() as u64;
+                view.only_shard_mut().take_all()
+            });
+            self.effects.garbage.extend(taken.map(Garbage::Contents));
+        }
+        removed
+    }
+
+    /// Exchanges two databases for everybody at the same instant.
+    pub fn swap(&mut self, a: usize, b: usize, _world: &World<'_>) {
+        self.keyspace.swap(a, b);
+        self.effects.changes += 1;
+        self.effects.flushed.extend([a, b]);
+    }
+
+    /// Removes entries of one shard whose deadline has passed, at most `limit`; tells how many.
+    pub fn expire_due(&mut self, db: usize, shard: usize, limit: usize) -> Result<usize, Poisoned> {
+        let now_ms = self.now_ms;
+        self.with_shard(db, shard, Mode::Write, |view| {
+            let due = view.only_shard_mut().due_keys(now_ms, limit);
+            for bytes in &due {
+                let key = view.key_of_only_shard(db, bytes);
+                view.expire(&key);
+            }
+            due.len()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_round_trip_and_never_skip_ahead() {
+        let cursor = Cursor { shard: 1023, hash: 0xdead_beef_1234_5678 };
+        let decoded = Cursor::decode(cursor.encode());
+        assert_eq!(decoded.shard, 1023);
+        assert!(decoded.hash <= cursor.hash);
+        assert!(cursor.encode() < 1 << 62);
+    }
+}
