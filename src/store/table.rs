@@ -350,7 +350,7 @@ mod tests {
             round += 1;
             if round < 40 {
                 (0..200).for_each(|n| model.insert(spread(10_000 + round * 200 + n)));
-            } else if round < 80 {
+            } else if round < 79 {
                 (0..200).for_each(|n| {
                     assert!(model.remove(spread(10_000 + (round - 40) * 200 + 200 + n)))
                 });

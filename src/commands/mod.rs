@@ -1,0 +1,17 @@
+//! The commands: one file per group of the Redis documentation, each opening with its table.
+//!
+//! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
+//! reads its arguments, works on the locked view, and writes its reply; nothing else.
+
+mod expire_time;
+mod string;
+
+use crate::exec::{Registry, Spec};
+
+/// All tables.
+pub const TABLES: &[&[Spec]] = &[string::COMMANDS];
+
+/// The group of a table, as the Redis documentation names it.
+pub fn registry() -> Registry {
+    Registry::new(TABLES)
+}

@@ -1,0 +1,50 @@
+//! What commands may ask of the server as a whole. The server implements it; handlers see only this.
+
+use std::sync::Arc;
+
+use super::error::CommandError;
+use crate::session::Client;
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Shutdown {
+    /// `SAVE` or `NOSAVE`; `None`: as the configuration says.
+    pub save: Option<bool>,
+    /// Do not wait for anybody.
+    pub now: bool,
+    /// Stop even if saving fails.
+    pub force: bool,
+}
+
+/// What `BGSAVE` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackgroundSave {
+    Started,
+    /// One was under way; another follows it.
+    Scheduled,
+}
+
+/// A section of `INFO` that only the server can fill: lines `name:value`.
+pub type InfoLines = Vec<(&'static str, String)>;
+
+/// See the module's description.
+pub trait Control: Send + Sync {
+    /// Writes a snapshot; the client gets its reply when that is done.
+    fn save(&self, client: &Arc<Client>) -> Result<(), CommandError>;
+    fn background_save(&self, may_schedule: bool) -> Result<BackgroundSave, CommandError>;
+    /// Unix seconds of the last successful snapshot (of the start, before the first).
+    fn last_save_unix_s(&self) -> i64;
+    /// Begins to stop. The client hears an error if that fails, else its connection just ends.
+    fn shutdown(&self, how: Shutdown, client: &Arc<Client>) -> Result<(), CommandError>;
+    /// Whether there was a shutdown to abort.
+    fn abort_shutdown(&self) -> bool;
+    /// `DEBUG RELOAD`: saves (if told to), empties the store and loads; the client gets its reply then.
+    fn reload(&self, save: bool, client: &Arc<Client>) -> Result<(), CommandError>;
+    /// Puts changed parameters into effect; an error undoes the `CONFIG SET`.
+    fn apply_config(&self, names: &[&'static str]) -> Result<(), String>;
+    fn rewrite_config(&self) -> Result<(), CommandError>;
+    /// Lines of the sections `server`, `memory`, `persistence` and `cpu`.
+    fn info(&self, section: &str) -> InfoLines;
+    /// Operations per second and bytes per second in and out, over the last moments.
+    fn rates(&self) -> [f64; 3];
+}

@@ -1,0 +1,120 @@
+//! What all executing threads share: each subsystem behind its own small interface.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::control::Control;
+use super::hooks::Hooks;
+use super::latency::LatencyMonitor;
+use super::pause::Pause;
+use super::registry::Registry;
+use super::slowlog::SlowLog;
+use super::stats::Stats;
+use crate::base::clock::Clock;
+use crate::config::Config;
+use crate::session::Clients;
+use crate::store::{Keyspace, Tracking};
+
+/// Conditions under which some commands are refused.
+#[derive(Debug, Default)]
+pub struct Health {
+    loading: AtomicBool,
+    save_failed: AtomicBool,
+    out_of_memory: AtomicBool,
+}
+
+impl Health {
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Relaxed)
+    }
+
+    pub fn set_loading(&self, loading: bool) {
+        self.loading.store(loading, Ordering::Relaxed);
+    }
+
+    /// The last snapshot could not be written.
+    pub fn has_save_failed(&self) -> bool {
+        self.save_failed.load(Ordering::Relaxed)
+    }
+
+    pub fn set_save_failed(&self, failed: bool) {
+        self.save_failed.store(failed, Ordering::Relaxed);
+    }
+
+    pub fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory.load(Ordering::Relaxed)
+    }
+
+    pub fn set_out_of_memory(&self, out_of_memory: bool) {
+        self.out_of_memory.store(out_of_memory, Ordering::Relaxed);
+    }
+}
+
+/// See the module's description.
+pub struct Engine {
+    pub registry: Registry,
+    pub keyspace: Keyspace,
+    pub config: Arc<Config>,
+    pub clock: Arc<Clock>,
+    pub clients: Clients,
+    pub stats: Stats,
+    pub slowlog: SlowLog,
+    pub latency: LatencyMonitor,
+    pub pause: Pause,
+    pub hooks: Hooks,
+    pub health: Health,
+    /// `DEBUG SET-ACTIVE-EXPIRE`: whether the reaper removes what has expired.
+    pub active_expire: AtomicBool,
+    /// How accesses are recorded; follows `maxmemory-policy`.
+    lfu: AtomicU8,
+    control: OnceLock<Arc<dyn Control>>,
+}
+
+impl Engine {
+    pub fn new(registry: Registry, keyspace: Keyspace, config: Arc<Config>, clock: Arc<Clock>) -> Engine {
+        let commands = registry.all().len();
+        Engine {
+            registry,
+            keyspace,
+            config,
+            clock,
+            clients: Clients::default(),
+            stats: Stats::new(commands),
+            slowlog: SlowLog::default(),
+            latency: LatencyMonitor::default(),
+            pause: Pause::default(),
+            hooks: Hooks::default(),
+            health: Health::default(),
+            active_expire: AtomicBool::new(true),
+            lfu: AtomicU8::new(0),
+            control: OnceLock::new(),
+        }
+    }
+
+    /// Connects the commands that concern the server as a whole.
+    pub fn install_control(&self, control: Arc<dyn Control>) {
+        assert!(self.control.set(control).is_ok(), "there is one server");
+    }
+
+    /// # Panics
+    /// If no server was installed (tests of the engine alone do not run server commands).
+    pub fn control(&self) -> &dyn Control {
+        &**self.control.get().expect("the server installs itself before it serves")
+    }
+
+    /// Whether accesses are counted (`*-lfu` policies) or dated.
+    pub fn set_lfu(&self, lfu: bool) {
+        self.lfu.store(u8::from(lfu), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub fn tracking(&self) -> Tracking {
+        if self.lfu.load(Ordering::Relaxed) == 0 {
+            return Tracking::Lru;
+        }
+        Tracking::Lfu {
+            log_factor: self.config.int(crate::config::params::LFU_LOG_FACTOR) as u32,
+            decay_minutes: self.config.int(crate::config::params::LFU_DECAY_TIME) as u32,
+        }
+    }
+}

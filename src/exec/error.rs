@@ -1,0 +1,110 @@
+//! What a client is told when it asked wrongly or cannot be served: every text, in one file.
+//!
+//! The texts are Redis's to the letter, because clients compare them. The first word is the code.
+
+use std::borrow::Cow;
+
+use crate::store::{Poisoned, WrongType};
+
+/// A command failed; the connection lives on. Displays as the error reply without its `-`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    #[error("ERR value is not a valid float")]
+    NotAFloat,
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    #[error("ERR value is out of range, must be positive")]
+    MustBePositive,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    #[error("ERR increment or decrement would overflow")]
+    IncrementOverflow,
+    #[error("ERR increment would produce NaN or Infinity")]
+    IncrementNotFinite,
+    #[error("ERR decrement would overflow")]
+    DecrementOverflow,
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpireTime(Cow<'static, str>),
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    WrongArity(String),
+    #[error("ERR unknown command '{name}', with args beginning with: {args}")]
+    UnknownCommand { name: String, args: String },
+    #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
+    UnknownSubcommand { given: String, command: String },
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    #[error("ERR DB index is out of range")]
+    DatabaseOutOfRange,
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
+    #[error("ERR NX and XX, GT or LT options at the same time are not compatible")]
+    ExpireNxWithOthers,
+    #[error("ERR GT and LT options at the same time are not compatible")]
+    ExpireGtWithLt,
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPass,
+    #[error("NOPROTO unsupported protocol version")]
+    NoProto,
+    #[error("LOADING Sanderling is loading the dataset in memory")]
+    Loading,
+    #[error(
+        "MISCONF Sanderling is configured to save snapshots, but it's currently unable to persist to disk. \
+         Commands that may modify the data set are disabled, because this instance is configured to report \
+         errors during writes if snapshotting fails (stop-writes-on-bgsave-error option). \
+         The log and INFO persistence name the error."
+    )]
+    Misconf,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    #[error(
+        "ERR an internal error damaged the part of the data set that holds this key; it is not served any more. \
+         Restart the server to load the last saved state."
+    )]
+    Damaged,
+    /// A text that occurs in one command only.
+    #[error("{0}")]
+    Other(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// An error with the general code.
+    pub fn err(text: impl AsRef<str>) -> CommandError {
+        CommandError::Other(Cow::Owned(format!("ERR {}", text.as_ref())))
+    }
+
+    /// A fixed text, its code included.
+    pub const fn text(text: &'static str) -> CommandError {
+        CommandError::Other(Cow::Borrowed(text))
+    }
+}
+
+impl From<WrongType> for CommandError {
+    fn from(WrongType: WrongType) -> CommandError {
+        CommandError::WrongType
+    }
+}
+
+impl From<Poisoned> for CommandError {
+    fn from(Poisoned: Poisoned) -> CommandError {
+        CommandError::Damaged
+    }
+}
+
+/// Printable form of client bytes inside an error text, at most `max` bytes of them.
+pub fn excerpt(bytes: &[u8], max: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+}

@@ -1,0 +1,321 @@
+//! The road of a command: lookup → arity → gates → keys → locks → handler → effects → reply.
+//!
+//! One road for everybody who executes commands. Each thread has an [`Executor`] of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::args::Args;
+use super::context::Context;
+use super::engine::Engine;
+use super::error::{CommandError, excerpt};
+use super::gates::{self, Refusal};
+use super::latency::Sample;
+use super::registry::{Command, Lookup};
+use super::slowlog::SlowCommand;
+use super::spec::{self, Declared, Outcome};
+use super::stats::ThreadStats;
+use crate::base::clock::{Moment, Reader};
+use crate::base::random::Random;
+use crate::config::params;
+use crate::resp::{ArgList, Outbox, Reply};
+use crate::session::{Origin, ReplyMode, Session};
+use crate::store::{Access, DeclaredKey, Mode, Turn, View, Wants, World};
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The reply is in the outbox.
+    Done,
+    /// The reply comes later; the session's next request must wait.
+    Wait,
+    /// The request must be tried again at this Unix millisecond, or when told before.
+    Postpone(i64),
+    /// The connection ends once the outbox is sent.
+    Close,
+}
+
+/// See the module's description.
+pub struct Executor {
+    engine: Arc<Engine>,
+    stats: Arc<ThreadStats>,
+    random: Random,
+    reader: Reader,
+    /// When the last command ended, which is when the next one begins.
+    lap: Moment,
+}
+
+impl Executor {
+    pub fn new(engine: Arc<Engine>, random: Random) -> Executor {
+        let reader = Reader::new(&engine.clock);
+        let lap = reader.now(&engine.clock);
+        Executor { stats: engine.stats.register_thread(), engine, random, reader, lap }
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub fn stats(&self) -> &ThreadStats {
+        &self.stats
+    }
+
+    /// Reads the clocks; called when a batch of commands begins.
+    pub fn begin_turn(&mut self) -> Moment {
+        self.reader = Reader::new(&self.engine.clock);
+        self.lap = self.reader.now(&self.engine.clock);
+        self.lap
+    }
+
+    /// Executes one request and writes its reply to the outbox.
+    pub fn execute(
+        &mut self,
+        session: &mut Session,
+        args: ArgList<'_>,
+        outbox: &mut Outbox,
+        turn: &mut Turn<'_>,
+    ) -> Flow {
+        let began = self.lap;
+        let mark = Reply::new(outbox, session.protocol).mark();
+        let command = match self.find(args) {
+            Ok(command) => command,
+            Err(error) => {
+                self.refuse(session, None, &error, outbox);
+                return self.finish_reply(session, outbox, mark);
+            }
+        };
+        let request = gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
+        match gates::admit(&request) {
+            Ok(()) => {}
+            Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
+            Err(Refusal::Error(error)) => {
+                self.refuse(session, Some(command), &error, outbox);
+                return self.finish_reply(session, outbox, mark);
+            }
+        }
+        log::debug!(
+            "client {} runs {} with argument lengths {:?}",
+            session.client.id,
+            command.spec.name,
+            Lengths(args)
+        );
+        let outcome = self.run(command, session, args, outbox, turn, began);
+        self.account(command, session, args, &outcome, began);
+        if let Err(error) = outcome {
+            let mut reply = Reply::new(outbox, session.protocol);
+            reply.rewind(mark);
+            reply.error(error.to_string().as_bytes());
+        }
+        self.finish_reply(session, outbox, mark)
+    }
+
+    fn find(&self, args: ArgList<'_>) -> Result<Command, CommandError> {
+        match self.engine.registry.lookup(args) {
+            Lookup::Found(command) if command.spec.accepts(args.len()) => Ok(command),
+            Lookup::Found(command) => Err(CommandError::WrongArity(command.spec.full_name())),
+            Lookup::Unknown => Err(unknown_command(args)),
+            Lookup::UnknownSubcommand(family) => Err(CommandError::UnknownSubcommand {
+                given: excerpt(args.get(1).unwrap_or_default(), 128),
+                command: family.spec.name.to_owned(),
+            }),
+        }
+    }
+
+    fn refuse(&self, session: &Session, command: Option<Command>, error: &CommandError, outbox: &mut Outbox) {
+        if let Some(command) = command {
+            self.stats.commands[usize::from(command.number)].rejected.add(1);
+        }
+        let text = error.to_string();
+        self.stats.errors.add(1);
+        self.engine.stats.count_error(&text);
+        Reply::new(outbox, session.protocol).error(text.as_bytes());
+    }
+
+    /// From the keys on. A panic in a handler is caught here: what it had locked for writing is
+    /// poisoned (see `store::view`), the client is told and disconnected, everybody else goes on.
+    fn run(
+        &mut self,
+        command: Command,
+        session: &mut Session,
+        args: ArgList<'_>,
+        outbox: &mut Outbox,
+        turn: &mut Turn<'_>,
+        began: Moment,
+    ) -> Outcome {
+        let work = AssertUnwindSafe(|| {
+            if command.spec.flags.has(spec::EXCLUSIVE) {
+                turn.exclusively(|world| self.run_locked(command, session, args, outbox, began, Some(world)))
+            } else {
+                self.run_locked(command, session, args, outbox, began, None)
+            }
+        });
+        catch_unwind(work).unwrap_or_else(|_| {
+            log::error!("{} panicked; this is a bug. The client is disconnected.", command.spec.name);
+            session.closing = true;
+            Err(CommandError::text("ERR internal error, see the server's log"))
+        })
+    }
+
+    fn run_locked(
+        &mut self,
+        command: Command,
+        session: &mut Session,
+        args: ArgList<'_>,
+        outbox: &mut Outbox,
+        began: Moment,
+        world: Option<&World<'_>>,
+    ) -> Outcome {
+        let engine = &*self.engine;
+        let spec = command.spec;
+        let db = session.db;
+        let wants = if session.origin == Origin::Network { engine.hooks.wants() } else { Wants::default() };
+        let access = Access {
+            tracking: engine.tracking(),
+            now_s: (began.unix_micros / 1_000_000) as u32,
+            touches: !session.no_touch,
+            random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
+        };
+        let mut keys = View::new(&engine.keyspace, db, began.unix_millis(), access, wants);
+        if !spec.keys.is_empty() {
+            let mode = if spec.flags.has(spec::WRITE) { Mode::Write } else { Mode::Read };
+            keys.lock(&declare(spec, args, db, engine.keyspace.databases()), mode)?;
+        }
+        let reply = Reply::new(outbox, session.protocol);
+        let mut ctx =
+            Context { keys, reply, session, now: began, random: &mut self.random, engine, world };
+        let outcome = (spec.handler)(&mut ctx, Args::new(args, spec.words()));
+        let Context { mut keys, session, .. } = ctx;
+        if keys.effects.must_log() {
+            engine.hooks.append_log(&keys.effects, db, args);
+        }
+        keys.unlock();
+        if session.origin == Origin::Network {
+            let effects = &mut keys.effects;
+            self.stats.hits.add(effects.hits);
+            self.stats.misses.add(effects.misses);
+            self.stats.expired.add(effects.expired);
+            engine.hooks.drain(effects);
+        }
+        outcome
+    }
+
+    /// Counts the command and its time, and keeps it if it was slow.
+    fn account(
+        &mut self,
+        command: Command,
+        session: &Session,
+        args: ArgList<'_>,
+        outcome: &Outcome,
+        began: Moment,
+    ) {
+        let ended = self.reader.now(&self.engine.clock);
+        self.lap = ended;
+        if session.origin == Origin::Replay {
+            return;
+        }
+        let nanos = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let stats = &self.stats.commands[usize::from(command.number)];
+        stats.calls.add(1);
+        stats.nanos.add(nanos);
+        if self.engine.config.flag(params::LATENCY_TRACKING) {
+            stats.record_latency(nanos);
+        }
+        self.stats.processed.add(1);
+        session.client.last_command.store(command.number, Ordering::Relaxed);
+        if let Err(error) = outcome {
+            stats.failed.add(1);
+            self.stats.errors.add(1);
+            self.engine.stats.count_error(&error.to_string());
+        }
+        self.note_if_slow(command, session, args, nanos, ended);
+    }
+
+    fn note_if_slow(&self, command: Command, session: &Session, args: ArgList<'_>, nanos: u64, ended: Moment) {
+        let config = &self.engine.config;
+        let flags = command.spec.flags;
+        let unix_s = ended.unix_millis() / 1000;
+        let threshold_millis = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+        if threshold_millis > 0 {
+            let kind = if flags.has(spec::FAST) { "fast-command" } else { "command" };
+            let sample = Sample { unix_s, millis: nanos / 1_000_000 };
+            self.engine.latency.record(kind, sample, threshold_millis);
+        }
+        let threshold_micros = config.int(params::SLOWLOG_LOG_SLOWER_THAN);
+        let micros = nanos / 1000;
+        if threshold_micros < 0 || (micros as i64) < threshold_micros || flags.has(spec::SKIP_SLOWLOG) {
+            return;
+        }
+        let client = &session.client;
+        if micros > 0 {
+            log::info!("client {} at {}: {} took {micros} µs", client.id, client.address, command.spec.name);
+        }
+        let entry = SlowCommand {
+            id: 0,
+            unix_s,
+            micros,
+            args: Vec::new(),
+            address: client.address.to_string(),
+            client_name: client.with_texts(|texts| texts.name.clone()),
+        };
+        self.engine.slowlog.add(entry, args, config.int(params::SLOWLOG_MAX_LEN) as usize);
+    }
+
+    /// Takes the reply back if the client wants none, and says how to go on.
+    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: crate::resp::ReplyMark) -> Flow {
+        match session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+            ReplyMode::Off => Reply::new(outbox, session.protocol).rewind(mark),
+            ReplyMode::Skip => {
+                Reply::new(outbox, session.protocol).rewind(mark);
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        match session.waiting {
+            _ if session.closing => Flow::Close,
+            Some(_) => Flow::Wait,
+            None => Flow::Done,
+        }
+    }
+}
+
+/// The keys of a request, as its row says where they are.
+fn declare<'a>(spec: &spec::Spec, args: ArgList<'a>, db: usize, databases: usize) -> Declared<'a> {
+    let mut declared = Declared::new();
+    if let Some(declare) = spec.declare {
+        declare(args, db, databases, &mut declared);
+        return declared;
+    }
+    for key_spec in spec.keys {
+        key_spec.positions(args, |arg| {
+            if let Some(bytes) = args.get(arg) {
+                declared.push(DeclaredKey { bytes, db, arg });
+            }
+        });
+    }
+    declared
+}
+
+fn unknown_command(args: ArgList<'_>) -> CommandError {
+    /// What is quoted of the name, and of all arguments together.
+    const EXCERPT: usize = 128;
+    let name = excerpt(args.get(0).unwrap_or_default(), EXCERPT);
+    let mut quoted = String::new();
+    for arg in args.iter().skip(1) {
+        if quoted.len() >= EXCERPT {
+            break;
+        }
+        quoted.push_str(&format!("'{}' ", excerpt(arg, EXCERPT - quoted.len())));
+    }
+    CommandError::UnknownCommand { name, args: quoted }
+}
+
+/// Prints the lengths of arguments, never their contents.
+struct Lengths<'a>(ArgList<'a>);
+
+impl std::fmt::Debug for Lengths<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().skip(1).map(<[u8]>::len)).finish()
+    }
+}

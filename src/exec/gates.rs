@@ -1,0 +1,93 @@
+//! Admission: what must hold before a command may run.
+//!
+//! The gates are tried in the order in which Redis checks, so that a command with several faults gets
+//! the same error. (Unknown names and wrong argument counts come before all of them.)
+
+use super::engine::Engine;
+use super::error::CommandError;
+use super::spec::{self, Spec};
+use crate::base::clock::Moment;
+use crate::config::params;
+use crate::session::{Origin, Session};
+
+/// What gates look at.
+pub(super) struct Request<'a> {
+    pub spec: &'static Spec,
+    pub session: &'a Session,
+    pub engine: &'a Engine,
+    pub now: Moment,
+}
+
+/// Why a command may not run now.
+pub(super) enum Refusal {
+    Error(CommandError),
+    /// It may later: at this Unix millisecond, or when told before.
+    Postpone(i64),
+}
+
+type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
+
+const GATES: [Gate; 6] = [protected, authenticated, memory, disk, loading, paused];
+
+pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
+    if request.session.origin == Origin::Replay {
+        return Ok(());
+    }
+    GATES.iter().try_for_each(|gate| gate(request))
+}
+
+/// Commands that reveal or break the server's insides, as `enable-debug-command` says.
+fn protected(request: &Request<'_>) -> Result<(), Refusal> {
+    if !request.spec.flags.has(spec::PROTECTED) {
+        return Ok(());
+    }
+    let config = &request.engine.config;
+    if config.allows_debug(request.session.client.address.is_local()) {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::text(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+         you can run it from a local connection, otherwise you need to set this option in the configuration \
+         file, and then restart the server.",
+    )))
+}
+
+fn authenticated(request: &Request<'_>) -> Result<(), Refusal> {
+    if request.session.authenticated || request.spec.flags.has(spec::NO_AUTH) {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::NoAuth))
+}
+
+fn memory(request: &Request<'_>) -> Result<(), Refusal> {
+    if request.spec.flags.has(spec::DENY_OOM) && request.engine.health.is_out_of_memory() {
+        return Err(Refusal::Error(CommandError::OutOfMemory));
+    }
+    Ok(())
+}
+
+fn disk(request: &Request<'_>) -> Result<(), Refusal> {
+    if !request.spec.flags.has(spec::WRITE) || !request.engine.health.has_save_failed() {
+        return Ok(());
+    }
+    if !request.engine.config.flag(params::STOP_WRITES_ON_BGSAVE_ERROR) {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::Misconf))
+}
+
+fn loading(request: &Request<'_>) -> Result<(), Refusal> {
+    if request.engine.health.is_loading() && !request.spec.flags.has(spec::LOADING) {
+        return Err(Refusal::Error(CommandError::Loading));
+    }
+    Ok(())
+}
+
+fn paused(request: &Request<'_>) -> Result<(), Refusal> {
+    let flags = request.spec.flags;
+    let changes = flags.has(spec::WRITE | spec::MAY_REPLICATE);
+    match request.engine.pause.holds(changes, request.now.unix_millis()) {
+        Some(until_ms) if !flags.has(spec::UNPAUSABLE) => Err(Refusal::Postpone(until_ms)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,143 @@
+//! Who hears of effects, and the one place where they are drained.
+//!
+//! The log hook is called while the shard locks are held, so that the log has the order of effects; the
+//! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
+//! costs one relaxed load per command.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+
+use crate::resp::ArgList;
+use crate::store::{Effects, Event, Garbage, KeyBytes, LogCommand, Wants};
+
+/// Gets every change in a form that gives the same result when repeated.
+pub trait LogHook: Send + Sync {
+    /// One unit: all of these commands, or none of them.
+    fn append(&self, unit: &[LogCommand]);
+}
+
+/// Gets keyspace events, in the order in which one command caused them.
+pub trait EventHook: Send + Sync {
+    fn publish(&self, event: &Event);
+}
+
+/// Learns which keys changed: watchers and client-side caches.
+pub trait TouchHook: Send + Sync {
+    fn touched(&self, keys: &[(usize, KeyBytes)]);
+    /// Whole databases changed.
+    fn flushed(&self, databases: &[usize]);
+}
+
+struct Hook<T: ?Sized> {
+    consumer: OnceLock<Box<T>>,
+    wanted: AtomicBool,
+}
+
+impl<T: ?Sized> Default for Hook<T> {
+    fn default() -> Hook<T> {
+        Hook { consumer: OnceLock::new(), wanted: AtomicBool::new(false) }
+    }
+}
+
+impl<T: ?Sized> Hook<T> {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn install(&self, consumer: Box<T>) {
+        assert!(self.consumer.set(consumer).is_ok(), "a hook is installed once");
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub struct Hooks {
+    log: Hook<dyn LogHook>,
+    events: Hook<dyn EventHook>,
+    touches: Hook<dyn TouchHook>,
+    garbage: OnceLock<Sender<Garbage>>,
+    /// Changes since the last snapshot.
+    changes: AtomicU64,
+}
+
+impl Hooks {
+    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
+        self.log.install(consumer);
+    }
+
+    pub fn install_events(&self, consumer: Box<dyn EventHook>) {
+        self.events.install(consumer);
+    }
+
+    pub fn install_touches(&self, consumer: Box<dyn TouchHook>) {
+        self.touches.install(consumer);
+    }
+
+    /// Where large values go to be freed. Without one they are freed on the spot.
+    pub fn install_garbage(&self, reaper: Sender<Garbage>) {
+        assert!(self.garbage.set(reaper).is_ok(), "there is one reaper");
+    }
+
+    /// Says whether anybody listens to events at the moment.
+    pub fn set_events_wanted(&self, wanted: bool) {
+        self.events.wanted.store(wanted && self.events.consumer.get().is_some(), Ordering::Relaxed);
+    }
+
+    /// Changes since the last snapshot.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// A snapshot covers so many of the changes.
+    pub fn changes_saved(&self, count: u64) {
+        self.changes.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub fn wants(&self) -> Wants {
+        Wants {
+            events: self.events.is_wanted(),
+            log: self.log.is_wanted(),
+            touched: self.touches.is_wanted(),
+        }
+    }
+
+    /// The log's part, to be called while the shard locks are held. `args` is the command as it came.
+    pub fn append_log(&self, effects: &Effects, db: usize, args: ArgList<'_>) {
+        let Some(log) = self.log.consumer.get() else { return };
+        let mut unit = effects.expirations.clone();
+        // Removing what had expired is itself a change; a command that did nothing else is not repeated.
+        let changed_more = effects.changes > effects.expired;
+        match &effects.rewritten {
+            Some(commands) => unit.extend_from_slice(commands),
+            None if changed_more => unit.push(LogCommand { db, args: args.iter().map(<[u8]>::to_vec).collect() }),
+            None => {}
+        }
+        log.append(&unit);
+    }
+
+    /// Everybody else's part, to be called once the locks are released.
+    pub fn drain(&self, effects: &mut Effects) {
+        if effects.changes > 0 {
+            self.changes.fetch_add(effects.changes, Ordering::Relaxed);
+        }
+        if let (Some(hook), false) = (self.touches.consumer.get(), effects.touched.is_empty()) {
+            hook.touched(&effects.touched);
+        }
+        if let (Some(hook), false) = (self.touches.consumer.get(), effects.flushed.is_empty()) {
+            hook.flushed(&effects.flushed);
+        }
+        if let Some(hook) = self.events.consumer.get() {
+            effects.events.iter().for_each(|event| hook.publish(event));
+        }
+        for garbage in effects.garbage.drain(..) {
+            match self.garbage.get() {
+                // The reaper is gone only while the server stops; then it is freed here.
+                Some(reaper) => drop(reaper.send(garbage)),
+                None => drop(garbage),
+            }
+        }
+    }
+}

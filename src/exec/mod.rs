@@ -1,0 +1,36 @@
+//! Execution: the road that every command takes, whoever asks.
+//!
+//! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
+//! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
+//! → `stats`, `slowlog`, `latency` (what is remembered of it).
+
+mod args;
+mod context;
+mod control;
+mod engine;
+mod error;
+mod executor;
+mod gates;
+mod histogram;
+mod hooks;
+pub mod keyspec;
+mod latency;
+mod pause;
+mod registry;
+mod slowlog;
+pub mod spec;
+mod stats;
+
+pub use args::{Args, Word};
+pub use context::{Context, reply_text};
+pub use control::{BackgroundSave, Control, InfoLines, Shutdown};
+pub use engine::{Engine, Health};
+pub use error::{CommandError, excerpt};
+pub use executor::{Executor, Flow};
+pub use histogram::{Counts, Histogram};
+pub use hooks::{EventHook, Hooks, LogHook, TouchHook};
+pub use latency::{LatencyMonitor, Sample, Series};
+pub use registry::{Command, Lookup, Registry};
+pub use slowlog::{SlowCommand, SlowLog};
+pub use spec::{Declared, Outcome, Spec, cmd, family};
+pub use stats::{CommandTotals, Counter, Stats, ThreadStats};

@@ -1,0 +1,215 @@
+//! A command is a row of a table: name, arity, keys, flags, handler and documentation.
+//!
+//! Everything else derives from the row: arity errors, admission, which shards are locked and how,
+//! `COMMAND` and its subcommands, ACL categories, `HELP`, statistics and the lists that tests walk.
+
+use smallvec::SmallVec;
+
+use super::args::Args;
+use super::context::Context;
+use super::error::CommandError;
+use super::keyspec::KeySpec;
+use crate::resp::ArgList;
+use crate::store::DeclaredKey;
+
+/// The reply is written, or the command failed and the error is the reply.
+pub type Outcome = Result<(), CommandError>;
+
+/// Reads the arguments, works on the locked view, writes the reply.
+pub type Handler = for<'a> fn(&mut Context<'a>, Args<'a>) -> Outcome;
+
+/// Keys as they are declared to the view.
+pub type Declared<'a> = SmallVec<[DeclaredKey<'a>; 2]>;
+
+/// Declares keys that the key specs cannot express: those in other databases than the selected one.
+pub type Declare = for<'a> fn(args: ArgList<'a>, db: usize, databases: usize, declared: &mut Declared<'a>);
+
+/// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    #[inline]
+    pub const fn has(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+}
+
+impl std::ops::BitOr for Flags {
+    type Output = Flags;
+
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+macro_rules! flags {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Flags = Flags(1 << $bit);)*
+
+        /// Flags and the names under which `COMMAND INFO` lists them, in its order; those without a
+        /// name are this server's own.
+        pub const FLAG_NAMES: &[(Flags, &str)] = &[$(($name, $text)),*];
+    };
+}
+
+flags! {
+    /// May change keys.
+    WRITE = 0 "write";
+    /// Reads keys and changes none.
+    READ = 1 "readonly";
+    /// Refused when memory is short.
+    DENY_OOM = 2 "denyoom";
+    ADMIN = 4 "admin";
+    PUBSUB = 5 "pubsub";
+    NOSCRIPT = 6 "noscript";
+    /// May make the client wait.
+    BLOCKING = 8 "blocking";
+    /// Allowed while the data set is being loaded.
+    LOADING = 9 "loading";
+    /// Allowed on a replica that lost its master.
+    STALE = 10 "stale";
+    SKIP_MONITOR = 11 "skip_monitor";
+    SKIP_SLOWLOG = 12 "skip_slowlog";
+    ASKING = 13 "asking";
+    /// O(1) or O(log n).
+    FAST = 14 "fast";
+    /// Allowed before authentication.
+    NO_AUTH = 15 "no_auth";
+    MAY_REPLICATE = 16 "may_replicate";
+    NO_MANDATORY_KEYS = 19 "no_mandatory_keys";
+    /// Needs `enable-debug-command` or the like.
+    PROTECTED = 20 "";
+    NO_ASYNC_LOADING = 23 "no_async_loading";
+    /// Refused inside a transaction.
+    NO_MULTI = 24 "no_multi";
+    ALLOW_BUSY = 26 "allow_busy";
+    SENTINEL = 17 "";
+    TOUCHES_ARBITRARY_KEYS = 27 "";
+    /// This server's own: runs while everybody else stands still.
+    EXCLUSIVE = 28 "";
+    /// This server's own: never held back by `CLIENT PAUSE`.
+    UNPAUSABLE = 29 "";
+}
+
+pub const NONE: Flags = Flags(0);
+
+/// What people read about a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc {
+    pub since: &'static str,
+    pub complexity: &'static str,
+    /// The arguments after the name, in the notation of the Redis documentation.
+    pub syntax: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+}
+
+/// When a command was given up, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Deprecation {
+    pub since: &'static str,
+    pub replaced_by: &'static str,
+}
+
+/// One row; see the module's description. Built by [`cmd`] and its methods.
+pub struct Spec {
+    /// In capitals; a subcommand with its command, `CLIENT KILL`.
+    pub name: &'static str,
+    /// How many arguments, the name included; at least so many if negative.
+    pub arity: i32,
+    pub keys: &'static [KeySpec],
+    pub flags: Flags,
+    pub handler: Handler,
+    pub declare: Option<Declare>,
+    /// ACL categories besides those that follow from flags and group.
+    pub categories: &'static [&'static str],
+    pub doc: Doc,
+    pub deprecation: Option<Deprecation>,
+    pub subcommands: &'static [Spec],
+}
+
+/// A row of a command table.
+pub const fn cmd(
+    name: &'static str,
+    arity: i32,
+    keys: &'static [KeySpec],
+    flags: Flags,
+    handler: Handler,
+) -> Spec {
+    Spec {
+        name,
+        arity,
+        keys,
+        flags,
+        handler,
+        declare: None,
+        categories: &[],
+        doc: Doc { since: "", complexity: "", syntax: "", summary: "" },
+        deprecation: None,
+        subcommands: &[],
+    }
+}
+
+/// A row of a command that is only a family of subcommands.
+pub const fn family(name: &'static str, arity: i32, flags: Flags, subcommands: &'static [Spec]) -> Spec {
+    let mut spec = cmd(name, arity, &[], flags, no_subcommand);
+    spec.subcommands = subcommands;
+    spec
+}
+
+/// The registry resolves subcommands before a handler is called.
+fn no_subcommand(_: &mut Context<'_>, _: Args<'_>) -> Outcome {
+    Err(CommandError::Syntax)
+}
+
+impl Spec {
+    pub const fn doc(
+        mut self,
+        since: &'static str,
+        complexity: &'static str,
+        syntax: &'static str,
+        summary: &'static str,
+    ) -> Spec {
+        self.doc = Doc { since, complexity, syntax, summary };
+        self
+    }
+
+    pub const fn declaring(mut self, declare: Declare) -> Spec {
+        self.declare = Some(declare);
+        self
+    }
+
+    pub const fn categories(mut self, categories: &'static [&'static str]) -> Spec {
+        self.categories = categories;
+        self
+    }
+
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Spec {
+        self.deprecation = Some(Deprecation { since, replaced_by });
+        self
+    }
+
+    /// Whether so many arguments, name included, are right.
+    #[inline]
+    pub fn accepts(&self, args: usize) -> bool {
+        let wanted = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { args >= wanted } else { args == wanted }
+    }
+
+    /// The name as Redis prints it: `get`, `client|kill`.
+    pub fn full_name(&self) -> String {
+        self.name.to_ascii_lowercase().replace(' ', "|")
+    }
+
+    /// The name without its family: `kill`.
+    pub fn short_name(&self) -> String {
+        let last = self.name.rsplit(' ').next().expect("a name has a last word");
+        last.to_ascii_lowercase()
+    }
+
+    /// How many words the name has.
+    pub fn words(&self) -> usize {
+        if self.name.contains(' ') { 2 } else { 1 }
+    }
+}

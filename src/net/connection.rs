@@ -1,0 +1,146 @@
+//! One peer: its socket, its unread bytes, its unsent bytes, its session.
+
+use std::sync::atomic::Ordering;
+
+use super::stream::Stream;
+use crate::exec::{Executor, Flow};
+use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
+use crate::session::Session;
+use crate::store::Turn;
+
+pub(super) struct Connection {
+    pub stream: Stream,
+    pub session: Session,
+    pub outbox: Outbox,
+    parser: RequestParser,
+    /// Bytes that were read but not executed: part of a request, or requests behind one that waits.
+    input: Vec<u8>,
+    /// The peer sends no more. What it sent is still executed and answered.
+    pub peer_closed: bool,
+    /// The first request in `input` must wait until this Unix millisecond, or until it is told.
+    pub postponed_until_ms: Option<i64>,
+    /// Since when (Unix milliseconds) the output has been above its soft limit.
+    pub over_soft_limit_since_ms: Option<i64>,
+    /// Queued to be written at the end of the turn.
+    pub is_dirty: bool,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, session: Session) -> Connection {
+        Connection {
+            stream,
+            session,
+            outbox: Outbox::default(),
+            parser: RequestParser::default(),
+            input: Vec::new(),
+            peer_closed: false,
+            postponed_until_ms: None,
+            over_soft_limit_since_ms: None,
+            is_dirty: false,
+        }
+    }
+
+    /// Bytes of requests that were not executed yet.
+    pub(super) fn unread(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Whether the next request must wait for something.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.session.waiting.is_some() || self.postponed_until_ms.is_some()
+    }
+
+    /// Nothing is left to do for this peer.
+    pub(super) fn is_finished(&self) -> bool {
+        let wants_no_more = self.session.closing || self.peer_closed && !self.is_held_back();
+        wants_no_more && self.outbox.is_empty()
+    }
+
+    /// Takes bytes from the socket and executes the requests that are complete. `bulk_bytes_max` is the
+    /// limit of a single argument.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &[u8],
+        executor: &mut Executor,
+        turn: &mut Turn<'_>,
+        bulk_bytes_max: usize,
+    ) {
+        if self.session.closing {
+            return;
+        }
+        if !self.input.is_empty() || self.is_held_back() {
+            self.input.extend_from_slice(bytes);
+            return self.proceed(executor, turn, bulk_bytes_max);
+        }
+        let taken = self.execute(bytes, executor, turn, bulk_bytes_max);
+        self.input.extend_from_slice(&bytes[taken..]);
+    }
+
+    /// Executes what was received before, unless it must still wait.
+    pub(super) fn proceed(&mut self, executor: &mut Executor, turn: &mut Turn<'_>, bulk_bytes_max: usize) {
+        let mut input = std::mem::take(&mut self.input);
+        let taken = self.execute(&input, executor, turn, bulk_bytes_max);
+        if taken == input.len() {
+            return;
+        }
+        input.drain(..taken);
+        self.input = input;
+    }
+
+    /// Executes complete requests from the front of `input`; returns how many bytes they took.
+    fn execute(
+        &mut self,
+        input: &[u8],
+        executor: &mut Executor,
+        turn: &mut Turn<'_>,
+        bulk_bytes_max: usize,
+    ) -> usize {
+        let mut taken = 0;
+        while !self.is_held_back() && !self.session.closing {
+            let limits = Limits { bulk_bytes_max, authenticated: self.session.authenticated };
+            let rest = &input[taken..];
+            match self.parser.parse(rest, &limits) {
+                Ok(ParseState::Incomplete(_)) => break,
+                Ok(ParseState::Nothing(count)) => taken += count,
+                Ok(ParseState::Complete(count)) => {
+                    let args = self.parser.request().args(rest);
+                    let flow = executor.execute(&mut self.session, args, &mut self.outbox, turn);
+                    if let Flow::Postpone(until_ms) = flow {
+                        self.postponed_until_ms = Some(until_ms);
+                        break;
+                    }
+                    taken += count;
+                }
+                Err(error) => {
+                    log::info!("client {} is disconnected: {error}", self.session.client.id);
+                    let text = format!("ERR {error}");
+                    Reply::new(&mut self.outbox, self.session.protocol).error(text.as_bytes());
+                    self.session.closing = true;
+                }
+            }
+        }
+        taken
+    }
+
+    /// Sends what the socket takes. `Err` when the peer is gone.
+    pub(super) fn send(&mut self) -> std::io::Result<bool> {
+        self.outbox.write_to(&mut self.stream)
+    }
+
+    /// Shows others the present state of this connection.
+    pub(super) fn publish(&self, now_ms: i64) {
+        let client = &self.session.client;
+        client.last_active_ms.store(now_ms, Ordering::Relaxed);
+        client.db.store(self.session.db as u32, Ordering::Relaxed);
+        client.query_buffer.store(self.input.len(), Ordering::Relaxed);
+        client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
+        client.is_waiting.store(self.is_held_back(), Ordering::Relaxed);
+    }
+
+    pub(super) fn publish_output(&mut self) {
+        let client = &self.session.client;
+        client.output_tail.store(self.outbox.len(), Ordering::Relaxed);
+        client.output_segments.store(self.outbox.segments(), Ordering::Relaxed);
+        client.output_memory.store(self.outbox.memory_bytes(), Ordering::Relaxed);
+    }
+}

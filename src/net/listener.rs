@@ -1,0 +1,201 @@
+//! Listening sockets: one thread each, in a blocking `accept`.
+//!
+//! A listener admits a connection or turns it away with a word, and hands it to the worker with the
+//! fewest connections. When descriptors run out it waits a moment and says so once, instead of spinning.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::mailbox::{Accepted, Mailbox};
+use super::stream::Stream;
+use crate::base::sync::{Condvar, Mutex, Rank};
+use crate::config::params;
+use crate::exec::Engine;
+use crate::session::Endpoint;
+
+/// How long a listener waits before it tries again when `accept` fails.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    Tcp(SocketAddr),
+    Unix { path: PathBuf, permissions: Option<u32> },
+}
+
+enum ListenSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// Decides who may come in. Shared by all listeners.
+pub struct Admission {
+    pub engine: Arc<Engine>,
+    pub workers: Vec<Arc<Mailbox>>,
+}
+
+/// See the module's description.
+pub struct Listener {
+    socket: ListenSocket,
+    stopping: AtomicBool,
+    pause: Mutex<()>,
+    stopped: Condvar,
+}
+
+impl Listener {
+    /// Opens a listening socket.
+    pub fn open(address: &ListenAddress, backlog: i32) -> io::Result<Listener> {
+        let socket = match address {
+            ListenAddress::Tcp(address) => ListenSocket::Tcp(listen_tcp(*address, backlog)?),
+            ListenAddress::Unix { path, permissions } => {
+                ListenSocket::Unix(listen_unix(path, *permissions, backlog)?, path.clone())
+            }
+        };
+        Ok(Listener {
+            socket,
+            stopping: AtomicBool::new(false),
+            pause: Mutex::new(Rank::Leaf, ()),
+            stopped: Condvar::new(),
+        })
+    }
+
+    /// The address that clients can connect to.
+    pub fn address(&self) -> Endpoint {
+        match &self.socket {
+            ListenSocket::Tcp(socket) => {
+                Endpoint::Tcp(socket.local_addr().expect("a listening socket has an address"))
+            }
+            ListenSocket::Unix(_, path) => Endpoint::Unix(path.clone()),
+        }
+    }
+
+    /// Accepts until [`Listener::stop`].
+    pub fn run(&self, admission: &Admission) {
+        let mut failing = false;
+        while !self.stopping.load(Ordering::Acquire) {
+            match self.accept() {
+                Ok(accepted) => {
+                    failing = false;
+                    admission.admit(accepted);
+                }
+                Err(error) if is_peers_fault(&error) => {}
+                Err(_) if self.stopping.load(Ordering::Acquire) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        log::error!("cannot accept connections: {error}; trying again until it works");
+                    }
+                    self.stopped.wait_for(&mut self.pause.lock(), BACK_OFF);
+                }
+            }
+        }
+    }
+
+    fn accept(&self) -> io::Result<Accepted> {
+        match &self.socket {
+            ListenSocket::Tcp(socket) => {
+                let (stream, peer) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                let local_address = Endpoint::Tcp(stream.local_addr()?);
+                let stream = Stream::Tcp(mio::net::TcpStream::from_std(stream));
+                Ok(Accepted { stream, address: Endpoint::Tcp(peer), local_address })
+            }
+            ListenSocket::Unix(socket, path) => {
+                let (stream, _) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                let stream = Stream::Unix(mio::net::UnixStream::from_std(stream));
+                let address = Endpoint::Unix(path.clone());
+                Ok(Accepted { stream, local_address: address.clone(), address })
+            }
+        }
+    }
+
+    /// Ends [`Listener::run`]: shutting the socket down wakes the blocking `accept`.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let shut_down = match &self.socket {
+            ListenSocket::Tcp(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
+            ListenSocket::Unix(socket, _) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
+        };
+        if let Err(error) = shut_down {
+            log::warn!("cannot close the listening socket {}: {error}", self.address());
+        }
+        self.stopped.notify_all();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let ListenSocket::Unix(_, path) = &self.socket {
+            // Somebody may have removed it already; nothing depends on it any more.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+fn listen_unix(path: &Path, permissions: Option<u32>, backlog: i32) -> io::Result<UnixListener> {
+    // A socket left behind by a process that was killed would keep the address taken; one that
+    // somebody answers on must stay.
+    if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    if let Some(mode) = permissions {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    }
+    Ok(socket.into())
+}
+
+/// The connection failed before it was accepted; the next one may be fine.
+fn is_peers_fault(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+}
+
+const DENIED: &str = "-DENIED This server runs in protected mode: it has no password and was reached from \
+another machine. Set a password (--password, or CONFIG SET requirepass from this machine), or bind it to \
+loopback addresses only, or turn the check off with CONFIG SET protected-mode no.\r\n";
+
+impl Admission {
+    fn admit(&self, accepted: Accepted) {
+        let config = &self.engine.config;
+        if config.flag(params::PROTECTED_MODE)
+            && config.text(params::REQUIREPASS).is_empty()
+            && !accepted.address.is_local()
+        {
+            log::warn!("{} was turned away: protected mode", accepted.address);
+            return self.turn_away(accepted, DENIED);
+        }
+        let connected: usize = self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
+        if connected as i64 >= config.int(params::MAXCLIENTS) {
+            log::warn!("{} was turned away: maxclients ({connected}) reached", accepted.address);
+            return self.turn_away(accepted, "-ERR max number of clients reached\r\n");
+        }
+        let fewest = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        fewest.expect("there is at least one worker").adopt(accepted);
+    }
+
+    fn turn_away(&self, mut accepted: Accepted, text: &str) {
+        self.engine.clients.rejected.fetch_add(1, Ordering::Relaxed);
+        // The socket is fresh, so its buffer takes the line; if the peer is gone, nobody misses it.
+        let _ = accepted.stream.write(text.as_bytes());
+    }
+}

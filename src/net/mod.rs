@@ -1,0 +1,14 @@
+//! The network: listeners accept, workers own connections for life.
+//!
+//! In reading order: `listener` (accept, admit, hand over) → `mailbox` (how a worker is reached) →
+//! `worker` (one thread's loop) → `connection` (one peer's buffers and state) → `stream` (TCP or unix).
+
+mod connection;
+mod listener;
+mod mailbox;
+mod stream;
+mod worker;
+
+pub use listener::{Admission, ListenAddress, Listener};
+pub use mailbox::Mailbox;
+pub use worker::Worker;

@@ -1,0 +1,427 @@
+//! A worker: one thread that owns its connections for life.
+//!
+//! Its turn: sleep in `poll` until sockets are ready, mail has come or a timer is due; read at most
+//! 64 KiB from each readable connection and execute the complete requests; then write once to each
+//! connection that has output. Connections with more to read wait for the next turn, so that one
+//! peer's pipeline cannot starve the rest. Readiness is edge-triggered; a short read means that the
+//! socket is empty.
+//!
+//! Idle connections own no buffers: input is read into the worker's, and output buffers go back to a
+//! pool when they were sent.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::connection::Connection;
+use super::mailbox::{Accepted, Mail, Mailbox};
+use crate::base::clock::Moment;
+use crate::base::limits::TURN_READ_BYTES_MAX;
+use crate::base::random::Random;
+use crate::config::params;
+use crate::exec::{CommandError, Engine, Executor};
+use crate::resp::{Outbox, Reply};
+use crate::session::{Message, Origin, Postbox, Session};
+use crate::store::Lane;
+
+const WAKE: Token = Token(usize::MAX);
+const EVENTS_MAX: usize = 1024;
+/// How often idle clients and soft output limits are looked at.
+const SWEEP_MS: i64 = 1000;
+/// Output buffers that are kept for the next turn.
+const POOL_MAX: usize = 256;
+
+/// Something to do for a connection at a time: `(unix_ms, slot, client)`. The client's number tells
+/// whether the slot still holds the connection that the timer was set for.
+type Timer = Reverse<(i64, usize, u64)>;
+
+/// See the module's description.
+pub struct Worker {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    executor: Executor,
+    connections: Slab<Connection>,
+    /// Slots by client number.
+    slots: std::collections::HashMap<u64, usize>,
+    scratch: Vec<u8>,
+    /// Connections with more to read than one turn allows.
+    backlog: Vec<usize>,
+    /// Connections with output.
+    dirty: Vec<usize>,
+    timers: BinaryHeap<Timer>,
+    next_sweep_ms: i64,
+    pool: Vec<Vec<u8>>,
+    now: Moment,
+    stopping: bool,
+}
+
+impl Worker {
+    pub fn new(engine: &Arc<Engine>, random: Random) -> io::Result<Worker> {
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(poll.registry(), WAKE)?);
+        engine.clients.register_postbox(Arc::clone(&mailbox) as Arc<dyn Postbox>);
+        let on_advance = Arc::clone(&mailbox);
+        engine.clock.on_advance(move || on_advance.wake());
+        let mut executor = Executor::new(Arc::clone(engine), random);
+        let now = executor.begin_turn();
+        Ok(Worker {
+            poll,
+            mailbox,
+            executor,
+            connections: Slab::new(),
+            slots: std::collections::HashMap::new(),
+            scratch: vec![0; TURN_READ_BYTES_MAX],
+            backlog: Vec::new(),
+            dirty: Vec::new(),
+            timers: BinaryHeap::new(),
+            next_sweep_ms: now.unix_millis() + SWEEP_MS,
+            pool: Vec::new(),
+            now,
+            stopping: false,
+        })
+    }
+
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Serves until [`Mailbox::stop`], then closes all connections.
+    pub fn run(mut self) -> io::Result<()> {
+        let engine = Arc::clone(self.executor.engine());
+        let lane = engine.keyspace.lane();
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !self.stopping {
+            match self.poll.poll(&mut events, self.sleep()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            self.turn(&events, &lane);
+        }
+        self.connections.drain().for_each(|mut connection| {
+            // Last words; a peer that does not take them now will not get them.
+            let _ = connection.send();
+        });
+        Ok(())
+    }
+
+    /// How long there is nothing to do.
+    fn sleep(&self) -> Option<Duration> {
+        if !self.backlog.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let engine = self.executor.engine();
+        let now_ms = engine.clock.unix_millis();
+        let timer = self.timers.peek().map(|Reverse((at_ms, ..))| *at_ms);
+        let sweep = (!self.connections.is_empty()).then_some(self.next_sweep_ms);
+        let next = timer.into_iter().chain(sweep).min()?;
+        Some(Duration::from_millis(next.saturating_sub(now_ms).max(0) as u64))
+    }
+
+    fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
+        self.now = self.executor.begin_turn();
+        let backlog = std::mem::take(&mut self.backlog);
+        if events.iter().any(|event| event.token() == WAKE) {
+            self.read_mail(lane);
+        }
+        self.run_timers(lane);
+        self.serve_all(events, &backlog, lane);
+        self.send_all();
+        if self.now.unix_millis() >= self.next_sweep_ms {
+            self.sweep();
+        }
+    }
+
+    fn serve_all(&mut self, events: &Events, backlog: &[usize], lane: &Lane<'_>) {
+        let engine = Arc::clone(self.executor.engine());
+        let mut turn = lane.enter(&engine.keyspace);
+        for &slot in backlog {
+            self.receive(slot, &mut turn);
+        }
+        for event in events.iter().filter(|event| event.token() != WAKE) {
+            let slot = event.token().0;
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.receive(slot, &mut turn);
+            }
+            if event.is_writable() && self.connections.get(slot).is_some_and(|c| !c.outbox.is_empty()) {
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// Reads from a connection once and executes what is complete.
+    fn receive(&mut self, slot: usize, turn: &mut crate::store::Turn<'_>) {
+        let engine = self.executor.engine();
+        let bulk_bytes_max = engine.config.int(params::PROTO_MAX_BULK_LEN) as usize;
+        let query_bytes_max = engine.config.int(params::CLIENT_QUERY_BUFFER_LIMIT) as usize;
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        match connection.stream.read(&mut self.scratch) {
+            Ok(0) => connection.peer_closed = true,
+            Ok(count) => {
+                if count == self.scratch.len() {
+                    self.backlog.push(slot);
+                }
+                self.executor.stats().reads.add(1);
+                self.executor.stats().bytes_in.add(count as u64);
+                if let Some(buffer) = self.pool.pop() {
+                    connection.outbox.lend_tail(buffer);
+                }
+                connection.receive(&self.scratch[..count], &mut self.executor, turn, bulk_bytes_max);
+                if connection.unread() > query_bytes_max {
+                    let client = &connection.session.client;
+                    log::warn!("client {} is disconnected: client-query-buffer-limit exceeded", client.id);
+                    return self.close(slot);
+                }
+            }
+            Err(error) if is_transient(&error) => return,
+            Err(error) => {
+                log::debug!("client {} is gone: {error}", connection.session.client.id);
+                return self.close(slot);
+            }
+        }
+        self.after_execution(slot);
+    }
+
+    /// What every path that ran commands for a connection must do next.
+    fn after_execution(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        connection.publish(self.now.unix_millis());
+        let waiting = connection.session.waiting.as_ref().and_then(|waiting| waiting.deadline_ms);
+        if let Some(at_ms) = waiting.or(connection.postponed_until_ms) {
+            self.timers.push(Reverse((at_ms, slot, connection.session.client.id)));
+        }
+        self.mark_dirty(slot);
+    }
+
+    fn mark_dirty(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        if !std::mem::replace(&mut connection.is_dirty, true) {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Writes once to everybody who has output, and closes who is finished.
+    fn send_all(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in dirty.drain(..) {
+            self.send(slot);
+        }
+        self.dirty = dirty;
+    }
+
+    fn send(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        connection.is_dirty = false;
+        let waiting_bytes = connection.outbox.len();
+        if waiting_bytes > 0 {
+            self.executor.stats().writes.add(1);
+        }
+        let sent = connection.send();
+        self.executor.stats().bytes_out.add((waiting_bytes - connection.outbox.len()) as u64);
+        match sent {
+            Err(error) => {
+                log::debug!("client {} is gone: {error}", connection.session.client.id);
+                self.close(slot);
+            }
+            Ok(true) => {
+                let buffer = connection.outbox.take_empty_tail();
+                if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
+                    self.pool.push(buffer);
+                }
+                connection.over_soft_limit_since_ms = None;
+                connection.publish_output();
+                if connection.is_finished() {
+                    self.close(slot);
+                }
+            }
+            Ok(false) => {
+                connection.publish_output();
+                self.check_output_limit(slot);
+            }
+        }
+    }
+
+    /// Closes a connection whose peer does not read its replies, as `client-output-buffer-limit` says.
+    fn check_output_limit(&mut self, slot: usize) {
+        let limits = self.executor.engine().config.output_limits().normal;
+        let now_ms = self.now.unix_millis();
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let bytes = connection.outbox.memory_bytes() as u64;
+        let over_soft = limits.soft > 0 && bytes > limits.soft;
+        let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
+        connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
+        let too_long = since.is_some_and(|since| now_ms - since > limits.seconds as i64 * 1000);
+        if limits.hard > 0 && bytes > limits.hard || too_long {
+            let client = &connection.session.client;
+            log::warn!(
+                "client {} at {} is disconnected: {bytes} bytes of output it did not read",
+                client.id,
+                client.address
+            );
+            self.close(slot);
+        }
+    }
+
+    fn close(&mut self, slot: usize) {
+        let Some(mut connection) = self.connections.try_remove(slot) else { return };
+        let client = &connection.session.client;
+        log::debug!("client {} at {} disconnected", client.id, client.address);
+        // The kernel forgets a closed socket by itself; only its error is of no interest.
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.slots.remove(&client.id);
+        self.executor.engine().clients.disconnect(client.id);
+        self.mailbox.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn read_mail(&mut self, lane: &Lane<'_>) {
+        for mail in self.mailbox.take() {
+            match mail {
+                Mail::Adopt(accepted) => self.adopt(accepted),
+                Mail::Deliver { client, message } => {
+                    if let Some(slot) = self.slots.get(&client).copied() {
+                        self.deliver(slot, message, lane);
+                    }
+                }
+                Mail::Resume => self.resume_postponed(lane),
+                Mail::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    fn adopt(&mut self, accepted: Accepted) {
+        let engine = Arc::clone(self.executor.engine());
+        let Accepted { mut stream, address, local_address } = accepted;
+        let keepalive_s = engine.config.int(params::TCP_KEEPALIVE) as u64;
+        let slot = self.connections.vacant_key();
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        let ready = stream
+            .configure(keepalive_s)
+            .and_then(|()| self.poll.registry().register(&mut stream, Token(slot), interests));
+        if let Err(error) = ready {
+            log::warn!("{address} cannot be served: {error}");
+            self.mailbox.connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let postbox = Arc::clone(&self.mailbox) as Arc<dyn Postbox>;
+        let created_ms = self.now.unix_millis();
+        let client = engine.clients.connect(address, local_address, stream.fd(), created_ms, postbox);
+        log::debug!("client {} connected from {}", client.id, client.address);
+        self.slots.insert(client.id, slot);
+        let authenticated = engine.config.text(params::REQUIREPASS).is_empty();
+        client.authenticated.store(authenticated, Ordering::Relaxed);
+        let session = Session::new(client, Origin::Network, authenticated);
+        self.connections.insert(Connection::new(stream, session));
+    }
+
+    fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {
+        let connection = &mut self.connections[slot];
+        match message {
+            Message::Kill => {
+                if !connection.session.closing {
+                    log::info!("client {} is disconnected: killed", connection.session.client.id);
+                    self.close(slot);
+                }
+            }
+            Message::Reply(encoded) => self.answer(slot, &encoded, lane),
+            Message::Unblock { error } => {
+                let Some(waiting) = connection.session.waiting.clone() else { return };
+                if error {
+                    let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                    self.answer(slot, &encode_error(text), lane);
+                } else {
+                    self.answer(slot, &waiting.on_deadline, lane);
+                }
+            }
+        }
+    }
+
+    /// Ends a session's wait with an encoded reply and goes on with its next requests.
+    fn answer(&mut self, slot: usize, encoded: &[u8], lane: &Lane<'_>) {
+        let connection = &mut self.connections[slot];
+        if connection.session.waiting.take().is_some() {
+            Reply::new(&mut connection.outbox, connection.session.protocol).raw(encoded);
+            self.proceed(slot, lane);
+        }
+    }
+
+    fn proceed(&mut self, slot: usize, lane: &Lane<'_>) {
+        let engine = Arc::clone(self.executor.engine());
+        let bulk_bytes_max = engine.config.int(params::PROTO_MAX_BULK_LEN) as usize;
+        let mut turn = lane.enter(&engine.keyspace);
+        self.connections[slot].proceed(&mut self.executor, &mut turn, bulk_bytes_max);
+        self.after_execution(slot);
+    }
+
+    fn resume_postponed(&mut self, lane: &Lane<'_>) {
+        let postponed = self.connections.iter().filter(|(_, c)| c.postponed_until_ms.is_some());
+        let slots: Vec<usize> = postponed.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.connections[slot].postponed_until_ms = None;
+            self.proceed(slot, lane);
+        }
+    }
+
+    fn run_timers(&mut self, lane: &Lane<'_>) {
+        let now_ms = self.now.unix_millis();
+        while let Some(&Reverse((at_ms, slot, client))) = self.timers.peek() {
+            if at_ms > now_ms {
+                break;
+            }
+            self.timers.pop();
+            if self.slots.get(&client) == Some(&slot) {
+                self.on_timer(slot, now_ms, lane);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, slot: usize, now_ms: i64, lane: &Lane<'_>) {
+        let connection = &mut self.connections[slot];
+        let is_due = |at_ms: Option<i64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        if is_due(connection.postponed_until_ms) {
+            connection.postponed_until_ms = None;
+            self.proceed(slot, lane);
+        } else if let Some(waiting) = &connection.session.waiting
+            && is_due(waiting.deadline_ms)
+        {
+            let reply = waiting.on_deadline.clone();
+            self.answer(slot, &reply, lane);
+        }
+    }
+
+    /// Once a second: who has been silent for too long, or has not read its output for too long?
+    fn sweep(&mut self) {
+        let now_ms = self.now.unix_millis();
+        self.next_sweep_ms = now_ms + SWEEP_MS;
+        let timeout_ms = self.executor.engine().config.int(params::TIMEOUT) * 1000;
+        let idle = |connection: &Connection| {
+            let last_active = connection.session.client.last_active_ms.load(Ordering::Relaxed);
+            timeout_ms > 0 && connection.session.waiting.is_none() && now_ms - last_active > timeout_ms
+        };
+        let all = self.connections.iter();
+        let (silent, stuck): (Vec<_>, Vec<_>) = all
+            .filter(|(_, c)| idle(c) || c.over_soft_limit_since_ms.is_some())
+            .map(|(slot, c)| (slot, idle(c)))
+            .partition(|(_, is_idle)| *is_idle);
+        for (slot, _) in silent {
+            log::info!("client {} is disconnected: idle", self.connections[slot].session.client.id);
+            self.close(slot);
+        }
+        stuck.into_iter().for_each(|(slot, _)| self.check_output_limit(slot));
+    }
+}
+
+fn encode_error(text: &str) -> Vec<u8> {
+    let mut outbox = Outbox::default();
+    let error = CommandError::Other(text.to_owned().into());
+    Reply::new(&mut outbox, crate::resp::Protocol::Resp2).error(error.to_string().as_bytes());
+    outbox.take_all()
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,253 @@
+//! Bytes on their way to a peer.
+//!
+//! Small replies are copied into one growing tail. A large payload is queued as a shared pointer and
+//! goes to the socket from where it lies, so that `GET` of a large value copies nothing. The queue is
+//! written with one `write` or `writev`.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+
+use crate::value::Bytes;
+
+/// Payloads from this size on are shared; below, copying is cheaper than another `iovec`.
+const SHARED_MIN: usize = 16 * 1024;
+/// How many pieces one `writev` takes at most.
+const SLICES_MAX: usize = 64;
+/// A tail with more room than this is given back once it is sent.
+const TAIL_KEPT_MAX: usize = 16 * 1024;
+
+#[derive(Debug)]
+enum Segment {
+    Owned(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Segment {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Segment::Owned(bytes) => bytes,
+            Segment::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// What comes before the tail.
+    segments: VecDeque<Segment>,
+    tail: Vec<u8>,
+    /// Bytes of the first segment (of the tail, if there is none) that were sent already.
+    sent: usize,
+    /// Bytes in `segments`, sent ones included.
+    segments_len: usize,
+}
+
+/// A position in an outbox, to return to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    segments: usize,
+    tail: usize,
+}
+
+impl Outbox {
+    /// Bytes that wait to be sent.
+    pub fn len(&self) -> usize {
+        self.segments_len + self.tail.len() - self.sent
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Queued pieces besides the tail: what `CLIENT LIST` calls the output list.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Bytes of memory that the queue itself holds, shared payloads included.
+    pub fn memory_bytes(&self) -> usize {
+        self.segments_len + self.tail.capacity()
+    }
+
+    /// The tail, to append to.
+    #[inline]
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Queues a payload: shared if it is large, else copied.
+    pub fn push(&mut self, payload: &Bytes) {
+        if payload.len() < SHARED_MIN {
+            self.tail.extend_from_slice(payload);
+            return;
+        }
+        self.seal_tail();
+        self.segments_len += payload.len();
+        self.segments.push_back(Segment::Shared(Bytes::clone(payload)));
+    }
+
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.segments_len += self.tail.len();
+            self.segments.push_back(Segment::Owned(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { segments: self.segments.len(), tail: self.tail.len() }
+    }
+
+    /// Forgets everything queued after the mark. Nothing may have been sent in between.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        while self.segments.len() > mark.segments {
+            let segment =
+                self.segments.pop_back().expect("there are more segments than at the mark");
+            self.segments_len -= segment.bytes().len();
+            if let (Segment::Owned(bytes), true) = (segment, self.segments.len() == mark.segments) {
+                self.tail = bytes;
+            }
+        }
+        self.tail.truncate(mark.tail);
+    }
+
+    /// Whether anything was queued after the mark.
+    pub(super) fn has_grown(&self, mark: Mark) -> bool {
+        self.segments.len() != mark.segments || self.tail.len() != mark.tail
+    }
+
+    /// Writes as much as `peer` takes. `Ok(true)` when nothing is left.
+    pub fn write_to(&mut self, peer: &mut impl Write) -> io::Result<bool> {
+        while !self.is_empty() {
+            let written = if self.segments.is_empty() {
+                peer.write(&self.tail[self.sent..])
+            } else {
+                self.write_vectored(peer)
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn write_vectored(&self, peer: &mut impl Write) -> io::Result<usize> {
+        let pieces = self.segments.iter().map(Segment::bytes).chain([&self.tail[..]]);
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            let skip = if count == 0 { self.sent } else { 0 };
+            *slice = IoSlice::new(&piece[skip..]);
+            count += 1;
+        }
+        peer.write_vectored(&slices[..count])
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(first) = self.segments.front() {
+            let left = first.bytes().len() - self.sent;
+            if count < left {
+                self.sent += count;
+                return;
+            }
+            count -= left;
+            self.segments_len -= first.bytes().len();
+            self.sent = 0;
+            self.segments.pop_front();
+        }
+        self.sent += count;
+        if self.sent == self.tail.len() {
+            self.sent = 0;
+            self.tail.clear();
+            if self.tail.capacity() > TAIL_KEPT_MAX {
+                self.tail = Vec::new();
+            }
+        }
+    }
+
+    /// Exchanges an empty, sent tail for nothing, so that idle connections hold no buffer.
+    pub fn take_empty_tail(&mut self) -> Vec<u8> {
+        debug_assert!(self.is_empty(), "only a sent tail may be taken");
+        std::mem::take(&mut self.tail)
+    }
+
+    /// Everything that waits to be sent, copied out.
+    pub fn take_all(&mut self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.len());
+        let written = self.write_to(&mut all);
+        debug_assert!(matches!(written, Ok(true)), "a vector takes everything");
+        all
+    }
+
+    /// Gives the outbox a buffer to use, if it has none.
+    pub fn lend_tail(&mut self, buffer: Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = buffer;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Takes at most `step` bytes at a time and blocks every third time.
+    struct Slow {
+        taken: Vec<u8>,
+        step: usize,
+        calls: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls % 3 == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = bytes.len().min(self.step);
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rewinding_restores_the_tail_that_was_sealed() {
+        let mut outbox = Outbox::default();
+        outbox.tail().extend_from_slice(b"before");
+        let mark = outbox.mark();
+        outbox.tail().extend_from_slice(b"half a reply");
+        outbox.push(&Bytes::new(vec![1; SHARED_MIN]));
+        outbox.tail().extend_from_slice(b"more");
+        assert!(outbox.has_grown(mark));
+        outbox.rewind(mark);
+        assert_eq!(outbox.len(), 6);
+        assert_eq!(outbox.tail(), b"before");
+    }
+
+    proptest! {
+        #[test]
+        fn everything_arrives_in_order(sizes in prop::collection::vec(0usize..40_000, 0..12), step in 1usize..50_000) {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (n, size) in sizes.into_iter().enumerate() {
+                let piece = vec![n as u8; size];
+                expected.extend_from_slice(&piece);
+                outbox.push(&Bytes::new(piece));
+            }
+            let mut peer = Slow { taken: Vec::new(), step, calls: 0 };
+            prop_assert_eq!(outbox.len(), expected.len());
+            while !outbox.write_to(&mut peer).unwrap() {}
+            prop_assert!(outbox.is_empty());
+            prop_assert!(peer.taken == expected);
+        }
+    }
+}

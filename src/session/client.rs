@@ -1,0 +1,155 @@
+//! The part of a session that other threads see.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::base::sync::{Mutex, Rank};
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    /// No connection: the server itself.
+    Internal,
+}
+
+impl Endpoint {
+    /// Whether the peer is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Endpoint::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Endpoint::Unix(_) | Endpoint::Internal => true,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp(address) => address.fmt(f),
+            Endpoint::Unix(path) => write!(f, "{}:0", path.display()),
+            Endpoint::Internal => Ok(()),
+        }
+    }
+}
+
+/// What is sent to a client's worker.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Close the connection.
+    Kill,
+    /// The encoded reply that the session waits for.
+    Reply(Vec<u8>),
+    /// `CLIENT UNBLOCK`: stop waiting, with an error or as if the time had run out.
+    Unblock { error: bool },
+}
+
+/// A worker's mailbox.
+pub trait Postbox: Send + Sync {
+    /// Hands over a message for one of the worker's clients and wakes the worker.
+    fn deliver(&self, client: u64, message: Message);
+    /// Commands may have become possible again that were postponed (`CLIENT UNPAUSE`).
+    fn resume(&self);
+}
+
+/// Texts that a client gave itself.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTexts {
+    pub name: String,
+    pub lib_name: String,
+    pub lib_version: String,
+}
+
+/// See the module's description. Sizes are bytes, times Unix milliseconds.
+pub struct Client {
+    pub id: u64,
+    pub address: Endpoint,
+    pub local_address: Endpoint,
+    /// The socket's number, -1 if there is none.
+    pub fd: i32,
+    pub created_ms: i64,
+    pub last_active_ms: AtomicI64,
+    pub db: AtomicU32,
+    /// 2 or 3.
+    pub protocol: AtomicU8,
+    /// Number of the last command in the registry, or `u16::MAX`.
+    pub last_command: AtomicU16,
+    pub query_buffer: AtomicUsize,
+    pub query_buffer_capacity: AtomicUsize,
+    pub output_tail: AtomicUsize,
+    pub output_segments: AtomicUsize,
+    pub output_memory: AtomicUsize,
+    pub commands: AtomicU64,
+    pub bytes_in: AtomicU64,
+    pub bytes_out: AtomicU64,
+    pub no_evict: AtomicBool,
+    pub no_touch: AtomicBool,
+    pub is_waiting: AtomicBool,
+    pub authenticated: AtomicBool,
+    pub killed: AtomicBool,
+    texts: Mutex<ClientTexts>,
+    postbox: Option<Arc<dyn Postbox>>,
+}
+
+/// What a new client needs to be known.
+pub struct ClientSetup {
+    pub id: u64,
+    pub address: Endpoint,
+    pub local_address: Endpoint,
+    pub fd: i32,
+    pub created_ms: i64,
+    pub postbox: Option<Arc<dyn Postbox>>,
+}
+
+impl Client {
+    pub(super) fn new(setup: ClientSetup) -> Client {
+        Client {
+            id: setup.id,
+            address: setup.address,
+            local_address: setup.local_address,
+            fd: setup.fd,
+            created_ms: setup.created_ms,
+            last_active_ms: AtomicI64::new(setup.created_ms),
+            db: AtomicU32::new(0),
+            protocol: AtomicU8::new(2),
+            last_command: AtomicU16::new(u16::MAX),
+            query_buffer: AtomicUsize::new(0),
+            query_buffer_capacity: AtomicUsize::new(0),
+            output_tail: AtomicUsize::new(0),
+            output_segments: AtomicUsize::new(0),
+            output_memory: AtomicUsize::new(0),
+            commands: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
+            authenticated: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
+            postbox: setup.postbox,
+        }
+    }
+
+    /// Reads or changes the client's texts.
+    pub fn with_texts<R>(&self, work: impl FnOnce(&mut ClientTexts) -> R) -> R {
+        work(&mut self.texts.lock())
+    }
+
+    /// Sends a message to the client's worker, if it has one.
+    pub fn send(&self, message: Message) {
+        if let Some(postbox) = &self.postbox {
+            postbox.deliver(self.id, message);
+        }
+    }
+
+    /// Closes the connection after the command that is running.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        self.send(Message::Kill);
+    }
+}

@@ -1,0 +1,91 @@
+//! Everybody who is connected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::client::{Client, ClientSetup, Endpoint, Postbox};
+use crate::base::sync::{Rank, RwLock};
+
+/// The registry of connected clients, by their numbers. Locked when clients come, go or are listed,
+/// never while commands run.
+pub struct Clients {
+    by_id: RwLock<BTreeMap<u64, Arc<Client>>>,
+    postboxes: RwLock<Vec<Arc<dyn Postbox>>>,
+    next_id: AtomicU64,
+    /// Connections accepted since the start (or `CONFIG RESETSTAT`).
+    pub accepted: AtomicU64,
+    /// Connections refused because there were too many.
+    pub rejected: AtomicU64,
+}
+
+impl Default for Clients {
+    fn default() -> Clients {
+        Clients {
+            by_id: RwLock::new(Rank::Leaf, 0, BTreeMap::new()),
+            postboxes: RwLock::new(Rank::Leaf, 0, Vec::new()),
+            next_id: AtomicU64::new(1),
+            accepted: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Clients {
+    /// Makes a worker's mailbox known.
+    pub fn register_postbox(&self, postbox: Arc<dyn Postbox>) {
+        self.postboxes.write().push(postbox);
+    }
+
+    /// Tells every worker to look at postponed commands again.
+    pub fn resume_all(&self) {
+        let postboxes = self.postboxes.read().clone();
+        postboxes.iter().for_each(|postbox| postbox.resume());
+    }
+
+    /// A new client, known to everybody until [`Clients::disconnect`].
+    pub fn connect(
+        &self,
+        address: Endpoint,
+        local_address: Endpoint,
+        fd: i32,
+        created_ms: i64,
+        postbox: Arc<dyn Postbox>,
+    ) -> Arc<Client> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let setup = ClientSetup { id, address, local_address, fd, created_ms, postbox: Some(postbox) };
+        let client = Arc::new(Client::new(setup));
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.by_id.write().insert(id, Arc::clone(&client));
+        client
+    }
+
+    /// A client without a connection, which nobody sees.
+    pub fn internal(&self, created_ms: i64) -> Arc<Client> {
+        let (address, local_address) = (Endpoint::Internal, Endpoint::Internal);
+        let setup = ClientSetup { id: 0, address, local_address, fd: -1, created_ms, postbox: None };
+        Arc::new(Client::new(setup))
+    }
+
+    pub fn disconnect(&self, id: u64) {
+        let removed = self.by_id.write().remove(&id);
+        drop(removed);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.read().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All clients, oldest first.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.read().values().cloned().collect()
+    }
+}
