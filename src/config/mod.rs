@@ -171,7 +171,7 @@ impl Config {
     ///
     /// `may_set_protected` is what `enable-protected-configs` says of this client. `apply` is
     /// called with the changed parameters once they are stored; when it refuses (with a name and a
-    /// reason), the old values are put back.
+    /// reason), the old values are put back. Other changes wait meanwhile, so it must not make any.
     pub fn set(
         &self,
         pairs: &[(&[u8], &[u8])],
@@ -338,6 +338,13 @@ mod tests {
         ] {
             assert_eq!(set(&config, pairs).unwrap_err(), failed(name, reason));
         }
+    }
+
+    #[test]
+    fn values_that_are_not_text_are_refused() {
+        let error =
+            Config::default().set(&[(b"requirepass", b"\xff")], false, |_| Ok(())).unwrap_err();
+        assert!(error.to_string().ends_with("argument must be valid UTF-8"));
     }
 
     #[test]

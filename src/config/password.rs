@@ -2,7 +2,7 @@
 //! at a terminal, else chance. A secret on the command line is visible to every user of the machine
 //! while the server runs; these are not.
 
-use std::env;
+use std::env::{self, VarError};
 use std::fmt;
 use std::io::{self, IsTerminal};
 
@@ -33,7 +33,14 @@ pub type Prompt<'a> = &'a mut dyn FnMut() -> io::Result<String>;
 pub fn find(source: &PasswordSource, random: &mut Random) -> Result<Option<Password>, StartError> {
     let mut ask = || rpassword::prompt_password("Password for clients: ");
     let prompt: Option<Prompt<'_>> = if io::stdin().is_terminal() { Some(&mut ask) } else { None };
-    resolve(source, env::var(VARIABLE).ok(), prompt, random)
+    let environment = match env::var(VARIABLE) {
+        Ok(secret) => Some(secret),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            return Err(StartError::Password(format!("{VARIABLE} is not valid UTF-8")));
+        }
+    };
+    resolve(source, environment, prompt, random)
 }
 
 /// The same with the surroundings as parameters: the environment's value, and a prompt if there is
