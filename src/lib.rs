@@ -2,6 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod commands;
+pub mod config;
+pub mod exec;
+pub mod net;
 pub mod resp;
+pub mod session;
 pub mod store;
 pub mod value;

@@ -1,6 +1,6 @@
 //! Layer 0: what every other layer may lean on and what knows nothing of the store.
 //!
-//! Numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
+//! Words, numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
 //! what a peer may make grow. Everything here is pure: same input, same output, no shared state.
 
 mod float_text;
@@ -13,3 +13,4 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sync;
+pub mod words;

@@ -35,7 +35,12 @@ impl Unit {
 }
 
 /// The deadline of an option such as `EX 10`: a positive time that can be represented.
-pub fn parse_positive(arg: &[u8], unit: Unit, now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
+pub fn parse_positive(
+    arg: &[u8],
+    unit: Unit,
+    now_ms: i64,
+    command: &'static str,
+) -> Result<i64, CommandError> {
     let value = parse_i64(arg).ok_or(CommandError::NotAnInteger)?;
     let invalid = || CommandError::InvalidExpireTime(command.into());
     if value <= 0 {

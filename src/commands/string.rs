@@ -4,8 +4,8 @@ use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
 use crate::config::params;
 use crate::exec::keyspec::{
-    ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, OW, OW_UPDATE, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE,
-    RW_UPDATE, UPDATE, VARIABLE_FLAGS, key, keys_to_end,
+    ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, OW, OW_UPDATE, RO, RO_ACCESS, RW,
+    RW_ACCESS_UPDATE, RW_UPDATE, UPDATE, VARIABLE_FLAGS, key, keys_to_end,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, reply_text};
@@ -15,8 +15,11 @@ use crate::value::string::{byte_range, overwrite};
 use super::expire_time::{Unit, parse_positive};
 
 const SET_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);
-const TWO_KEYS: KeySpec =
-    KeySpec { begin: Begin::Index(1), find: Find::Range { last: 1, step: 1, limit: 0 }, flags: RO_ACCESS };
+const TWO_KEYS: KeySpec = KeySpec {
+    begin: Begin::Index(1),
+    find: Find::Range { last: 1, step: 1, limit: 0 },
+    flags: RO_ACCESS,
+};
 
 pub static COMMANDS: &[Spec] = &[
     cmd("APPEND", 3, &[key(RW.and(INSERT))], WRITE | DENY_OOM | FAST, append)
@@ -181,7 +184,13 @@ fn set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 }
 
 /// Stores a string as `SET` does. A deadline is logged as the absolute time that it is.
-fn store(ctx: &mut Context<'_>, key: &Key<'_>, value: &[u8], deadline: Option<i64>, keep_ttl: bool) {
+fn store(
+    ctx: &mut Context<'_>,
+    key: &Key<'_>,
+    value: &[u8],
+    deadline: Option<i64>,
+    keep_ttl: bool,
+) {
     let kept = if keep_ttl { Deadline::Keep } else { Deadline::Clear };
     ctx.keys.put_string(key, string_ref(value), deadline.map_or(kept, Deadline::At), event::SET);
     if let Some(unix_ms) = deadline {
@@ -213,7 +222,12 @@ fn psetex<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
     set_with_expiry(ctx, args, Unit::MILLIS, "psetex")
 }
 
-fn set_with_expiry<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, unit: Unit, command: &'static str) -> Outcome {
+fn set_with_expiry<'a>(
+    ctx: &mut Context<'a>,
+    mut args: Args<'a>,
+    unit: Unit,
+    command: &'static str,
+) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let deadline = parse_positive(args.bytes()?, unit, ctx.now_ms(), command)?;
     store(ctx, &key, args.bytes()?, Some(deadline), false);
@@ -357,7 +371,9 @@ fn getrange<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let (start, end) = (args.integer()?, args.integer()?);
     match ctx.keys.string(&key)? {
         None => ctx.reply.bulk(""),
-        Some(text) => text.with_bytes(|bytes| ctx.reply.bulk(&bytes[byte_range(bytes.len(), start, end)])),
+        Some(text) => {
+            text.with_bytes(|bytes| ctx.reply.bulk(&bytes[byte_range(bytes.len(), start, end)]))
+        }
     }
     Ok(())
 }
@@ -374,7 +390,8 @@ fn setrange<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         return Ok(());
     }
     check_length(ctx, offset.saturating_add(value.len()))?;
-    let len = ctx.keys.edit_string(&key, event::SETRANGE, |bytes| overwrite(bytes, offset, value))?;
+    let len =
+        ctx.keys.edit_string(&key, event::SETRANGE, |bytes| overwrite(bytes, offset, value))?;
     ctx.reply.count(len);
     Ok(())
 }

@@ -66,7 +66,10 @@ impl<'a> Args<'a> {
     /// A database number.
     pub fn database(&mut self, databases: usize) -> Result<usize> {
         let number = self.integer()?;
-        usize::try_from(number).ok().filter(|db| *db < databases).ok_or(CommandError::DatabaseOutOfRange)
+        usize::try_from(number)
+            .ok()
+            .filter(|db| *db < databases)
+            .ok_or(CommandError::DatabaseOutOfRange)
     }
 
     /// Takes the next argument if it is this word, in any case.

@@ -48,7 +48,8 @@ impl<'a> Context<'a> {
 
     /// The reply comes later: at the deadline as given here, or from another thread before.
     pub fn wait(&mut self, kind: WaitKind, deadline_ms: Option<i64>, on_deadline: &[u8]) {
-        self.session.waiting = Some(Waiting { kind, deadline_ms, on_deadline: on_deadline.to_vec() });
+        self.session.waiting =
+            Some(Waiting { kind, deadline_ms, on_deadline: on_deadline.to_vec() });
     }
 }
 

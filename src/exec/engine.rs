@@ -71,7 +71,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(registry: Registry, keyspace: Keyspace, config: Arc<Config>, clock: Arc<Clock>) -> Engine {
+    pub fn new(
+        registry: Registry,
+        keyspace: Keyspace,
+        config: Arc<Config>,
+        clock: Arc<Clock>,
+    ) -> Engine {
         let commands = registry.all().len();
         Engine {
             registry,

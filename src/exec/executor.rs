@@ -85,7 +85,8 @@ impl Executor {
                 return self.finish_reply(session, outbox, mark);
             }
         };
-        let request = gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
+        let request =
+            gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
         match gates::admit(&request) {
             Ok(()) => {}
             Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
@@ -122,7 +123,13 @@ impl Executor {
         }
     }
 
-    fn refuse(&self, session: &Session, command: Option<Command>, error: &CommandError, outbox: &mut Outbox) {
+    fn refuse(
+        &self,
+        session: &Session,
+        command: Option<Command>,
+        error: &CommandError,
+        outbox: &mut Outbox,
+    ) {
         if let Some(command) = command {
             self.stats.commands[usize::from(command.number)].rejected.add(1);
         }
@@ -145,13 +152,18 @@ impl Executor {
     ) -> Outcome {
         let work = AssertUnwindSafe(|| {
             if command.spec.flags.has(spec::EXCLUSIVE) {
-                turn.exclusively(|world| self.run_locked(command, session, args, outbox, began, Some(world)))
+                turn.exclusively(|world| {
+                    self.run_locked(command, session, args, outbox, began, Some(world))
+                })
             } else {
                 self.run_locked(command, session, args, outbox, began, None)
             }
         });
         catch_unwind(work).unwrap_or_else(|_| {
-            log::error!("{} panicked; this is a bug. The client is disconnected.", command.spec.name);
+            log::error!(
+                "{} panicked; this is a bug. The client is disconnected.",
+                command.spec.name
+            );
             session.closing = true;
             Err(CommandError::text("ERR internal error, see the server's log"))
         })
@@ -169,7 +181,8 @@ impl Executor {
         let engine = &*self.engine;
         let spec = command.spec;
         let db = session.db;
-        let wants = if session.origin == Origin::Network { engine.hooks.wants() } else { Wants::default() };
+        let wants =
+            if session.origin == Origin::Network { engine.hooks.wants() } else { Wants::default() };
         let access = Access {
             tracking: engine.tracking(),
             now_s: (began.unix_micros / 1_000_000) as u32,
@@ -231,7 +244,14 @@ impl Executor {
         self.note_if_slow(command, session, args, nanos, ended);
     }
 
-    fn note_if_slow(&self, command: Command, session: &Session, args: ArgList<'_>, nanos: u64, ended: Moment) {
+    fn note_if_slow(
+        &self,
+        command: Command,
+        session: &Session,
+        args: ArgList<'_>,
+        nanos: u64,
+        ended: Moment,
+    ) {
         let config = &self.engine.config;
         let flags = command.spec.flags;
         let unix_s = ended.unix_millis() / 1000;
@@ -243,12 +263,20 @@ impl Executor {
         }
         let threshold_micros = config.int(params::SLOWLOG_LOG_SLOWER_THAN);
         let micros = nanos / 1000;
-        if threshold_micros < 0 || (micros as i64) < threshold_micros || flags.has(spec::SKIP_SLOWLOG) {
+        if threshold_micros < 0
+            || (micros as i64) < threshold_micros
+            || flags.has(spec::SKIP_SLOWLOG)
+        {
             return;
         }
         let client = &session.client;
         if micros > 0 {
-            log::info!("client {} at {}: {} took {micros} µs", client.id, client.address, command.spec.name);
+            log::info!(
+                "client {} at {}: {} took {micros} µs",
+                client.id,
+                client.address,
+                command.spec.name
+            );
         }
         let entry = SlowCommand {
             id: 0,
@@ -262,7 +290,12 @@ impl Executor {
     }
 
     /// Takes the reply back if the client wants none, and says how to go on.
-    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: crate::resp::ReplyMark) -> Flow {
+    fn finish_reply(
+        &self,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        mark: crate::resp::ReplyMark,
+    ) -> Flow {
         match session.reply_mode {
             ReplyMode::On => {}
             ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,

@@ -109,7 +109,10 @@ mod tests {
             for offset in [0, 1, 7] {
                 let value = (1u64 << power) + offset;
                 let end = bucket_end(bucket_of(value));
-                assert!(end >= value && end as f64 <= value as f64 * 1.126, "{value} in bucket to {end}");
+                assert!(
+                    end >= value && end as f64 <= value as f64 * 1.126,
+                    "{value} in bucket to {end}"
+                );
             }
         }
     }

@@ -112,7 +112,9 @@ impl Hooks {
         let changed_more = effects.changes > effects.expired;
         match &effects.rewritten {
             Some(commands) => unit.extend_from_slice(commands),
-            None if changed_more => unit.push(LogCommand { db, args: args.iter().map(<[u8]>::to_vec).collect() }),
+            None if changed_more => {
+                unit.push(LogCommand { db, args: args.iter().map(<[u8]>::to_vec).collect() })
+            }
             None => {}
         }
         log.append(&unit);

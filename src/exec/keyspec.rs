@@ -18,12 +18,26 @@ impl KeyFlags {
 
     /// Names of the flags, in Redis's order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMES.iter().enumerate().filter(move |(bit, _)| self.0 & 1 << bit != 0).map(|(_, name)| *name)
+        NAMES
+            .iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 & 1 << bit != 0)
+            .map(|(_, name)| *name)
     }
 }
 
 const NAMES: [&str; 11] = [
-    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags",
+    "RO",
+    "RW",
+    "OW",
+    "RM",
+    "access",
+    "update",
+    "insert",
+    "delete",
+    "not_key",
+    "incomplete",
+    "variable_flags",
 ];
 
 /// Reads the value.
@@ -103,9 +117,13 @@ impl KeySpec {
             }
             Find::KeyNum { count, first, step } => {
                 let number = args.get(begin + count).and_then(parse_i64);
-                let Some(number) = number.and_then(|n| usize::try_from(n).ok()) else { return false };
+                let Some(number) = number.and_then(|n| usize::try_from(n).ok()) else {
+                    return false;
+                };
                 let start = begin + first;
-                let fits = number.checked_mul(step).is_some_and(|span| start + span <= args.len() + step - 1);
+                let fits = number
+                    .checked_mul(step)
+                    .is_some_and(|span| start + span <= args.len() + step - 1);
                 if number == 0 || !fits {
                     return false;
                 }

@@ -43,7 +43,9 @@ impl LatencyMonitor {
         let series = all.entry(kind).or_default();
         series.max_millis = series.max_millis.max(sample.millis);
         match series.samples.back_mut() {
-            Some(last) if last.unix_s == sample.unix_s => last.millis = last.millis.max(sample.millis),
+            Some(last) if last.unix_s == sample.unix_s => {
+                last.millis = last.millis.max(sample.millis)
+            }
             _ => series.samples.push_back(sample),
         }
         if series.samples.len() > SAMPLES_MAX {
@@ -60,7 +62,8 @@ impl LatencyMonitor {
         let mut all = self.0.lock();
         let before = all.len();
         all.retain(|kind, _| {
-            !kinds.is_empty() && !kinds.iter().any(|name| name.eq_ignore_ascii_case(kind.as_bytes()))
+            !kinds.is_empty()
+                && !kinds.iter().any(|name| name.eq_ignore_ascii_case(kind.as_bytes()))
         });
         before - all.len()
     }

@@ -17,7 +17,8 @@ impl Pause {
     pub fn begin(&self, until_ms: i64, all: bool, now_ms: i64) {
         let running = self.until_ms.load(Ordering::Relaxed);
         let is_running = running > now_ms;
-        self.until_ms.store(if is_running { running.max(until_ms) } else { until_ms }, Ordering::Relaxed);
+        self.until_ms
+            .store(if is_running { running.max(until_ms) } else { until_ms }, Ordering::Relaxed);
         self.all.store(all || is_running && self.all.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 

@@ -40,7 +40,8 @@ impl Registry {
             spec.subcommands.iter().for_each(&mut add);
         }
         let top_level = all.iter().filter(|command| command.spec.words() == 1);
-        let mut registry = Registry { index: vec![None; (all.len() * 4).next_power_of_two()], all: all.clone() };
+        let mut registry =
+            Registry { index: vec![None; (all.len() * 4).next_power_of_two()], all: all.clone() };
         for command in top_level {
             let name = command.spec.name.as_bytes();
             assert!(registry.command(name).is_none(), "{} is in two tables", command.spec.name);
@@ -72,12 +73,16 @@ impl Registry {
     /// What a request asks for, subcommands included.
     #[inline]
     pub fn lookup(&self, args: ArgList<'_>) -> Lookup {
-        let Some(command) = args.get(0).and_then(|name| self.command(name)) else { return Lookup::Unknown };
+        let Some(command) = args.get(0).and_then(|name| self.command(name)) else {
+            return Lookup::Unknown;
+        };
         match args.get(1) {
-            Some(name) if !command.spec.subcommands.is_empty() => match self.subcommand(command, name) {
-                Some(subcommand) => Lookup::Found(subcommand),
-                None => Lookup::UnknownSubcommand(command),
-            },
+            Some(name) if !command.spec.subcommands.is_empty() => {
+                match self.subcommand(command, name) {
+                    Some(subcommand) => Lookup::Found(subcommand),
+                    None => Lookup::UnknownSubcommand(command),
+                }
+            }
             _ => Lookup::Found(command),
         }
     }

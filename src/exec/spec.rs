@@ -22,7 +22,8 @@ pub type Handler = for<'a> fn(&mut Context<'a>, Args<'a>) -> Outcome;
 pub type Declared<'a> = SmallVec<[DeclaredKey<'a>; 2]>;
 
 /// Declares keys that the key specs cannot express: those in other databases than the selected one.
-pub type Declare = for<'a> fn(args: ArgList<'a>, db: usize, databases: usize, declared: &mut Declared<'a>);
+pub type Declare =
+    for<'a> fn(args: ArgList<'a>, db: usize, databases: usize, declared: &mut Declared<'a>);
 
 /// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +153,12 @@ pub const fn cmd(
 }
 
 /// A row of a command that is only a family of subcommands.
-pub const fn family(name: &'static str, arity: i32, flags: Flags, subcommands: &'static [Spec]) -> Spec {
+pub const fn family(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    subcommands: &'static [Spec],
+) -> Spec {
     let mut spec = cmd(name, arity, &[], flags, no_subcommand);
     spec.subcommands = subcommands;
     spec

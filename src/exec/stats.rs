@@ -169,7 +169,8 @@ impl Stats {
         for stats in self.threads.lock().iter() {
             stats.counters().into_iter().for_each(Counter::clear);
             for command in &stats.commands {
-                [&command.calls, &command.nanos, &command.rejected, &command.failed].map(Counter::clear);
+                [&command.calls, &command.nanos, &command.rejected, &command.failed]
+                    .map(Counter::clear);
                 if let Some(histogram) = command.histogram.get() {
                     histogram.clear();
                 }
@@ -184,7 +185,9 @@ impl Stats {
         let wanted = |number: usize| numbers.is_empty() || numbers.contains(&(number as u16));
         let mut reset = std::collections::BTreeSet::new();
         for stats in self.threads.lock().iter() {
-            for (number, command) in stats.commands.iter().enumerate().filter(|(number, _)| wanted(*number)) {
+            for (number, command) in
+                stats.commands.iter().enumerate().filter(|(number, _)| wanted(*number))
+            {
                 if let Some(histogram) = command.histogram.get() {
                     histogram.clear();
                     reset.insert(number);

@@ -77,7 +77,12 @@ impl Connection {
     }
 
     /// Executes what was received before, unless it must still wait.
-    pub(super) fn proceed(&mut self, executor: &mut Executor, turn: &mut Turn<'_>, bulk_bytes_max: usize) {
+    pub(super) fn proceed(
+        &mut self,
+        executor: &mut Executor,
+        turn: &mut Turn<'_>,
+        bulk_bytes_max: usize,
+    ) {
         let mut input = std::mem::take(&mut self.input);
         let taken = self.execute(&input, executor, turn, bulk_bytes_max);
         if taken == input.len() {

@@ -89,7 +89,9 @@ impl Listener {
                 Err(_) if self.stopping.load(Ordering::Acquire) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        log::error!("cannot accept connections: {error}; trying again until it works");
+                        log::error!(
+                            "cannot accept connections: {error}; trying again until it works"
+                        );
                     }
                     self.stopped.wait_for(&mut self.pause.lock(), BACK_OFF);
                 }
@@ -121,7 +123,9 @@ impl Listener {
         self.stopping.store(true, Ordering::Release);
         let shut_down = match &self.socket {
             ListenSocket::Tcp(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
-            ListenSocket::Unix(socket, _) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
+            ListenSocket::Unix(socket, _) => {
+                SockRef::from(socket).shutdown(std::net::Shutdown::Both)
+            }
         };
         if let Err(error) = shut_down {
             log::warn!("cannot close the listening socket {}: {error}", self.address());
@@ -184,12 +188,14 @@ impl Admission {
             log::warn!("{} was turned away: protected mode", accepted.address);
             return self.turn_away(accepted, DENIED);
         }
-        let connected: usize = self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
+        let connected: usize =
+            self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
         if connected as i64 >= config.int(params::MAXCLIENTS) {
             log::warn!("{} was turned away: maxclients ({connected}) reached", accepted.address);
             return self.turn_away(accepted, "-ERR max number of clients reached\r\n");
         }
-        let fewest = self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let fewest =
+            self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
         fewest.expect("there is at least one worker").adopt(accepted);
     }
 

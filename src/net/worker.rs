@@ -148,7 +148,9 @@ impl Worker {
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.receive(slot, &mut turn);
             }
-            if event.is_writable() && self.connections.get(slot).is_some_and(|c| !c.outbox.is_empty()) {
+            if event.is_writable()
+                && self.connections.get(slot).is_some_and(|c| !c.outbox.is_empty())
+            {
                 self.mark_dirty(slot);
             }
         }
@@ -171,10 +173,18 @@ impl Worker {
                 if let Some(buffer) = self.pool.pop() {
                     connection.outbox.lend_tail(buffer);
                 }
-                connection.receive(&self.scratch[..count], &mut self.executor, turn, bulk_bytes_max);
+                connection.receive(
+                    &self.scratch[..count],
+                    &mut self.executor,
+                    turn,
+                    bulk_bytes_max,
+                );
                 if connection.unread() > query_bytes_max {
                     let client = &connection.session.client;
-                    log::warn!("client {} is disconnected: client-query-buffer-limit exceeded", client.id);
+                    log::warn!(
+                        "client {} is disconnected: client-query-buffer-limit exceeded",
+                        client.id
+                    );
                     return self.close(slot);
                 }
             }
@@ -309,7 +319,8 @@ impl Worker {
         }
         let postbox = Arc::clone(&self.mailbox) as Arc<dyn Postbox>;
         let created_ms = self.now.unix_millis();
-        let client = engine.clients.connect(address, local_address, stream.fd(), created_ms, postbox);
+        let client =
+            engine.clients.connect(address, local_address, stream.fd(), created_ms, postbox);
         log::debug!("client {} connected from {}", client.id, client.address);
         self.slots.insert(client.id, slot);
         let authenticated = engine.config.text(params::REQUIREPASS).is_empty();
@@ -400,7 +411,9 @@ impl Worker {
         let timeout_ms = self.executor.engine().config.int(params::TIMEOUT) * 1000;
         let idle = |connection: &Connection| {
             let last_active = connection.session.client.last_active_ms.load(Ordering::Relaxed);
-            timeout_ms > 0 && connection.session.waiting.is_none() && now_ms - last_active > timeout_ms
+            timeout_ms > 0
+                && connection.session.waiting.is_none()
+                && now_ms - last_active > timeout_ms
         };
         let all = self.connections.iter();
         let (silent, stuck): (Vec<_>, Vec<_>) = all

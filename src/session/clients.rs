@@ -53,7 +53,8 @@ impl Clients {
         postbox: Arc<dyn Postbox>,
     ) -> Arc<Client> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let setup = ClientSetup { id, address, local_address, fd, created_ms, postbox: Some(postbox) };
+        let setup =
+            ClientSetup { id, address, local_address, fd, created_ms, postbox: Some(postbox) };
         let client = Arc::new(Client::new(setup));
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.by_id.write().insert(id, Arc::clone(&client));
@@ -63,7 +64,8 @@ impl Clients {
     /// A client without a connection, which nobody sees.
     pub fn internal(&self, created_ms: i64) -> Arc<Client> {
         let (address, local_address) = (Endpoint::Internal, Endpoint::Internal);
-        let setup = ClientSetup { id: 0, address, local_address, fd: -1, created_ms, postbox: None };
+        let setup =
+            ClientSetup { id: 0, address, local_address, fd: -1, created_ms, postbox: None };
         Arc::new(Client::new(setup))
     }
 

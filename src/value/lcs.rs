@@ -58,7 +58,11 @@ impl Table {
         let mut table = Table { cells: vec![0; (a.len() + 1) * width], width };
         for (i, x) in a.iter().enumerate() {
             for (j, y) in b.iter().enumerate() {
-                let longest = if x == y { table.at(i, j) + 1 } else { table.at(i, j + 1).max(table.at(i + 1, j)) };
+                let longest = if x == y {
+                    table.at(i, j) + 1
+                } else {
+                    table.at(i, j + 1).max(table.at(i + 1, j))
+                };
                 table.cells[(i + 1) * width + j + 1] = longest;
             }
         }

@@ -8,7 +8,8 @@ pub fn byte_range(len: usize, start: i64, end: i64) -> Range<usize> {
     if start < 0 && end < 0 && start > end {
         return 0..0;
     }
-    let from_front = |index: i64| if index < 0 { (len as i64).saturating_add(index).max(0) } else { index };
+    let from_front =
+        |index: i64| if index < 0 { (len as i64).saturating_add(index).max(0) } else { index };
     let (start, end) = (from_front(start), from_front(end).min(len as i64 - 1));
     if start > end { 0..0 } else { start as usize..end as usize + 1 }
 }

@@ -1,0 +1,267 @@
+//! The command line: a flag for every row of the table, and a few that are not parameters.
+//!
+//! ```text
+//! sanderling [FILE] [--config FILE] [--port 6380] [--save 3600 1] [--password [SECRET]] ...
+//! ```
+//!
+//! As with Redis, the file may be the first argument and every parameter is a flag of its name.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::error::StartError;
+use super::kind::Kind;
+use super::params::{PARAMS, Param};
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum CommandLine {
+    Run(Flags),
+    /// Text for standard output (`--help`, `--version`); then exit with success.
+    Print(String),
+}
+
+/// The flags of a server that is to run.
+#[derive(Debug, Default)]
+pub struct Flags {
+    pub config_file: Option<PathBuf>,
+    pub password: PasswordSource,
+    /// Parameters with the words that follow them, each flag on its own.
+    pub(super) settings: Vec<(&'static Param, Vec<String>)>,
+}
+
+/// Where the password is to come from.
+#[derive(Default, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// No flag: the file's, if it has one.
+    #[default]
+    None,
+    Given(String),
+    /// `--password` without a value.
+    Ask,
+}
+
+impl std::fmt::Debug for PasswordSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Given(_) => "Given(hidden)",
+            Self::Ask => "Ask",
+        })
+    }
+}
+
+const CONFIG: &str = "config";
+const CONFIG_POSITION: &str = "FILE";
+
+/// Reads a command line, whose first word is the program's name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, StartError> {
+    match command().try_get_matches_from(args) {
+        Ok(matches) => Ok(CommandLine::Run(collect(&matches))),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            Ok(CommandLine::Print(error.to_string()))
+        }
+        Err(error) => Err(StartError::Usage(first_line(&error.to_string()))),
+    }
+}
+
+/// clap explains at length; its first line says what is wrong.
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    format!("{}; --help lists all flags", line.trim_start_matches("error: "))
+}
+
+/// The command line's grammar, from the table.
+pub fn command() -> Command {
+    Command::new("sanderling")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("An in-memory data store that speaks the Redis protocol and plain text lines")
+        .arg(
+            Arg::new(CONFIG_POSITION)
+                .value_parser(value_parser!(PathBuf))
+                .help("Configuration file, as redis.conf; the same as --config FILE"),
+        )
+        .arg(
+            Arg::new(CONFIG)
+                .long(CONFIG)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with(CONFIG_POSITION)
+                .help("Configuration file, as redis.conf; flags override it"),
+        )
+        .args(PARAMS.iter().map(arg))
+}
+
+fn arg(param: &'static Param) -> Arg {
+    let arg = Arg::new(param.name)
+        .long(param.flag)
+        .help_heading(param.group)
+        .value_name(value_name(&param.kind))
+        .help(help(param));
+    let arg = if param.flag == param.name { arg } else { arg.alias(param.name) };
+    match param.kind {
+        Kind::Secret => arg.num_args(0..=1).action(ArgAction::Set),
+        Kind::Int { .. } => arg.allow_negative_numbers(true).action(ArgAction::Set),
+        _ if param.kind.is_list() => arg.num_args(1..).action(ArgAction::Append),
+        _ => arg.action(ArgAction::Set),
+    }
+}
+
+fn help(param: &Param) -> String {
+    let doc = param.doc.trim_end_matches('.');
+    let choices = match param.kind {
+        Kind::Choice(names) => format!(" [{}]", names.join(", ")),
+        _ => String::new(),
+    };
+    if param.default.is_empty() {
+        format!("{doc}{choices}")
+    } else {
+        format!("{doc}{choices} [default: {}]", param.default)
+    }
+}
+
+fn value_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "yes|no",
+        Kind::Int { .. } => "NUMBER",
+        Kind::Memory { .. } => "BYTES",
+        Kind::Octal { .. } => "OCTAL",
+        Kind::Choice(_) => "NAME",
+        Kind::Events => "LETTERS",
+        Kind::Secret => "SECRET",
+        Kind::Text | Kind::Save | Kind::OutputLimits => "TEXT",
+        Kind::Addresses => "ADDRESS",
+        Kind::Percentiles => "PERCENT",
+        Kind::ShutdownOptions => "OPTION",
+    }
+}
+
+fn collect(matches: &ArgMatches) -> Flags {
+    let mut flags = Flags {
+        config_file: matches.get_one(CONFIG).or_else(|| matches.get_one(CONFIG_POSITION)).cloned(),
+        ..Flags::default()
+    };
+    for param in PARAMS.iter().filter(|param| matches.contains_id(param.name)) {
+        let occurrences = matches.get_occurrences::<String>(param.name).into_iter().flatten();
+        let occurrences = occurrences.map(|words| words.cloned().collect::<Vec<_>>());
+        if matches!(param.kind, Kind::Secret) {
+            flags.password = match occurrences.flatten().next() {
+                Some(secret) => PasswordSource::Given(secret),
+                None => PasswordSource::Ask,
+            };
+        } else {
+            flags.settings.extend(occurrences.map(|words| (param, words)));
+        }
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, params};
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<CommandLine, StartError> {
+        parse(["sanderling"].iter().chain(words).map(|word| OsString::from(*word)))
+    }
+
+    fn run(words: &[&str]) -> Flags {
+        match parse_words(words) {
+            Ok(CommandLine::Run(flags)) => flags,
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    fn load(words: &[&str]) -> Result<Config, String> {
+        Config::load(&run(words), None).map(|(config, _)| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_parameter_is_a_flag_with_its_sentence_in_help() {
+        let Ok(CommandLine::Print(help)) = parse_words(&["--help"]) else {
+            panic!("--help prints");
+        };
+        for param in &PARAMS {
+            assert!(help.contains(&format!("--{}", param.flag)), "{}", param.name);
+        }
+        assert!(help.contains("[default: 6380]"));
+        let Ok(CommandLine::Print(version)) = parse_words(&["--version"]) else {
+            panic!("--version prints");
+        };
+        assert_eq!(version.trim(), concat!("sanderling ", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn flags_set_parameters_under_both_names() {
+        let config =
+            load(&["--port", "7000", "--data-dir", "x", "--slowlog-log-slower-than", "-1"])
+                .unwrap();
+        assert_eq!(config.int(params::PORT), 7000);
+        assert_eq!(&*config.text(params::DIR), "x");
+        assert_eq!(config.int(params::SLOWLOG_LOG_SLOWER_THAN), -1);
+        assert_eq!(&*load(&["--dir", "y"]).unwrap().text(params::DIR), "y");
+    }
+
+    #[test]
+    fn lists_take_several_words_and_several_flags() {
+        let config =
+            load(&["--bind", "127.0.0.1", "::1", "--save", "60", "1", "--save", "5 5"]).unwrap();
+        assert_eq!(config.bind_addresses(), ["127.0.0.1", "::1"]);
+        assert_eq!(&*config.text(params::SAVE), "60 1 5 5");
+        assert_eq!(&*load(&["--save", ""]).unwrap().text(params::SAVE), "");
+    }
+
+    #[test]
+    fn a_password_is_given_or_asked_for() {
+        assert_eq!(run(&[]).password, PasswordSource::None);
+        assert_eq!(run(&["--port", "1", "--password"]).password, PasswordSource::Ask);
+        let flags = run(&["--password", "--port", "6380"]);
+        assert_eq!((flags.password, flags.settings.len()), (PasswordSource::Ask, 1));
+        assert_eq!(run(&["--requirepass", "x"]).password, PasswordSource::Given("x".to_owned()));
+        assert!(!format!("{:?}", run(&["--password", "hunter2"])).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_file_may_come_first_and_flags_override_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        std::fs::write(&path, "timeout 5\nmaxclients 7\nsave 1 1\n").unwrap();
+        let path = path.to_str().unwrap();
+        for words in [
+            [path, "--timeout", "9", "--save", "2 2"].as_slice(),
+            &["--timeout", "9", "--save", "2 2", "--config", path],
+        ] {
+            let config = load(words).unwrap();
+            assert_eq!((config.int(params::TIMEOUT), config.int(params::MAXCLIENTS)), (9, 7));
+            assert_eq!(&*config.text(params::SAVE), "2 2");
+            assert_eq!(config.file().unwrap().to_str(), Some(path));
+        }
+    }
+
+    #[test]
+    fn errors_are_one_line() {
+        for words in
+            [&["--nope", "1"][..], &["--port"], &["--timeout", "1", "--timeout", "2"], &["a", "b"]]
+        {
+            let error = parse_words(words).unwrap_err().to_string();
+            assert!(!error.contains('\n') && error.contains("--help"), "{error}");
+        }
+        assert_eq!(
+            load(&["--port", "abc"]).unwrap_err(),
+            "--port: 'abc': argument couldn't be parsed into an integer (the default is '6380')"
+        );
+        assert!(
+            load(&["/no/such/file"]).unwrap_err().starts_with("cannot read the configuration file")
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! The table of parameters. Everything that knows a parameter derives from a row here: the flags
+//! and `--help`, the configuration file, `CONFIG GET`, `SET` and `REWRITE`, and the page
+//! `docs/CONFIGURATION.md`.
+//!
+//! A row stands here when it changes what this server does, or when clients and tools ask for it;
+//! its sentence says which. The constant of a row is a typed handle: `config.int(params::TIMEOUT)`
+//! compiles, `config.flag(params::TIMEOUT)` does not.
+
+use std::marker::PhantomData;
+
+use super::choice::{AppendOnly, EvictionPolicy, LogFormat, LogLevel, Options, Permission};
+use super::kind::Kind;
+use crate::base::limits;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Param {
+    /// Where it stands in [`PARAMS`].
+    pub(super) index: usize,
+    /// The name in the file and in `CONFIG`; Redis's where Redis has the parameter.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As it would be written in the file.
+    pub default: &'static str,
+    pub mutability: Mutability,
+    /// The command line flag, without dashes; the name works as a flag too. In the table, what
+    /// stands behind the `/` if it is not the name.
+    pub flag: &'static str,
+    /// The heading it stands under in `--help` and in the documentation.
+    pub group: &'static str,
+    pub doc: &'static str,
+}
+
+/// Who may change a parameter while the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutability {
+    /// `CONFIG SET` may.
+    Changeable,
+    /// Nobody.
+    Fixed,
+    /// Nobody; and clients that `enable-protected-configs` does not trust are told so in the words
+    /// Redis has for protected parameters.
+    Protected,
+}
+
+/// Defines handles: the row's index, in a type whose accessor reads what the row's kinds store.
+macro_rules! handles {
+    ($($(#[$meta:meta])* $name:ident $(($generic:ident))? fits ($pattern:pat);)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy)]
+        pub struct $name $(<$generic>)? {
+            pub(super) index: usize,
+            $(value: PhantomData<fn() -> $generic>,)?
+        }
+
+        impl $(<$generic>)? $name $(<$generic>)? {
+            const fn at(index: usize) -> Self {
+                Self { index, $(value: PhantomData::<fn() -> $generic>,)? }
+            }
+
+            #[cfg(test)]
+            fn fits(kind: &Kind) -> bool {
+                matches!(kind, $pattern)
+            }
+        }
+    )*};
+}
+
+handles! {
+    /// Handle of a number: an integer, or an amount of memory in bytes.
+    Int fits (Kind::Int { .. } | Kind::Memory { .. } | Kind::Octal { .. });
+    /// Handle of a yes/no parameter.
+    Flag fits (Kind::Bool);
+    /// Handle of a parameter with a fixed list of values.
+    Choice (T) fits (Kind::Choice(_));
+    /// Handle of a set of bits: event classes, shutdown options.
+    Bits fits (Kind::Events | Kind::ShutdownOptions);
+    /// Handle of a text in its canonical form.
+    Text fits (Kind::Text | Kind::Secret | Kind::Save | Kind::OutputLimits | Kind::Addresses | Kind::Percentiles);
+}
+
+macro_rules! params {
+    ($($group:literal {
+        $($id:ident: $handle:ty = $name:literal $(/ $flag:literal)?, $kind:expr, $default:literal, $mutability:ident,
+            $doc:literal;)*
+    })*) => {
+        /// Numbers the rows.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Id { $($($id,)*)* COUNT }
+
+        /// How many parameters there are.
+        pub(super) const COUNT: usize = Id::COUNT as usize;
+
+        $($(#[doc = $doc] pub const $id: $handle = <$handle>::at(Id::$id as usize);)*)*
+
+        /// All parameters, in the order in which they are documented.
+        pub static PARAMS: [Param; COUNT] = [$($(Param {
+            index: Id::$id as usize,
+            name: $name,
+            kind: $kind,
+            default: $default,
+            mutability: Mutability::$mutability,
+            flag: last(&[$name, $($flag)?]),
+            group: $group,
+            doc: $doc,
+        },)*)*];
+
+        #[cfg(test)]
+        static FITS: [fn(&Kind) -> bool; COUNT] = [$($(<$handle>::fits,)*)*];
+    };
+}
+
+/// The largest value of what Redis keeps in a C `int`.
+const INT_MAX: i64 = i32::MAX as i64;
+
+/// The flag of a row: its own if it has one, else its name.
+const fn last(names: &[&'static str]) -> &'static str {
+    names[names.len() - 1]
+}
+
+const fn int(min: i64, max: i64) -> Kind {
+    Kind::Int { min, max }
+}
+
+const fn memory(min: u64, max: i64) -> Kind {
+    Kind::Memory { min: min as i64, max }
+}
+
+const fn choice<T: Options>() -> Kind {
+    Kind::Choice(T::NAMES)
+}
+
+params! {
+    "Network" {
+        PORT: Int = "port", int(0, 65535), "6380", Fixed,
+            "TCP port to listen on; 0 opens none.";
+        BIND: Text = "bind", Kind::Addresses, "127.0.0.1", Fixed,
+            "Addresses to listen on, `*` for all; one that begins with `-` may be missing on this machine.";
+        UNIXSOCKET: Text = "unixsocket", Kind::Text, "", Fixed,
+            "Path of a unix socket to listen on as well.";
+        UNIXSOCKETPERM: Int = "unixsocketperm", Kind::Octal { max: 0o777 }, "0", Fixed,
+            "Permissions of the unix socket, in octal; 0 leaves them to the umask.";
+        WORKERS: Int = "workers", int(0, 1024), "0", Fixed,
+            "Threads that serve connections; 0 takes the number of cores.";
+        TCP_BACKLOG: Int = "tcp-backlog", int(0, INT_MAX), "511", Fixed,
+            "Connections that may wait to be accepted; the kernel's own limit applies as well.";
+        TCP_KEEPALIVE: Int = "tcp-keepalive", int(0, INT_MAX), "300", Changeable,
+            "Seconds of silence after which the kernel probes a peer; 0 never probes.";
+    }
+    "Clients" {
+        MAXCLIENTS: Int = "maxclients", int(1, u32::MAX as i64), "10000", Changeable,
+            "Connections served at the same time; one more is told so and closed.";
+        TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
+            "Seconds after which an idle connection is closed; 0 never closes one.";
+        PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",
+            memory(limits::BULK_BYTES_MIN, i64::MAX), "512mb", Changeable,
+            "The longest single argument, and so the longest string value.";
+        CLIENT_QUERY_BUFFER_LIMIT: Int = "client-query-buffer-limit",
+            memory(1024 * 1024, i64::MAX), "1gb", Changeable,
+            "How much of an unfinished request is buffered before the connection is closed.";
+        CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
+            Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
+            "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,
+            "Milliseconds after which a running script lets others be answered with BUSY.";
+    }
+    "Security" {
+        REQUIREPASS: Text = "requirepass" / "password", Kind::Secret, "", Changeable,
+            "Password of the default user. Without a value: from SANDERLING_PASSWORD, from the terminal, or generated.";
+        PROTECTED_MODE: Flag = "protected-mode", Kind::Bool, "yes", Changeable,
+            "Refuse clients from other machines while there is no password.";
+        ENABLE_DEBUG_COMMAND: Choice<Permission> = "enable-debug-command", choice::<Permission>(), "no", Fixed,
+            "Who may use DEBUG: nobody, clients on this machine, or everyone.";
+        ENABLE_PROTECTED_CONFIGS: Choice<Permission> = "enable-protected-configs",
+            choice::<Permission>(), "no", Fixed,
+            "Who may try to set protected parameters; clients ask for it.";
+        ACLLOG_MAX_LEN: Int = "acllog-max-len", int(0, i64::MAX), "128", Changeable,
+            "How many refused attempts ACL LOG keeps.";
+    }
+    "Memory" {
+        DATABASES: Int = "databases", int(1, 65536), "16", Fixed,
+            "How many databases SELECT can choose from.";
+        MAXMEMORY: Int = "maxmemory", memory(0, i64::MAX), "0", Changeable,
+            "Memory the data may take before keys are evicted or writes refused; 0 sets no limit.";
+        MAXMEMORY_POLICY: Choice<EvictionPolicy> = "maxmemory-policy",
+            choice::<EvictionPolicy>(), "noeviction", Changeable,
+            "Which keys are evicted at the limit.";
+        MAXMEMORY_SAMPLES: Int = "maxmemory-samples", int(1, INT_MAX), "5", Changeable,
+            "How many keys are compared to find one to evict; more is more exact and slower.";
+        LFU_LOG_FACTOR: Int = "lfu-log-factor", int(0, INT_MAX), "10", Changeable,
+            "How much rarer the LFU counter of a key grows with each step.";
+        LFU_DECAY_TIME: Int = "lfu-decay-time", int(0, INT_MAX), "1", Changeable,
+            "Minutes after which an unused key's LFU counter falls by one; 0 never lets it fall.";
+        LAZYFREE_LAZY_EVICTION: Flag = "lazyfree-lazy-eviction", Kind::Bool, "yes", Changeable,
+            "Kept for tools that ask: large evicted values are always freed in the background.";
+        LAZYFREE_LAZY_EXPIRE: Flag = "lazyfree-lazy-expire", Kind::Bool, "yes", Changeable,
+            "Kept for tools that ask: large expired values are always freed in the background.";
+        LAZYFREE_LAZY_SERVER_DEL: Flag = "lazyfree-lazy-server-del", Kind::Bool, "yes", Changeable,
+            "Kept for tools that ask: large overwritten values are always freed in the background.";
+        LAZYFREE_LAZY_USER_DEL: Flag = "lazyfree-lazy-user-del", Kind::Bool, "yes", Changeable,
+            "Kept for tools that ask: large values that DEL removes are always freed in the background.";
+        LAZYFREE_LAZY_USER_FLUSH: Flag = "lazyfree-lazy-user-flush", Kind::Bool, "yes", Changeable,
+            "Whether FLUSHALL, FLUSHDB and SCRIPT FLUSH without SYNC or ASYNC free in the background.";
+    }
+    "Persistence" {
+        DIR: Text = "dir" / "data-dir", Kind::Text, "data", Protected,
+            "The data directory, made if it is missing: snapshots, log and lock file.";
+        SAVE: Text = "save", Kind::Save, "3600 1 300 100 60 10000", Changeable,
+            "Take a snapshot after so many seconds if there were so many changes; several pairs; empty takes none.";
+        SNAPSHOT_KEEP: Int = "snapshot-keep", int(1, 1000), "2", Changeable,
+            "How many snapshots are kept, the newest included.";
+        STOP_WRITES_ON_BGSAVE_ERROR: Flag = "stop-writes-on-bgsave-error", Kind::Bool, "yes", Changeable,
+            "Refuse writes while the last snapshot has failed.";
+        APPENDONLY: Choice<AppendOnly> = "appendonly", choice::<AppendOnly>(), "no", Fixed,
+            "Tools ask for it, such as redis-benchmark; there is no append-only file in Redis's form.";
+        SHUTDOWN_TIMEOUT: Int = "shutdown-timeout", int(0, INT_MAX), "10", Changeable,
+            "Seconds that a shutdown waits for replicas to catch up.";
+        SHUTDOWN_ON_SIGINT: Bits = "shutdown-on-sigint", Kind::ShutdownOptions, "default", Changeable,
+            "What SIGINT does: `default` (save if save points are set), or of save, nosave, now, force.";
+        SHUTDOWN_ON_SIGTERM: Bits = "shutdown-on-sigterm", Kind::ShutdownOptions, "default", Changeable,
+            "What SIGTERM does: `default` (save if save points are set), or of save, nosave, now, force.";
+    }
+    "Observation" {
+        LOGLEVEL: Choice<LogLevel> = "loglevel" / "log-level", choice::<LogLevel>(), "notice", Changeable,
+            "The least important messages that are logged.";
+        LOG_FORMAT: Choice<LogFormat> = "log-format", choice::<LogFormat>(), "text", Fixed,
+            "Log lines as text for people or as JSON objects for machines.";
+        HIDE_USER_DATA_FROM_LOG: Flag = "hide-user-data-from-log", Kind::Bool, "yes", Changeable,
+            "Keep keys, values and arguments out of the log.";
+        SLOWLOG_LOG_SLOWER_THAN: Int = "slowlog-log-slower-than", int(-1, i64::MAX), "10000", Changeable,
+            "Microseconds from which on a command enters the slow log; 0 logs all, -1 none.";
+        SLOWLOG_MAX_LEN: Int = "slowlog-max-len", int(0, i64::MAX), "128", Changeable,
+            "How many entries the slow log keeps.";
+        LATENCY_MONITOR_THRESHOLD: Int = "latency-monitor-threshold", int(0, i64::MAX), "0", Changeable,
+            "Milliseconds from which on LATENCY records an event; 0 records none.";
+        LATENCY_TRACKING: Flag = "latency-tracking", Kind::Bool, "yes", Changeable,
+            "Keep a histogram of execution times for each command.";
+        LATENCY_TRACKING_INFO_PERCENTILES: Text = "latency-tracking-info-percentiles",
+            Kind::Percentiles, "50 99 99.9", Changeable,
+            "The percentiles that INFO latencystats shows.";
+        NOTIFY_KEYSPACE_EVENTS: Bits = "notify-keyspace-events", Kind::Events, "", Changeable,
+            "Which changes of keys are published: K and E name the channels, A or letters of g$lszhxetdmn the events.";
+    }
+}
+
+/// The row of this name, in any case.
+pub fn find(name: &[u8]) -> Option<&'static Param> {
+    PARAMS.iter().find(|param| param.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_and_flags_are_unique_and_documented() {
+        let mut seen = HashSet::new();
+        for param in &PARAMS {
+            assert!(seen.insert(param.name), "{} stands there twice", param.name);
+            assert!(
+                param.flag == param.name || seen.insert(param.flag),
+                "--{} is taken",
+                param.flag
+            );
+            assert!(
+                param.doc.ends_with('.') && param.doc.len() > 20,
+                "{}: {}",
+                param.name,
+                param.doc
+            );
+            assert_eq!(param.name, param.name.to_lowercase());
+        }
+    }
+
+    #[test]
+    fn every_handle_fits_the_kind_of_its_row() {
+        for (param, fits) in PARAMS.iter().zip(FITS) {
+            assert!(fits(&param.kind), "{}", param.name);
+        }
+    }
+
+    #[test]
+    fn rows_know_where_they_stand() {
+        for (index, param) in PARAMS.iter().enumerate() {
+            assert_eq!(param.index, index);
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        assert_eq!(find(b"MaxMemory").map(|param| param.name), Some("maxmemory"));
+        assert!(find(b"maxmemory ").is_none());
+    }
+}
