@@ -11,18 +11,26 @@
 //! Quotes may begin inside a word (`foo"b ar"` is `foob ar`), but behind a closing quote a blank or
 //! the end must follow.
 
+use std::ops::Range;
+
 /// Splits at blanks. `None` when quotes are not closed, or closed inside a word.
 pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
+    let (mut bytes, mut ranges) = (Vec::new(), Vec::new());
+    split_into(line, &mut bytes, &mut ranges)?;
+    Some(ranges.into_iter().map(|range| bytes[range].to_vec()).collect())
+}
+
+/// The same without an allocation per word: appends the words to `bytes` and where each is to `ranges`.
+pub fn split_into(line: &[u8], bytes: &mut Vec<u8>, ranges: &mut Vec<Range<usize>>) -> Option<()> {
     let mut rest = line;
     loop {
         rest = trim_blanks(rest);
         if rest.is_empty() {
-            return Some(words);
+            return Some(());
         }
-        let mut word = Vec::new();
-        rest = read_word(rest, &mut word)?;
-        words.push(word);
+        let start = bytes.len();
+        rest = read_word(rest, bytes)?;
+        ranges.push(start..bytes.len());
     }
 }
 
@@ -114,10 +122,37 @@ pub fn write_word(out: &mut Vec<u8>, word: &[u8]) {
     }
 }
 
+/// Like [`write_word`], but text in UTF-8 stays readable: only control characters and bytes that are no
+/// UTF-8 are escaped.
+pub fn write_readable_word(out: &mut Vec<u8>, word: &[u8]) {
+    if word.is_ascii() {
+        return write_word(out, word);
+    }
+    out.push(b'"');
+    for chunk in word.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let bytes = &mut [0; 4];
+            let bytes = character.encode_utf8(bytes).as_bytes();
+            if bytes.len() == 1 || character.is_control() {
+                write_escaped(out, bytes);
+            } else {
+                out.extend_from_slice(bytes);
+            }
+        }
+        write_escaped(out, chunk.invalid());
+    }
+    out.push(b'"');
+}
+
 /// Appends `word` in double quotes.
 pub fn write_quoted(out: &mut Vec<u8>, word: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
+    write_escaped(out, word);
+    out.push(b'"');
+}
+
+fn write_escaped(out: &mut Vec<u8>, word: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     for &byte in word {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
@@ -133,7 +168,6 @@ pub fn write_quoted(out: &mut Vec<u8>, word: &[u8]) {
             }
         }
     }
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -187,7 +221,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn text_stays_readable() {
+        let mut out = Vec::new();
+        write_readable_word(&mut out, b"Gr\xc3\xbc\xc3\x9fe \xc2\x85\xff\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "\"Grüße \\xc2\\x85\\xff\\n\"");
+    }
+
     proptest! {
+        #[test]
+        fn every_readable_word_reads_back(list: Vec<Vec<u8>>) {
+            let mut line = Vec::new();
+            for word in &list {
+                write_readable_word(&mut line, word);
+                line.push(b' ');
+            }
+            prop_assert!(!line.contains(&b'\n'));
+            prop_assert_eq!(split_words(&line), Some(list));
+        }
+
+        #[test]
+        fn no_line_panics(line: Vec<u8>) {
+            let _ = split_words(&line);
+        }
+
         #[test]
         fn every_word_reads_back(list: Vec<Vec<u8>>) {
             let mut line = Vec::new();

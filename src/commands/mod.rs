@@ -8,10 +8,10 @@ mod string;
 
 use crate::exec::{Registry, Spec};
 
-/// All tables.
-pub const TABLES: &[&[Spec]] = &[string::COMMANDS];
+/// All tables, with the group that their commands belong to.
+pub const TABLES: &[(&str, &[Spec])] = &[("string", string::COMMANDS)];
 
-/// The group of a table, as the Redis documentation names it.
+/// The registry of all commands.
 pub fn registry() -> Registry {
     Registry::new(TABLES)
 }

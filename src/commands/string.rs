@@ -108,7 +108,7 @@ fn check_length(ctx: &Context<'_>, len: usize) -> Result<(), CommandError> {
 }
 
 /// `GET key`
-fn get(ctx: &mut Context<'_>, mut args: Args<'_>) -> Outcome {
+fn get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
     reply_text(&mut ctx.reply, ctx.keys.string(&key)?);
     Ok(())
@@ -445,7 +445,7 @@ fn incrbyfloat<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     };
     let old = old.ok_or(CommandError::NotAFloat)?;
     let by = LongDouble::parse(args.bytes()?).ok_or(CommandError::NotAFloat)?;
-    let sum = &old + &by;
+    let sum = old + by;
     if sum.is_nan_or_infinite() {
         return Err(CommandError::IncrementNotFinite);
     }

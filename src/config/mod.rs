@@ -32,7 +32,7 @@ pub mod special;
 pub use error::{SetError, StartError};
 pub use params::Param;
 
-use choice::Options;
+use choice::{Options, Permission};
 use kind::{Kind, Value};
 use params::{COUNT, Mutability, PARAMS};
 use special::{EventClasses, OutputLimits, SavePoint, ShutdownOptions};
@@ -82,6 +82,15 @@ impl Config {
 
     pub fn choice<T: Options>(&self, handle: params::Choice<T>) -> T {
         T::ALL[self.numbers[handle.index].load(Relaxed) as usize]
+    }
+
+    /// Whether something dangerous is allowed to a client, which may be on this machine.
+    pub fn allows(&self, handle: params::Choice<Permission>, is_local: bool) -> bool {
+        match self.choice(handle) {
+            Permission::No => false,
+            Permission::Yes => true,
+            Permission::Local => is_local,
+        }
     }
 
     pub fn text(&self, handle: params::Text) -> Arc<str> {

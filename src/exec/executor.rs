@@ -151,7 +151,7 @@ impl Executor {
         began: Moment,
     ) -> Outcome {
         let work = AssertUnwindSafe(|| {
-            if command.spec.flags.has(spec::EXCLUSIVE) {
+            if command.spec.has(spec::EXCLUSIVE) {
                 turn.exclusively(|world| {
                     self.run_locked(command, session, args, outbox, began, Some(world))
                 })
@@ -191,7 +191,7 @@ impl Executor {
         };
         let mut keys = View::new(&engine.keyspace, db, began.unix_millis(), access, wants);
         if !spec.keys.is_empty() {
-            let mode = if spec.flags.has(spec::WRITE) { Mode::Write } else { Mode::Read };
+            let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
             keys.lock(&declare(spec, args, db, engine.keyspace.databases()), mode)?;
         }
         let reply = Reply::new(outbox, session.protocol);
@@ -253,11 +253,10 @@ impl Executor {
         ended: Moment,
     ) {
         let config = &self.engine.config;
-        let flags = command.spec.flags;
         let unix_s = ended.unix_millis() / 1000;
         let threshold_millis = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
         if threshold_millis > 0 {
-            let kind = if flags.has(spec::FAST) { "fast-command" } else { "command" };
+            let kind = if command.spec.has(spec::FAST) { "fast-command" } else { "command" };
             let sample = Sample { unix_s, millis: nanos / 1_000_000 };
             self.engine.latency.record(kind, sample, threshold_millis);
         }
@@ -265,7 +264,7 @@ impl Executor {
         let micros = nanos / 1000;
         if threshold_micros < 0
             || (micros as i64) < threshold_micros
-            || flags.has(spec::SKIP_SLOWLOG)
+            || command.spec.has(spec::SKIP_SLOWLOG)
         {
             return;
         }

@@ -38,11 +38,11 @@ pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
 
 /// Commands that reveal or break the server's insides, as `enable-debug-command` says.
 fn protected(request: &Request<'_>) -> Result<(), Refusal> {
-    if !request.spec.flags.has(spec::PROTECTED) {
+    if !request.spec.has(spec::PROTECTED) {
         return Ok(());
     }
     let config = &request.engine.config;
-    if config.allows_debug(request.session.client.address.is_local()) {
+    if config.allows(params::ENABLE_DEBUG_COMMAND, request.session.client.address.is_local()) {
         return Ok(());
     }
     Err(Refusal::Error(CommandError::text(
@@ -53,21 +53,21 @@ fn protected(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.session.authenticated || request.spec.flags.has(spec::NO_AUTH) {
+    if request.session.authenticated || request.spec.has(spec::NO_AUTH) {
         return Ok(());
     }
     Err(Refusal::Error(CommandError::NoAuth))
 }
 
 fn memory(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.spec.flags.has(spec::DENY_OOM) && request.engine.health.is_out_of_memory() {
+    if request.spec.has(spec::DENY_OOM) && request.engine.health.is_out_of_memory() {
         return Err(Refusal::Error(CommandError::OutOfMemory));
     }
     Ok(())
 }
 
 fn disk(request: &Request<'_>) -> Result<(), Refusal> {
-    if !request.spec.flags.has(spec::WRITE) || !request.engine.health.has_save_failed() {
+    if !request.spec.has(spec::WRITE) || !request.engine.health.has_save_failed() {
         return Ok(());
     }
     if !request.engine.config.flag(params::STOP_WRITES_ON_BGSAVE_ERROR) {
@@ -77,17 +77,17 @@ fn disk(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.engine.health.is_loading() && !request.spec.flags.has(spec::LOADING) {
+    if request.engine.health.is_loading() && !request.spec.has(spec::LOADING) {
         return Err(Refusal::Error(CommandError::Loading));
     }
     Ok(())
 }
 
 fn paused(request: &Request<'_>) -> Result<(), Refusal> {
-    let flags = request.spec.flags;
-    let changes = flags.has(spec::WRITE | spec::MAY_REPLICATE);
+    let spec = request.spec;
+    let changes = spec.has(spec::WRITE | spec::MAY_REPLICATE);
     match request.engine.pause.holds(changes, request.now.unix_millis()) {
-        Some(until_ms) if !flags.has(spec::UNPAUSABLE) => Err(Refusal::Postpone(until_ms)),
+        Some(until_ms) if !spec.has(spec::UNPAUSABLE) => Err(Refusal::Postpone(until_ms)),
         _ => Ok(()),
     }
 }

@@ -11,6 +11,8 @@ use crate::resp::ArgList;
 pub struct Command {
     pub spec: &'static Spec,
     pub number: u16,
+    /// As the Redis documentation groups commands: `string`, `generic`, `connection`, ...
+    pub group: &'static str,
 }
 
 /// What a request asks for.
@@ -32,12 +34,14 @@ pub struct Registry {
 impl Registry {
     /// # Panics
     /// If two rows have the same name.
-    pub fn new(tables: &[&'static [Spec]]) -> Registry {
+    pub fn new(tables: &[(&'static str, &'static [Spec])]) -> Registry {
         let mut all: Vec<Command> = Vec::new();
-        let mut add = |spec| all.push(Command { spec, number: all.len() as u16 });
-        for spec in tables.iter().copied().flatten() {
-            add(spec);
-            spec.subcommands.iter().for_each(&mut add);
+        let mut add = |spec, group| all.push(Command { spec, number: all.len() as u16, group });
+        for &(group, table) in tables {
+            for spec in table {
+                add(spec, group);
+                spec.subcommands.iter().for_each(|subcommand| add(subcommand, group));
+            }
         }
         let top_level = all.iter().filter(|command| command.spec.words() == 1);
         let mut registry =

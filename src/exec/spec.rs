@@ -26,27 +26,11 @@ pub type Declare =
     for<'a> fn(args: ArgList<'a>, db: usize, databases: usize, declared: &mut Declared<'a>);
 
 /// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(pub u32);
-
-impl Flags {
-    #[inline]
-    pub const fn has(self, flag: Flags) -> bool {
-        self.0 & flag.0 != 0
-    }
-}
-
-impl std::ops::BitOr for Flags {
-    type Output = Flags;
-
-    fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-}
+pub type Flags = u32;
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $name:ident = $bit:literal $text:literal;)*) => {
-        $($(#[$doc])* pub const $name: Flags = Flags(1 << $bit);)*
+        $($(#[$doc])* pub const $name: Flags = 1 << $bit;)*
 
         /// Flags and the names under which `COMMAND INFO` lists them, in its order; those without a
         /// name are this server's own.
@@ -93,7 +77,7 @@ flags! {
     UNPAUSABLE = 29 "";
 }
 
-pub const NONE: Flags = Flags(0);
+pub const NONE: Flags = 0;
 
 /// What people read about a command.
 #[derive(Clone, Copy, Debug)]
@@ -201,6 +185,11 @@ impl Spec {
     pub fn accepts(&self, args: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 { args >= wanted } else { args == wanted }
+    }
+
+    #[inline]
+    pub fn has(&self, flag: Flags) -> bool {
+        self.flags & flag != 0
     }
 
     /// The name as Redis prints it: `get`, `client|kill`.

@@ -153,10 +153,10 @@ impl Stats {
     pub fn count_error(&self, text: &str) {
         let code = text.split(' ').next().unwrap_or_default();
         let mut codes = self.errors_by_code.lock();
-        match codes.get_mut(code) {
-            Some(count) => *count += 1,
-            None if codes.len() < ERROR_CODES_MAX => drop(codes.insert(code.to_owned(), 1)),
-            None => {}
+        if let Some(count) = codes.get_mut(code) {
+            *count += 1;
+        } else if codes.len() < ERROR_CODES_MAX {
+            codes.insert(code.to_owned(), 1);
         }
     }
 
@@ -169,8 +169,10 @@ impl Stats {
         for stats in self.threads.lock().iter() {
             stats.counters().into_iter().for_each(Counter::clear);
             for command in &stats.commands {
-                [&command.calls, &command.nanos, &command.rejected, &command.failed]
-                    .map(Counter::clear);
+                for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed]
+                {
+                    counter.clear();
+                }
                 if let Some(histogram) = command.histogram.get() {
                     histogram.clear();
                 }

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,7 +167,7 @@ fn listen_unix(path: &Path, permissions: Option<u32>, backlog: i32) -> io::Resul
     if let Some(mode) = permissions {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     }
-    Ok(socket.into())
+    Ok(OwnedFd::from(socket).into())
 }
 
 /// The connection failed before it was accepted; the next one may be fine.

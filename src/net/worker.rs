@@ -262,11 +262,12 @@ impl Worker {
         let now_ms = self.now.unix_millis();
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let bytes = connection.outbox.memory_bytes() as u64;
-        let over_soft = limits.soft > 0 && bytes > limits.soft;
+        let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
         let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
         connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
-        let too_long = since.is_some_and(|since| now_ms - since > limits.seconds as i64 * 1000);
-        if limits.hard > 0 && bytes > limits.hard || too_long {
+        let too_long =
+            since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
+        if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
             let client = &connection.session.client;
             log::warn!(
                 "client {} at {} is disconnected: {bytes} bytes of output it did not read",

@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::inline::{UnbalancedQuotes, split_words};
 use crate::base::limits::{
     INLINE_BYTES_MAX, REQUEST_ELEMENTS_MAX, UNAUTHENTICATED_BULK_BYTES_MAX,
     UNAUTHENTICATED_ELEMENTS_MAX,
 };
 use crate::base::number::parse_i64;
+use crate::base::words::split_into;
 
 /// What a client did wrong on the wire. It is told, and the connection closes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,8 +154,8 @@ impl RequestParser {
         }
         let Request { spans, words, is_inline } = &mut self.request;
         *is_inline = true;
-        split_words(line, words, spans)
-            .map_err(|UnbalancedQuotes| ProtocolError::new("unbalanced quotes in request"))?;
+        split_into(line, words, spans)
+            .ok_or_else(|| ProtocolError::new("unbalanced quotes in request"))?;
         Ok(if spans.is_empty() {
             ParseState::Nothing(newline + 1)
         } else {
