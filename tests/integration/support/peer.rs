@@ -66,6 +66,9 @@ pub trait Connection {
     /// Sends bytes as they are.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Ends the client's half of the connection; replies can still be received.
+    fn close_sending(&mut self) -> io::Result<()>;
+
     /// The next reply; `None` when the server has closed.
     fn receive(&mut self) -> io::Result<Option<Reply>>;
 
@@ -137,6 +140,10 @@ impl<S: Socket> Connection for SocketConnection<S> {
         self.sink.write_all(bytes)
     }
 
+    fn close_sending(&mut self) -> io::Result<()> {
+        self.sink.close_sending()
+    }
+
     fn receive(&mut self) -> io::Result<Option<Reply>> {
         match resp::read_reply(&mut self.source) {
             // A server that closes while our bytes wait unread resets the connection.
@@ -147,7 +154,7 @@ impl<S: Socket> Connection for SocketConnection<S> {
 
     fn finish(mut self: Box<Self>) -> io::Result<Vec<Reply>> {
         // Fails when the server has closed already, which is what is wanted.
-        let _ = self.sink.close_sending();
+        let _ = self.close_sending();
         let mut replies = Vec::new();
         while let Some(reply) = self.receive()? {
             replies.push(reply);

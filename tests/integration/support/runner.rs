@@ -15,6 +15,9 @@ use std::{fs, io};
 /// How long `<?` repeats a command.
 const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How much of a command or a reply a failure shows.
+const SHOWN_CHARS_MAX: usize = 2000;
+
 /// Set to a part of a path, it limits a run to the transcripts that contain it.
 const FILTER_VARIABLE: &str = "TRANSCRIPTS";
 
@@ -214,6 +217,7 @@ impl<'a> SectionRun<'a> {
             Action::Expect { how, text, .. } => self.expect(line, *how, text),
             Action::ExpectClose => self.expect_close(line),
             Action::Bind { name, after } => self.bind(name, after.as_deref()),
+            Action::CloseSending => self.client().connection.close_sending().map_err(text),
             Action::ExpectNothing | Action::Advance(_) => Ok(()),
         }
     }
@@ -330,11 +334,20 @@ impl<'a> SectionRun<'a> {
     }
 
     fn fail(&mut self, line: usize, expected: &str, got: &str) {
-        let command = self.client().command.clone();
+        let command = shortened(&self.client().command);
+        let (expected, got) = (shortened(expected), shortened(got));
         self.report.failures.push(format!(
             "{}:{line}: {command}\n    expected: {expected}\n         got: {got}",
             self.file
         ));
+    }
+}
+
+/// Some replies have a hundred thousand characters; their beginnings tell enough.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}… ({} bytes in all)", &text[..end], text.len()),
+        None => text.to_owned(),
     }
 }
 
@@ -396,6 +409,9 @@ mod tests {
             if bytes == resp::encode(&["FLUSHALL"]) {
                 self.replies = VecDeque::from([Reply::Simple(b"OK".to_vec())]);
             }
+            Ok(())
+        }
+        fn close_sending(&mut self) -> io::Result<()> {
             Ok(())
         }
         fn receive(&mut self) -> io::Result<Option<Reply>> {

@@ -29,6 +29,7 @@
 //! | `    …`          | an indented line continues the expectation above, a blank between         |
 //! | `@section name`  | begins a section                                                          |
 //! | `@conn B`        | goes on with the connection B, opened on first use; the first one is A    |
+//! | `@eof`           | the client sends nothing more on this connection and waits for replies    |
 //! | `@bind x`        | names the last reply: `{x}` in later lines stands for its text            |
 //! | `@bind x addr=`  | the same for the part of that reply from after `addr=` to the next blank  |
 //! | `@advance 150ms` | moves the server's clock; where that is impossible the section ends here  |
@@ -39,7 +40,7 @@
 //! | `@needs-addresses` | skipped where clients have no address of their own                      |
 //!
 //! The last five apply to the whole section when they stand at its head, otherwise to the next
-//! command with its replies. In commands and expectations `{x*100}` stands for a hundred `x`.
+//! command with its replies. What `<%` expects is written in sorted order. In commands and expectations `{x*100}` stands for a hundred `x`.
 //!
 //! Every reply must be expected: one that is left over at the end of a section fails it.
 
@@ -83,6 +84,7 @@ pub enum Action {
     Connection(String),
     Bind { name: String, after: Option<String> },
     Advance(Duration),
+    CloseSending,
     Need(Need),
 }
 
@@ -226,8 +228,12 @@ fn parse_expectation(content: &str) -> Result<Action, String> {
 fn parse_directive(directive: &str) -> Result<Action, String> {
     let (name, argument) = directive.split_once(' ').unwrap_or((directive, ""));
     let argument = argument.trim();
-    if argument.is_empty() && name != "needs-addresses" {
-        return Err(format!("@{name} needs an argument"));
+    if argument.is_empty() {
+        return match name {
+            "eof" => Ok(Action::CloseSending),
+            "needs-addresses" => Ok(Action::Need(Need::Addresses)),
+            _ => Err(format!("@{name} is not known, or needs an argument")),
+        };
     }
     Ok(match name {
         "conn" => Action::Connection(argument.to_owned()),
@@ -242,7 +248,6 @@ fn parse_directive(directive: &str) -> Result<Action, String> {
         "sanderling-only" => Action::Need(Need::Sanderling),
         "needs-type" => Action::Need(Need::Type(argument.to_owned())),
         "needs-command" => Action::Need(Need::Command(argument.to_owned())),
-        "needs-addresses" => Action::Need(Need::Addresses),
         _ => return Err(format!("@{name} is not known")),
     })
 }
@@ -319,8 +324,9 @@ mod tests {
             Action::Bind { name: "id".to_owned(), after: None },
             Action::Bind { name: "a".to_owned(), after: Some("addr=".to_owned()) },
             Action::Advance(Duration::from_millis(1500)),
+            Action::CloseSending,
         ];
-        let text = "> X\n<none\n@conn B\n@bind id\n@bind a addr=\n@advance 1500ms\n";
+        let text = "> X\n<none\n@conn B\n@bind id\n@bind a addr=\n@advance 1500ms\n@eof\n";
         assert_eq!(actions(text), expected);
     }
 
@@ -333,6 +339,7 @@ mod tests {
         assert!(problem("@section s\n@advance 1s").starts_with("t:2: a time is like"));
         assert!(problem("@section s\n@since seven").starts_with("t:2: a version is like"));
         assert!(problem("@section s\n@nope x").starts_with("t:2: @nope is not known"));
+        assert!(problem("@section s\n@bind").starts_with("t:2: @bind is not known, or needs"));
         assert!(problem("@section s\n  more").starts_with("t:2: an indented line"));
         assert!(problem("@section s\n> X\n<9 y").starts_with("t:3: an expectation is marked"));
         assert!(problem("@section s\nX").starts_with("t:2: a line begins with"));
