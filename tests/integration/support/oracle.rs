@@ -54,6 +54,8 @@ impl Oracle {
         let mut control = oracle.wait_until_ready(&socket)?;
         oracle.version = version(&mut control)?;
         oracle.port = listen_on_loopback(&mut control)?;
+        // Otherwise it might still be counted when the first section looks who is connected.
+        Box::new(control).finish()?;
         Ok(oracle)
     }
 
