@@ -14,4 +14,5 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sync;
+pub mod version;
 pub mod words;

@@ -3,6 +3,9 @@
 //! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
+mod client;
+mod client_list;
+mod connection;
 mod expire_time;
 mod family_help;
 mod generic;
@@ -11,8 +14,11 @@ mod string;
 use crate::exec::{Registry, Spec};
 
 /// All tables, with the group that their commands belong to.
-pub const TABLES: &[(&str, &[Spec])] =
-    &[("generic", generic::COMMANDS), ("string", string::COMMANDS)];
+pub const TABLES: &[(&str, &[Spec])] = &[
+    ("connection", connection::COMMANDS),
+    ("generic", generic::COMMANDS),
+    ("string", string::COMMANDS),
+];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {
