@@ -1,0 +1,8 @@
+//! What the integration tests share: a client, servers to talk to, and the transcript runner.
+
+pub mod oracle;
+pub mod peer;
+pub mod resp;
+pub mod runner;
+pub mod transcript;
+pub mod words;

@@ -1,0 +1,34 @@
+//! Executions of the transcript corpus. The format is described in `support/transcript.rs`.
+//!
+//! `TRANSCRIPTS=string/set cargo test transcripts` runs those whose path contains the text.
+
+use crate::support::oracle::{self, Oracle};
+use crate::support::peer::Protocol;
+use crate::support::runner::{Report, run_corpus};
+
+#[test]
+fn transcripts_hold_on_redis_with_resp2() {
+    hold_on_redis(Protocol::Resp2);
+}
+
+#[test]
+fn transcripts_hold_on_redis_with_resp3() {
+    hold_on_redis(Protocol::Resp3);
+}
+
+fn hold_on_redis(protocol: Protocol) {
+    match oracle::find() {
+        Some(program) => conclude(&run_corpus(protocol, || Oracle::start(&program))),
+        None => eprintln!("skipped: redis-server is not installed"),
+    }
+}
+
+/// Prints what was left out and fails if anything did not hold.
+fn conclude(report: &Report) {
+    for skipped in &report.skipped {
+        eprintln!("skipped: {skipped}");
+    }
+    let Report { files, checks, failures, .. } = report;
+    eprintln!("{files} transcripts, {checks} replies checked, {} failures", failures.len());
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
