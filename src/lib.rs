@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod exec;
 pub mod net;
+pub mod persist;
 pub mod resp;
 pub mod session;
 pub mod store;

@@ -247,6 +247,22 @@ impl View<'_> {
         None
     }
 
+    /// The entry, counted as a hit or a miss but not as an access (`EXISTS`, `TTL`, `TYPE`, `OBJECT`).
+    pub fn look_up(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        if !self.exists(key) {
+            self.effects.misses += 1;
+            self.effects.event(event::KEYMISS, key.db, key.bytes);
+            return None;
+        }
+        self.effects.hits += 1;
+        self.peek(key)
+    }
+
+    /// How this command's accesses are recorded.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
     fn touch_access(&self, key: &Key<'_>) -> bool {
         match self.peek(key) {
             Some(entry) => {
@@ -432,11 +448,6 @@ impl View<'_> {
             let command = LogCommand { db: self.db, args };
             self.effects.rewritten.get_or_insert_default().push(command);
         }
-    }
-
-    /// Marks the access time as if the key was used; false if there is no such key.
-    pub fn touch(&mut self, key: &Key<'_>) -> bool {
-        self.touch_access(key)
     }
 
     /// The entry's access word as a number, for `OBJECT IDLETIME` and `FREQ`.

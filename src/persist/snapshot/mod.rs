@@ -1,0 +1,34 @@
+//! Snapshots: the whole store as text, one line per key.
+//!
+//! ```text
+//! # sanderling snapshot 1
+//! # section 1 · line 3 · keys 2 · bytes 71 · crc32c 0c9d1a2e
+//! SELECT 0
+//! SET greeting "hello world" PXAT 1790000000000
+//! SET counter 17
+//! # section 2 · line 7 · keys 1 · bytes 24 · crc32c 5be0cd19
+//! SELECT 1
+//! SET name Ada
+//! # end · sections 2 · keys 3
+//! ```
+//!
+//! Lines are commands in the inline syntax of the protocol and `#` begins a comment, so a snapshot can
+//! be read, diffed and grepped, and `nc host port < snapshot` restores it into any server.
+//!
+//! - A section begins with a comment that gives its number, the number of its first line in the file,
+//!   how many keys it holds, and the length and CRC32C of the bytes up to the next comment. Each section
+//!   selects its database, so sections can be loaded in any order and on all cores.
+//! - A string too long for a line is a `SET` followed by `APPEND`s, and its expiry a `PEXPIREAT` at the
+//!   end. A key too long for a line makes its command a RESP array, which readers of the protocol take too.
+//! - Without the last line, the file was cut off.
+
+mod reader;
+mod writer;
+
+pub use reader::{Damage, Section, SnapshotReader};
+pub use writer::{SnapshotWriter, Totals, write_entry};
+
+/// The first line of a file.
+const MAGIC: &str = "# sanderling snapshot 1";
+/// A section is closed once it has this many bytes.
+const SECTION_BYTES: usize = 256 * 1024;
