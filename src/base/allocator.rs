@@ -1,37 +1,39 @@
-//! What the allocator says of itself.
+//! The allocator's own figures.
 //!
-//! The figures are jemalloc's own, so they cover the whole process. They are true if the program made
-//! jemalloc its global allocator, which the server does; in other programs (tests) they describe an
-//! allocator that nobody uses. All are bytes.
+//! The binary allocates through jemalloc, which counts exactly what it handed out. In a program that
+//! does not install it (tests of the library), the figures are those of an unused jemalloc.
 
 use tikv_jemalloc_ctl::{background_thread, epoch, stats, stats_print};
 
-/// One reading; each figure includes the one before it.
+/// Bytes, by the allocator's count at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Handed out to the program.
+    /// Handed out.
     pub allocated: u64,
-    /// In pages of which some part is handed out.
+    /// In pages that hold something handed out.
     pub active: u64,
-    /// In pages that are mapped and backed by memory, the allocator's own included.
+    /// Mapped and backed by memory.
     pub resident: u64,
+    /// The allocator's own bookkeeping.
+    pub metadata: u64,
 }
 
-/// The present figures; all zero if the allocator does not keep any.
+/// Reads the figures anew; costs some microseconds.
 pub fn figures() -> Figures {
-    let read = || {
-        // The figures are a copy that the allocator makes when its epoch is advanced.
+    let read = || -> Result<Figures, tikv_jemalloc_ctl::Error> {
         epoch::advance()?;
         Ok(Figures {
             allocated: stats::allocated::read()? as u64,
             active: stats::active::read()? as u64,
             resident: stats::resident::read()? as u64,
+            metadata: stats::metadata::read()? as u64,
         })
     };
-    read().unwrap_or_else(|error: tikv_jemalloc_ctl::Error| {
-        log::debug!("the allocator has no figures: {error}");
-        Figures::default()
-    })
+    read().unwrap_or_default()
+}
+
+pub fn allocated_bytes() -> u64 {
+    figures().allocated
 }
 
 /// The allocator's report for people, without the parts on single arenas.
@@ -43,9 +45,9 @@ pub fn report() -> String {
     String::from_utf8_lossy(&report).into_owned()
 }
 
-/// Lets the allocator return freed pages to the system on time (within about ten seconds) from threads
-/// of its own. Otherwise an arena returns pages only when one of its threads allocates or frees. Stays
-/// in effect. An immediate purge exists, but not behind a safe interface.
+/// Sees to it that threads of the allocator return empty pages to the system, within about ten seconds
+/// of their last use. Without them an arena does so only when one of its threads allocates or frees.
+/// (An immediate purge exists, but not behind a safe interface.)
 pub fn return_pages_in_background() -> Result<(), String> {
     background_thread::write(true).map_err(|error| error.to_string())
 }
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn figures_nest_and_the_report_is_text() {
-        let Figures { allocated, active, resident } = figures();
+        let Figures { allocated, active, resident, .. } = figures();
         assert!(allocated <= active && active <= resident, "{allocated} {active} {resident}");
         assert!(report().contains("jemalloc"));
     }

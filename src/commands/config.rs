@@ -27,8 +27,14 @@ static CONFIG: &[Spec] = &[
         "parameter value [parameter value ...]",
         "Changes parameters, all of them or none.",
     ),
-    cmd("CONFIG RESETSTAT", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE | EXCLUSIVE, config_resetstat)
-        .doc("2.0.0", "O(1)", "", "Sets the counters that INFO shows to zero."),
+    cmd(
+        "CONFIG RESETSTAT",
+        2,
+        &[],
+        ADMIN | NOSCRIPT | LOADING | STALE | EXCLUSIVE,
+        config_resetstat,
+    )
+    .doc("2.0.0", "O(1)", "", "Sets the counters that INFO shows to zero."),
     cmd("CONFIG REWRITE", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, config_rewrite).doc(
         "2.8.0",
         "O(1)",
@@ -75,10 +81,7 @@ fn config_set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 }
 
 /// Lets the server act on changed parameters. What it refuses is told of the first of them.
-fn apply(
-    ctx: &Context<'_>,
-    changed: &[&'static Param],
-) -> Result<(), (&'static Param, String)> {
+fn apply(ctx: &Context<'_>, changed: &[&'static Param]) -> Result<(), (&'static Param, String)> {
     let Some(first) = changed.first() else { return Ok(()) };
     let names: Vec<&'static str> = changed.iter().map(|param| param.name).collect();
     ctx.engine.control().apply_config(&names).map_err(|reason| (*first, reason))

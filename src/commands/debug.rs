@@ -22,12 +22,13 @@ use crate::store::{Deadline, EntryRef, Mode, StringRef, Tracking, ValueRef, even
 use crate::value::Value;
 
 pub static COMMANDS: &[Spec] =
-    &[cmd("DEBUG", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED | EXCLUSIVE, debug).doc(
-        "1.0.0",
-        "Depends on subcommand.",
-        "subcommand [argument [argument ...]]",
-        "Helps to test servers and clients.",
-    )];
+    &[cmd("DEBUG", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED | EXCLUSIVE, debug)
+        .doc(
+            "1.0.0",
+            "Depends on subcommand.",
+            "subcommand [argument [argument ...]]",
+            "Helps to test servers and clients.",
+        )];
 
 /// A row of the subcommands.
 struct Subcommand {
@@ -52,7 +53,13 @@ const fn sub(
 const ANY: usize = usize::MAX;
 
 static SUBCOMMANDS: &[Subcommand] = &[
-    sub("DIGEST", 0..=0, "", "Returns a digest of all data: 40 zeros if there is none.", debug_digest),
+    sub(
+        "DIGEST",
+        0..=0,
+        "",
+        "Returns a digest of all data: 40 zeros if there is none.",
+        debug_digest,
+    ),
     sub(
         "DIGEST-VALUE",
         0..=ANY,
@@ -271,7 +278,8 @@ fn debug_reload<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
             b"NOSAVE" => save = false,
             b"MERGE" => {}
             b"NOFLUSH" => {
-                let text = "ERR DEBUG RELOAD NOFLUSH is not supported: loading replaces what is there.";
+                let text =
+                    "ERR DEBUG RELOAD NOFLUSH is not supported: loading replaces what is there.";
                 return Err(CommandError::text(text));
             }
             _ => {

@@ -9,9 +9,8 @@ use crate::exec::spec::{LOADING, SENTINEL, STALE};
 use crate::exec::{Args, Context, Outcome, Spec, cmd};
 use crate::store::Poisoned;
 
-pub static COMMANDS: &[Spec] = &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL, info)
-    .categories(&["dangerous"])
-    .doc(
+pub static COMMANDS: &[Spec] =
+    &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL, info).categories(&["dangerous"]).doc(
         "1.0.0",
         "O(1)",
         "[section [section ...]]",

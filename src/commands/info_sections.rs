@@ -3,7 +3,6 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
-use crate::base::version::{REDIS_VERSION, VERSION};
 use crate::config::params;
 use crate::exec::{Command, CommandTotals, Context};
 use crate::store::Poisoned;
@@ -14,22 +13,15 @@ fn line(text: &mut String, name: &str, value: impl Display) {
     write!(text, "{name}:{value}\r\n").expect("a string takes whatever is written");
 }
 
-/// The lines that only the server as a whole can fill, without those written here already.
-fn control_lines(ctx: &Context<'_>, section: &str, text: &mut String, written: &[&str]) {
-    for (name, value) in ctx.engine.control().info(section) {
-        if !written.contains(&name) {
-            line(text, name, value);
-        }
-    }
+/// The lines of a section that only the server as a whole can fill.
+fn control_lines(ctx: &Context<'_>, section: &str, text: &mut String) -> Written {
+    let lines = ctx.engine.control().info(section);
+    lines.into_iter().for_each(|(name, value)| line(text, name, value));
+    Ok(())
 }
 
 pub(super) fn server(ctx: &mut Context<'_>, text: &mut String) -> Written {
-    line(text, "redis_version", REDIS_VERSION);
-    line(text, "sanderling_version", VERSION);
-    line(text, "redis_mode", "standalone");
-    let written = ["redis_version", "sanderling_version", "redis_mode"];
-    control_lines(ctx, "server", text, &written);
-    Ok(())
+    control_lines(ctx, "server", text)
 }
 
 pub(super) fn clients(ctx: &mut Context<'_>, text: &mut String) -> Written {
@@ -47,19 +39,18 @@ pub(super) fn clients(ctx: &mut Context<'_>, text: &mut String) -> Written {
 }
 
 pub(super) fn memory(ctx: &mut Context<'_>, text: &mut String) -> Written {
-    control_lines(ctx, "memory", text, &[]);
-    Ok(())
+    control_lines(ctx, "memory", text)
 }
 
 pub(super) fn persistence(ctx: &mut Context<'_>, text: &mut String) -> Written {
-    control_lines(ctx, "persistence", text, &[]);
-    Ok(())
+    control_lines(ctx, "persistence", text)
 }
 
 pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     let stats = &ctx.engine.stats;
     let clients = &ctx.engine.clients;
     let [operations, bytes_in, bytes_out] = ctx.engine.control().rates();
+    let expired = stats.total(|s| &s.expired) + stats.expired_by_reaper.load(Ordering::Relaxed);
     let kilobytes = |bytes: f64| format!("{:.2}", bytes / 1024.0);
     line(text, "total_connections_received", clients.accepted.load(Ordering::Relaxed));
     line(text, "total_commands_processed", stats.total(|s| &s.processed));
@@ -69,7 +60,7 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "instantaneous_input_kbps", kilobytes(bytes_in));
     line(text, "instantaneous_output_kbps", kilobytes(bytes_out));
     line(text, "rejected_connections", clients.rejected.load(Ordering::Relaxed));
-    line(text, "expired_keys", stats.total(|s| &s.expired));
+    line(text, "expired_keys", expired);
     line(text, "evicted_keys", stats.total(|s| &s.evicted));
     line(text, "keyspace_hits", stats.total(|s| &s.hits));
     line(text, "keyspace_misses", stats.total(|s| &s.misses));
@@ -99,8 +90,7 @@ pub(super) fn replication(ctx: &mut Context<'_>, text: &mut String) -> Written {
 }
 
 pub(super) fn cpu(ctx: &mut Context<'_>, text: &mut String) -> Written {
-    control_lines(ctx, "cpu", text, &[]);
-    Ok(())
+    control_lines(ctx, "cpu", text)
 }
 
 /// There are no modules; the heading is what tools look for.

@@ -59,18 +59,16 @@ fn age(seconds: i64) -> String {
 }
 
 /// Describes the spikes and says where to look next.
-pub(super) fn advice(
-    all: &[(&str, Series)],
-    threshold_millis: i64,
-    slowlog_micros: i64,
-) -> String {
+pub(super) fn advice(all: &[(&str, Series)], threshold_millis: i64, slowlog_micros: i64) -> String {
     if threshold_millis == 0 {
         return "Spikes are not being recorded. CONFIG SET latency-monitor-threshold <milliseconds> \
                 begins to record what takes at least that long.\n"
             .to_owned();
     }
     if all.is_empty() {
-        return format!("Nothing has taken {threshold_millis} ms or longer since recording began.\n");
+        return format!(
+            "Nothing has taken {threshold_millis} ms or longer since recording began.\n"
+        );
     }
     let mut text = format!("Events that took {threshold_millis} ms or longer:\n\n");
     for (number, (kind, series)) in all.iter().enumerate() {
@@ -120,8 +118,9 @@ mod tests {
 
     fn series(millis: &[u64]) -> Series {
         let samples = millis.iter().enumerate();
-        let samples =
-            samples.map(|(n, millis)| Sample { unix_s: 1_000 + n as i64, millis: *millis }).collect();
+        let samples = samples
+            .map(|(n, millis)| Sample { unix_s: 1_000 + n as i64, millis: *millis })
+            .collect();
         Series { samples, max_millis: *millis.iter().max().unwrap() }
     }
 
@@ -153,7 +152,10 @@ mod tests {
         assert!(advice(&all, 10, 20_000).contains("slowlog-log-slower-than 10000"));
         assert!(advice(&all, 10, -1).contains("slowlog-log-slower-than 10000"));
         assert!(!advice(&all, 10, 5_000).contains("slowlog-log-slower-than"));
-        assert!(advice(&all, 10, 5_000).contains("2 samples within 1 s, average 25 ms, mean deviation 5 ms"));
+        assert!(
+            advice(&all, 10, 5_000)
+                .contains("2 samples within 1 s, average 25 ms, mean deviation 5 ms")
+        );
         assert!(advice(&[], 10, 0).contains("Nothing has taken 10 ms"));
         assert!(advice(&all, 0, 0).contains("latency-monitor-threshold"));
     }

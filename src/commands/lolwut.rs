@@ -12,7 +12,8 @@ const HEIGHT: usize = 10;
 const PLOT: usize = 16;
 
 /// A bird runs, or it picks at something; both look to the left.
-const BIRDS: [[&str; 3]; 2] = [["  __", "<(o )___", "  /  \\  >"], ["   ____", " _(o   >", "/  \\ /"]];
+const BIRDS: [[&str; 3]; 2] =
+    [["  __", "<(o )___", "  /  \\  >"], ["   ____", " _(o   >", "/  \\ /"]];
 
 /// Draws the picture; ends with a line break.
 pub(super) fn beach(random: &mut Random) -> String {

@@ -149,7 +149,7 @@ fn memory_stats<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
 /// Names as Redis has them. What concerns machinery that is not there (replicas, scripts) is left out.
 fn stats(usage: &Usage) -> Vec<(&'static str, Figure)> {
     use Figure::{Count, Ratio};
-    let allocator::Figures { allocated, active, resident } = usage.allocator;
+    let allocator::Figures { allocated, active, resident, .. } = usage.allocator;
     let percentage = |part, whole| Ratio(ratio(part, whole) * 100.0);
     let mut figures = Vec::new();
     figures.extend(usage.peak.map(|peak| ("peak.allocated", Count(peak))));
@@ -192,7 +192,7 @@ fn diagnosis(usage: &Usage) -> String {
     const ALLOCATED_MIN: u64 = 5 * MIB;
     const WASTE_MIN: u64 = 10 * MIB;
     const CLIENT_BUFFERS_MAX: u64 = 200 * 1024;
-    let allocator::Figures { allocated, active, resident } = usage.allocator;
+    let allocator::Figures { allocated, active, resident, .. } = usage.allocator;
     if allocated < ALLOCATED_MIN {
         return format!("Only {allocated} bytes are allocated, too few to tell anything from.\n");
     }
@@ -213,7 +213,8 @@ fn diagnosis(usage: &Usage) -> String {
     );
     finding(
         ratio(resident, active) > 1.1 && resident - active > WASTE_MIN,
-        "The allocator holds many empty pages. MEMORY PURGE lets it return them.",
+        "The allocator holds many empty pages, as after many values were freed. It returns them within \
+         seconds; MEMORY PURGE sees to it that it can.",
     );
     finding(
         ratio(usage.clients, usage.connected) > CLIENT_BUFFERS_MAX as f64,
@@ -229,7 +230,7 @@ fn memory_malloc_stats<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     Ok(())
 }
 
-/// `MEMORY PURGE`: from now on the allocator returns freed pages in the background.
+/// `MEMORY PURGE`: see [`allocator::return_pages_in_background`].
 fn memory_purge<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     allocator::return_pages_in_background()
         .map_err(|error| CommandError::err(format!("Error purging dirty pages: {error}")))?;
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
 
     fn usage(allocated: u64, active: u64, resident: u64) -> Usage {
-        let allocator = allocator::Figures { allocated, active, resident };
+        let allocator = allocator::Figures { allocated, active, resident, metadata: 0 };
         Usage { allocator, peak: None, startup: Some(MIB), clients: MIB, connected: 1, keys: 10 }
     }
 

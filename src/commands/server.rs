@@ -4,8 +4,8 @@ use super::lolwut::beach;
 use crate::base::number::parse_i64;
 use crate::base::version::VERSION;
 use crate::exec::spec::{
-    ADMIN, ALLOW_BUSY, EXCLUSIVE, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READ, SENTINEL,
-    STALE, WRITE,
+    ADMIN, ALLOW_BUSY, EXCLUSIVE, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READ,
+    SENTINEL, STALE, WRITE,
 };
 use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown, Spec, cmd};
 use crate::session::WaitKind;

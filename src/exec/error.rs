@@ -44,7 +44,9 @@ pub enum CommandError {
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
     /// Of commands whose subcommands are not rows, or take a bounded number of arguments.
-    #[error("ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP.")]
+    #[error(
+        "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP."
+    )]
     WrongSubcommand { given: String, command: &'static str },
     #[error("ERR invalid cursor")]
     InvalidCursor,
