@@ -5,10 +5,21 @@
 
 mod client;
 mod client_list;
+mod config;
 mod connection;
+mod debug;
+mod debug_digest;
 mod expire_time;
 mod family_help;
 mod generic;
+mod info;
+mod info_sections;
+mod latency;
+mod latency_report;
+mod lolwut;
+mod memory;
+mod server;
+mod slowlog;
 mod string;
 
 use crate::exec::{Registry, Spec};
@@ -17,6 +28,13 @@ use crate::exec::{Registry, Spec};
 pub const TABLES: &[(&str, &[Spec])] = &[
     ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
+    ("server", config::COMMANDS),
+    ("server", debug::COMMANDS),
+    ("server", info::COMMANDS),
+    ("server", latency::COMMANDS),
+    ("server", memory::COMMANDS),
+    ("server", server::COMMANDS),
+    ("server", slowlog::COMMANDS),
     ("string", string::COMMANDS),
 ];
 

@@ -7,7 +7,7 @@
 use super::effects::Garbage;
 use super::entry::EntryRef;
 use super::keyspace::World;
-use super::view::{Mode, Poisoned, View};
+use super::view::{Key, Mode, Poisoned, View};
 
 const HASH_BITS: u32 = 48;
 /// Entries emitted or removed per acquisition of a shard's lock, so that nobody waits long for it.
@@ -96,6 +96,22 @@ impl View<'_> {
         let result = held.map(|()| work(self));
         self.unlock();
         result
+    }
+
+    /// Reaches one key that no row declares, holding its shard for the time of `work`. For commands that
+    /// make up keys themselves (`DEBUG POPULATE`).
+    pub fn with_key<R>(
+        &mut self,
+        db: usize,
+        bytes: &[u8],
+        mode: Mode,
+        work: impl FnOnce(&mut Self, &Key<'_>) -> R,
+    ) -> Result<R, Poisoned> {
+        let shard = self.keyspace.shard_of(bytes);
+        self.with_shard(db, shard, mode, |view| {
+            let key = view.key_of_only_shard(db, bytes);
+            work(view, &key)
+        })
     }
 
     /// Some live key of the database; `random` supplies random numbers. Redis picks a bucket and then
