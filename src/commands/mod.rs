@@ -3,7 +3,10 @@
 //! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
+mod client;
+mod client_list;
 mod config;
+mod connection;
 mod debug;
 mod debug_digest;
 mod expire_time;
@@ -23,6 +26,7 @@ use crate::exec::{Registry, Spec};
 
 /// All tables, with the group that their commands belong to.
 pub const TABLES: &[(&str, &[Spec])] = &[
+    ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
     ("server", config::COMMANDS),
     ("server", debug::COMMANDS),

@@ -19,6 +19,8 @@ pub enum CommandError {
     NotAFloat,
     #[error("ERR value is out of range")]
     OutOfRange,
+    #[error("ERR value is out of range, value must between {min} and {max}")]
+    NotBetween { min: i64, max: i64 },
     #[error("ERR value is out of range, must be positive")]
     MustBePositive,
     #[error("ERR no such key")]

@@ -20,7 +20,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
-use crate::session::{Origin, ReplyMode, Session, WaitKind, Waiting};
+use crate::session::{NO_COMMAND, Origin, ReplyMode, Session, WaitKind, Waiting};
 use crate::store::{Access, DeclaredKey, Mode, Turn, View, Wants, World};
 
 /// What became of a request.
@@ -81,10 +81,13 @@ impl Executor {
         let command = match self.find(args) {
             Ok(command) => command,
             Err((command, error)) => {
+                let number = command.map_or(NO_COMMAND, |command| command.number);
+                session.client.last_command.store(number, Ordering::Relaxed);
                 self.refuse(session, command, &error, outbox);
                 return self.finish_reply(session, outbox, mark);
             }
         };
+        session.client.last_command.store(command.number, Ordering::Relaxed);
         let request =
             gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
         match gates::admit(&request) {
@@ -193,6 +196,7 @@ impl Executor {
             touches: !session.no_touch,
             random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
         };
+        session.secret_args = 0;
         let mut keys = View::new(&engine.keyspace, db, began.unix_millis(), access, wants);
         if !spec.keys.is_empty() {
             let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
@@ -240,8 +244,8 @@ impl Executor {
             stats.record_latency(nanos);
         }
         self.stats.processed.add(1);
-        session.client.last_command.store(command.number, Ordering::Relaxed);
         if let Err(error) = outcome {
+            note_failed_login(error, session);
             stats.failed.add(1);
             self.stats.errors.add(1);
             self.engine.stats.count_error(&error.to_string());
@@ -290,7 +294,8 @@ impl Executor {
             address: client.address.to_string(),
             client_name: client.with_texts(|texts| texts.name.clone()),
         };
-        self.engine.slowlog.add(entry, args, config.int(params::SLOWLOG_MAX_LEN) as usize);
+        let len_max = config.int(params::SLOWLOG_MAX_LEN) as usize;
+        self.engine.slowlog.add(entry, args, session.secret_args, len_max);
     }
 
     /// Takes the reply back if the client wants none, and says how to go on.
@@ -314,6 +319,14 @@ impl Executor {
             Some(_) => Flow::Wait,
             None => Flow::Done,
         }
+    }
+}
+
+/// Whoever guesses passwords leaves a trace.
+fn note_failed_login(error: &CommandError, session: &Session) {
+    if matches!(error, CommandError::WrongPass) {
+        let client = &session.client;
+        log::warn!("client {} at {} failed to authenticate", client.id, client.address);
     }
 }
 
