@@ -80,6 +80,15 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
+            Err((None, _)) if is_http(args) => {
+                log::warn!(
+                    "client {} at {} is disconnected: it sends HTTP, perhaps a browser that a web page abuses",
+                    session.client.id,
+                    session.client.address
+                );
+                session.closing = true;
+                return Flow::Close;
+            }
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
@@ -357,6 +366,13 @@ fn declare<'a>(spec: &spec::Spec, args: ArgList<'a>, db: usize, databases: usize
         });
     }
     declared
+}
+
+/// Whether the request is a line of an HTTP request. A browser that was lured into posting to this port
+/// sends them ahead of a body that may hold commands; as in Redis, it gets no further.
+fn is_http(args: ArgList<'_>) -> bool {
+    let name = args.get(0).unwrap_or_default();
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 fn unknown_command(args: ArgList<'_>) -> CommandError {

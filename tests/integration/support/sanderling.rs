@@ -54,6 +54,11 @@ impl Sanderling {
 
     /// In a directory that outlives the server.
     pub fn start_in(directory: &Path, flags: &[&str]) -> Self {
+        Self::start_at(START_MS, directory, flags)
+    }
+
+    /// The same at another time than [`START_MS`].
+    pub fn start_at(unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
         let dir = directory.to_str().expect("temporary paths are UTF-8");
         for _ in 0..PORT_ATTEMPTS {
             let listener =
@@ -64,7 +69,7 @@ impl Sanderling {
             let mut all = vec!["--port", &text, "--data-dir", dir];
             all.extend_from_slice(flags);
             // Somebody else may take the port in between; then another one is tried.
-            if let Ok(server) = Server::start(config(&all), Clock::manual(START_MS)) {
+            if let Ok(server) = Server::start(config(&all), Clock::manual(unix_ms)) {
                 return Self::wrap(server, port);
             }
         }
