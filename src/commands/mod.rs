@@ -5,10 +5,14 @@
 
 mod client;
 mod client_list;
+mod command;
+mod command_docs;
+mod command_info;
 mod connection;
 mod expire_time;
 mod family_help;
 mod generic;
+mod help;
 mod string;
 
 use crate::exec::{Registry, Spec};
@@ -17,6 +21,8 @@ use crate::exec::{Registry, Spec};
 pub const TABLES: &[(&str, &[Spec])] = &[
     ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
+    ("server", command::COMMANDS),
+    ("server", help::COMMANDS),
     ("string", string::COMMANDS),
 ];
 
@@ -24,3 +30,6 @@ pub const TABLES: &[(&str, &[Spec])] = &[
 pub fn registry() -> Registry {
     Registry::new(TABLES)
 }
+
+#[cfg(test)]
+mod tests;
