@@ -8,11 +8,22 @@ mod client_list;
 mod command;
 mod command_docs;
 mod command_info;
+mod config;
 mod connection;
+mod debug;
+mod debug_digest;
 mod expire_time;
 mod family_help;
 mod generic;
 mod help;
+mod info;
+mod info_sections;
+mod latency;
+mod latency_report;
+mod lolwut;
+mod memory;
+mod server;
+mod slowlog;
 mod string;
 
 use crate::exec::{Registry, Spec};
@@ -22,7 +33,14 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
     ("server", command::COMMANDS),
+    ("server", config::COMMANDS),
+    ("server", debug::COMMANDS),
     ("server", help::COMMANDS),
+    ("server", info::COMMANDS),
+    ("server", latency::COMMANDS),
+    ("server", memory::COMMANDS),
+    ("server", server::COMMANDS),
+    ("server", slowlog::COMMANDS),
     ("string", string::COMMANDS),
 ];
 

@@ -20,7 +20,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
-use crate::session::{NO_COMMAND, Origin, ReplyMode, Session};
+use crate::session::{NO_COMMAND, Origin, ReplyMode, Session, WaitKind, Waiting};
 use crate::store::{Access, DeclaredKey, Mode, Turn, View, Wants, World};
 
 /// What became of a request.
@@ -80,9 +80,10 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(error) => {
-                session.client.last_command.store(NO_COMMAND, Ordering::Relaxed);
-                self.refuse(session, None, &error, outbox);
+            Err((command, error)) => {
+                let number = command.map_or(NO_COMMAND, |command| command.number);
+                session.client.last_command.store(number, Ordering::Relaxed);
+                self.refuse(session, command, &error, outbox);
                 return self.finish_reply(session, outbox, mark);
             }
         };
@@ -113,15 +114,19 @@ impl Executor {
         self.finish_reply(session, outbox, mark)
     }
 
-    fn find(&self, args: ArgList<'_>) -> Result<Command, CommandError> {
+    /// The command that a request asks for, or why it cannot be executed; and whose refusal that is.
+    fn find(&self, args: ArgList<'_>) -> Result<Command, (Option<Command>, CommandError)> {
         match self.engine.registry.lookup(args) {
             Lookup::Found(command) if command.spec.accepts(args.len()) => Ok(command),
-            Lookup::Found(command) => Err(CommandError::WrongArity(command.spec.full_name())),
-            Lookup::Unknown => Err(unknown_command(args)),
-            Lookup::UnknownSubcommand(family) => Err(CommandError::UnknownSubcommand {
-                given: excerpt(args.get(1).unwrap_or_default(), 128),
-                command: family.spec.name.to_owned(),
-            }),
+            Lookup::Found(command) => {
+                Err((Some(command), CommandError::WrongArity(command.spec.full_name())))
+            }
+            Lookup::Unknown => Err((None, unknown_command(args))),
+            Lookup::UnknownSubcommand(family) => {
+                let given = excerpt(args.get(1).unwrap_or_default(), 128);
+                let command = family.spec.name.to_owned();
+                Err((None, CommandError::UnknownSubcommand { given, command }))
+            }
         }
     }
 
@@ -230,7 +235,8 @@ impl Executor {
         if session.origin == Origin::Replay {
             return;
         }
-        let nanos = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let nanos = worked.saturating_add(slept_nanos(session, ended));
         let stats = &self.stats.commands[usize::from(command.number)];
         stats.calls.add(1);
         stats.nanos.add(nanos);
@@ -321,6 +327,18 @@ fn note_failed_login(error: &CommandError, session: &Session) {
     if matches!(error, CommandError::WrongPass) {
         let client = &session.client;
         log::warn!("client {} at {} failed to authenticate", client.id, client.address);
+    }
+}
+
+/// How long the client is going to wait for nothing but time. It counts as time that the command took:
+/// `DEBUG SLEEP` plays a slow command.
+fn slept_nanos(session: &Session, now: Moment) -> u64 {
+    match &session.waiting {
+        Some(Waiting { kind: WaitKind::Time, deadline_ms: Some(deadline_ms), .. }) => {
+            let millis = deadline_ms.saturating_sub(now.unix_millis()).max(0) as u64;
+            millis.saturating_mul(1_000_000)
+        }
+        _ => 0,
     }
 }
 

@@ -1,0 +1,128 @@
+//! This server as a peer: started in the test's process, with a clock that the test moves.
+
+use super::peer::{Connection, Need, Peer, Protocol, SocketConnection};
+use sanderling::base::clock::Clock;
+use sanderling::config::flags::{self, CommandLine};
+use sanderling::config::{Config, password};
+use sanderling::exec::Engine;
+use sanderling::server::Server;
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Where a manual clock begins: some day in 2026, in Unix milliseconds.
+pub const START_MS: i64 = 1_790_000_000_000;
+const PORT_ATTEMPTS: usize = 20;
+
+/// A configuration as the command line would give it.
+pub fn config(flags: &[&str]) -> Config {
+    let words = ["sanderling"].iter().chain(flags).map(OsString::from);
+    let CommandLine::Run(flags) = flags::parse(words).expect("the flags are valid") else {
+        panic!("these flags only print something");
+    };
+    let mut random = sanderling::base::random::Random::seeded(1);
+    let secret = password::find(&flags.password, &mut random).expect("a password is found");
+    let (config, _) = Config::load(&flags, secret.as_ref().map(|found| found.secret.as_str()))
+        .expect("the configuration loads");
+    config
+}
+
+/// A running server; stops without saving when dropped.
+pub struct Sanderling {
+    engine: Arc<Engine>,
+    stopping: Option<Box<dyn FnOnce()>>,
+    pub port: u16,
+    /// What it keeps on disk, unless the test keeps it.
+    _directory: Option<TempDir>,
+}
+
+impl Sanderling {
+    /// With default settings but for `flags`, in a directory of its own.
+    pub fn start(flags: &[&str]) -> Self {
+        let directory =
+            TempDir::with_prefix("sanderling-").expect("a temporary directory can be made");
+        let mut server = Self::start_in(directory.path(), flags);
+        server._directory = Some(directory);
+        server
+    }
+
+    /// In a directory that outlives the server.
+    pub fn start_in(directory: &Path, flags: &[&str]) -> Self {
+        let dir = directory.to_str().expect("temporary paths are UTF-8");
+        for _ in 0..PORT_ATTEMPTS {
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+            let port = listener.local_addr().expect("a listener has an address").port();
+            drop(listener);
+            let text = port.to_string();
+            let mut all = vec!["--port", &text, "--data-dir", dir];
+            all.extend_from_slice(flags);
+            // Somebody else may take the port in between; then another one is tried.
+            if let Ok(server) = Server::start(config(&all), Clock::manual(START_MS)) {
+                return Self::wrap(server, port);
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    fn wrap(server: Server, port: u16) -> Self {
+        let engine = Arc::clone(server.engine());
+        let stop = server.stopper();
+        let thread: JoinHandle<()> = std::thread::spawn(move || server.wait());
+        let stopping = Box::new(move || {
+            stop();
+            thread.join().expect("the server stops in order");
+        });
+        Self { engine, stopping: Some(stopping), port, _directory: None }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn connect_tcp(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// A connection that speaks RESP2.
+    pub fn client(&self) -> SocketConnection<TcpStream> {
+        let stream = self.connect_tcp().expect("the server accepts");
+        SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
+    }
+}
+
+impl Drop for Sanderling {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stopping.take() {
+            stop();
+        }
+    }
+}
+
+impl Peer for Sanderling {
+    fn connect(&mut self, protocol: Protocol) -> io::Result<Box<dyn Connection>> {
+        Ok(Box::new(SocketConnection::open(self.connect_tcp()?, protocol)?))
+    }
+
+    fn advance(&mut self, by: Duration) -> bool {
+        self.engine.clock.advance(by);
+        true
+    }
+
+    fn has(&self, need: &Need) -> bool {
+        match need {
+            Need::Since { major, minor } => (7, 2) >= (*major, *minor),
+            Need::Sanderling | Need::Addresses => true,
+            // Strings are the only type.
+            Need::Type(name) => name == "string",
+            Need::Command(name) => self.engine.registry.command(name.as_bytes()).is_some(),
+        }
+    }
+}
