@@ -80,6 +80,16 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
+            Err(_) if is_cross_protocol(args) => {
+                let client = &session.client;
+                log::warn!(
+                    "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
+                    client.id,
+                    client.address
+                );
+                session.closing = true;
+                return Flow::Close;
+            }
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
@@ -320,6 +330,12 @@ impl Executor {
             None => Flow::Done,
         }
     }
+}
+
+/// What a browser sends when it is made to send bytes that somebody else chose.
+fn is_cross_protocol(args: ArgList<'_>) -> bool {
+    let name = args.get(0).unwrap_or_default();
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 /// Whoever guesses passwords leaves a trace.
