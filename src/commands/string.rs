@@ -58,7 +58,13 @@ pub static COMMANDS: &[Spec] = &[
             "Finds the longest common subsequence of two strings.",
         ),
     cmd("MGET", -2, &[keys_to_end(1, RO_ACCESS)], READ | FAST, mget)
-        .tips(&["request_policy:multi_shard"]).doc("1.0.0", "O(N) where N is the number of keys", "key [key ...]", "Returns the strings at several keys."),
+        .tips(&["request_policy:multi_shard"])
+        .doc(
+            "1.0.0",
+            "O(N) where N is the number of keys",
+            "key [key ...]",
+            "Returns the strings at several keys.",
+        ),
     cmd("MSET", -3, &[keys_to_end(2, OW_UPDATE)], WRITE | DENY_OOM, mset)
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
         .doc(

@@ -169,11 +169,13 @@ fn keys_are_where_redis_has_them() {
 
 #[test]
 fn every_row_is_documented_and_its_syntax_can_be_read() {
+    let facts = facts();
     for command in registry().all() {
         let (name, doc) = (command.spec.name, &command.spec.doc);
         assert!(doc.summary.ends_with('.'), "{name}: the summary is a sentence");
         assert!(!doc.since.is_empty(), "{name}: since");
-        assert!(!doc.complexity.is_empty(), "{name}: complexity");
+        let is_unknown = facts.iter().any(|fact| fact.name() == name && fact.fields[8].is_empty());
+        assert!(!doc.complexity.is_empty() || is_unknown, "{name}: complexity");
         let arguments = syntax::parse(name, doc.syntax, command.spec.keys.len());
         let arguments = arguments.unwrap_or_else(|| panic!("{name}: {}", doc.syntax));
         let takes_some = command.spec.arity.unsigned_abs() as usize > command.spec.words();
