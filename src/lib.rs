@@ -8,6 +8,7 @@ pub mod exec;
 pub mod net;
 pub mod persist;
 pub mod resp;
+pub mod server;
 pub mod session;
 pub mod store;
 pub mod value;

@@ -5,6 +5,7 @@
 
 mod float_text;
 
+pub mod allocator;
 pub mod clock;
 pub mod crc16;
 pub mod glob;

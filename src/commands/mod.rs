@@ -11,7 +11,8 @@ mod string;
 use crate::exec::{Registry, Spec};
 
 /// All tables, with the group that their commands belong to.
-pub const TABLES: &[(&str, &[Spec])] = &[("generic", generic::COMMANDS), ("string", string::COMMANDS)];
+pub const TABLES: &[(&str, &[Spec])] =
+    &[("generic", generic::COMMANDS), ("string", string::COMMANDS)];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

@@ -84,6 +84,11 @@ impl Config {
         T::ALL[self.numbers[handle.index].load(Relaxed) as usize]
     }
 
+    /// The operating system allows fewer clients than were asked for.
+    pub fn lower_maxclients(&self, possible: i64) {
+        self.numbers[params::MAXCLIENTS.index].store(possible, Relaxed);
+    }
+
     /// Whether something dangerous is allowed to a client, which may be on this machine.
     pub fn allows(&self, handle: params::Choice<Permission>, is_local: bool) -> bool {
         match self.choice(handle) {

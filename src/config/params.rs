@@ -209,6 +209,8 @@ params! {
             "Take a snapshot after so many seconds if there were so many changes; several pairs; empty takes none.";
         SNAPSHOT_KEEP: Int = "snapshot-keep", int(1, 1000), "2", Changeable,
             "How many snapshots are kept, the newest included.";
+        RECOVER_ANYWAY: Flag = "recover-anyway", Kind::Bool, "no", Fixed,
+            "Load what is sound of a damaged snapshot instead of refusing to start; the damaged file is kept aside.";
         STOP_WRITES_ON_BGSAVE_ERROR: Flag = "stop-writes-on-bgsave-error", Kind::Bool, "yes", Changeable,
             "Refuse writes while the last snapshot has failed.";
         APPENDONLY: Choice<AppendOnly> = "appendonly", choice::<AppendOnly>(), "no", Fixed,

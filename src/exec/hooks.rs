@@ -6,7 +6,6 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
 
 use crate::resp::ArgList;
 use crate::store::{Effects, Event, Garbage, KeyBytes, LogCommand, Wants};
@@ -28,6 +27,9 @@ pub trait TouchHook: Send + Sync {
     /// Whole databases changed.
     fn flushed(&self, databases: &[usize]);
 }
+
+/// Takes what is to be freed in the background.
+pub type GarbageChute = Box<dyn Fn(Garbage) + Send + Sync>;
 
 struct Hook<T: ?Sized> {
     consumer: OnceLock<Box<T>>,
@@ -57,7 +59,7 @@ pub struct Hooks {
     log: Hook<dyn LogHook>,
     events: Hook<dyn EventHook>,
     touches: Hook<dyn TouchHook>,
-    garbage: OnceLock<Sender<Garbage>>,
+    garbage: OnceLock<GarbageChute>,
     /// Changes since the last snapshot.
     changes: AtomicU64,
 }
@@ -76,8 +78,8 @@ impl Hooks {
     }
 
     /// Where large values go to be freed. Without one they are freed on the spot.
-    pub fn install_garbage(&self, reaper: Sender<Garbage>) {
-        assert!(self.garbage.set(reaper).is_ok(), "there is one reaper");
+    pub fn install_garbage(&self, chute: GarbageChute) {
+        assert!(self.garbage.set(chute).is_ok(), "there is one reaper");
     }
 
     /// Says whether anybody listens to events at the moment.
@@ -120,6 +122,13 @@ impl Hooks {
         log.append(&unit);
     }
 
+    /// The log's part of removals by the reaper, to be called while the shard lock is held.
+    pub fn append_expirations(&self, effects: &Effects) {
+        if let (Some(log), false) = (self.log.consumer.get(), effects.expirations.is_empty()) {
+            log.append(&effects.expirations);
+        }
+    }
+
     /// Everybody else's part, to be called once the locks are released.
     pub fn drain(&self, effects: &mut Effects) {
         if effects.changes > 0 {
@@ -136,8 +145,7 @@ impl Hooks {
         }
         for garbage in effects.garbage.drain(..) {
             match self.garbage.get() {
-                // The reaper is gone only while the server stops; then it is freed here.
-                Some(reaper) => drop(reaper.send(garbage)),
+                Some(chute) => chute(garbage),
                 None => drop(garbage),
             }
         }

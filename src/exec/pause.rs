@@ -9,6 +9,8 @@ pub struct Pause {
     until_ms: AtomicI64,
     /// Everything, not only writes.
     all: AtomicBool,
+    /// The server is stopping: everything waits, whatever clients ask for.
+    frozen: AtomicBool,
 }
 
 impl Pause {
@@ -26,9 +28,17 @@ impl Pause {
         self.until_ms.store(0, Ordering::Relaxed);
     }
 
+    /// Holds everything back while the server tries to stop.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Relaxed);
+    }
+
     /// Until when a command must wait, if it must.
     #[inline]
     pub fn holds(&self, is_write: bool, now_ms: i64) -> Option<i64> {
+        if self.frozen.load(Ordering::Relaxed) {
+            return Some(i64::MAX);
+        }
         let until = self.until_ms.load(Ordering::Relaxed);
         let holds = until > now_ms && (is_write || self.all.load(Ordering::Relaxed));
         holds.then_some(until)

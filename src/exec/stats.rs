@@ -106,6 +106,8 @@ pub struct CommandTotals {
 pub struct Stats {
     commands: usize,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
+    /// Keys that the reaper removed because their deadline had passed.
+    pub expired_by_reaper: AtomicU64,
     /// Error replies by code. Errors are rare enough for a lock.
     errors_by_code: Mutex<std::collections::BTreeMap<String, u64>>,
 }
@@ -118,6 +120,7 @@ impl Stats {
         Stats {
             commands,
             threads: Mutex::new(Rank::Leaf, Vec::new()),
+            expired_by_reaper: AtomicU64::new(0),
             errors_by_code: Mutex::new(Rank::Leaf, std::collections::BTreeMap::new()),
         }
     }
@@ -178,6 +181,7 @@ impl Stats {
                 }
             }
         }
+        self.expired_by_reaper.store(0, Ordering::Relaxed);
         self.errors_by_code.lock().clear();
     }
 

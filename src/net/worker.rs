@@ -138,8 +138,7 @@ impl Worker {
     }
 
     fn serve_all(&mut self, events: &Events, backlog: &[usize], lane: &Lane<'_>) {
-        let engine = Arc::clone(self.executor.engine());
-        let mut turn = lane.enter(&engine.keyspace);
+        let mut turn = lane.enter();
         for &slot in backlog {
             self.receive(slot, &mut turn);
         }
@@ -364,7 +363,7 @@ impl Worker {
     fn proceed(&mut self, slot: usize, lane: &Lane<'_>) {
         let engine = Arc::clone(self.executor.engine());
         let bulk_bytes_max = engine.config.int(params::PROTO_MAX_BULK_LEN) as usize;
-        let mut turn = lane.enter(&engine.keyspace);
+        let mut turn = lane.enter();
         self.connections[slot].proceed(&mut self.executor, &mut turn, bulk_bytes_max);
         self.after_execution(slot);
     }

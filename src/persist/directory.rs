@@ -16,9 +16,13 @@ use std::path::{Path, PathBuf};
 /// Why the directory cannot be used; one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    #[error("the data directory {path} is in use by another server; stop it or choose another with --data-dir")]
+    #[error(
+        "the data directory {path} is in use by another server; stop it or choose another with --data-dir"
+    )]
     InUse { path: String },
-    #[error("cannot use the data directory {path}: {error}; make it writable or choose another with --data-dir")]
+    #[error(
+        "cannot use the data directory {path}: {error}; make it writable or choose another with --data-dir"
+    )]
     Unusable { path: String, error: io::Error },
 }
 
@@ -42,7 +46,8 @@ impl DataDirectory {
         let shown = path.display().to_string();
         let unusable = |error| DirectoryError::Unusable { path: shown.clone(), error };
         fs::create_dir_all(path).map_err(unusable)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -155,7 +160,9 @@ mod tests {
         for _ in 0..3 {
             directory.create_snapshot(|file| file.write_all(b"x")).unwrap();
         }
-        directory.create_snapshot(|_| io::Result::<()>::Err(io::ErrorKind::StorageFull.into())).unwrap_err();
+        directory
+            .create_snapshot(|_| io::Result::<()>::Err(io::ErrorKind::StorageFull.into()))
+            .unwrap_err();
         directory.rotate(2).unwrap();
         let numbers: Vec<u64> = directory.snapshots().unwrap().iter().map(|s| s.number).collect();
         assert_eq!(numbers, [2, 3]);

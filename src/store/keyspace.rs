@@ -71,7 +71,8 @@ pub struct Keyspace {
     shards: usize,
     hasher: KeyHasher,
     gates: Box<[RwLock<()>]>,
-    gates_taken: AtomicUsize,
+    /// Numbers of the gates that nobody owns.
+    gates_free: Mutex<Vec<usize>>,
     exclusivity: Mutex<()>,
     /// A [`CutState`]. The number is raised only while holding the world.
     cut: AtomicU64,
@@ -117,7 +118,7 @@ impl Keyspace {
             shards,
             hasher: KeyHasher::new(secret),
             gates: (0..gates).map(gate).collect(),
-            gates_taken: AtomicUsize::new(0),
+            gates_free: Mutex::new(Rank::Leaf, (0..gates).rev().collect()),
             exclusivity: Mutex::new(Rank::Exclusivity, ()),
             cut: AtomicU64::new(0),
         }
@@ -131,13 +132,14 @@ impl Keyspace {
         self.shards
     }
 
-    /// A gate for a thread that will change the store; it keeps it for life.
+    /// A gate for a thread that will change the store, until it drops it.
     ///
     /// # Panics
-    /// When more threads ask than the keyspace was made for.
+    /// When more threads ask at a time than the keyspace was made for.
     pub fn lane(&self) -> Lane<'_> {
-        let number = self.gates_taken.fetch_add(1, Ordering::Relaxed);
-        Lane { gate: self.gates.get(number).expect("there is a gate for every mutating thread") }
+        let number =
+            self.gates_free.lock().pop().expect("there is a gate for every mutating thread");
+        Lane { keyspace: self, number, gate: &self.gates[number] }
     }
 
     /// Waits until everybody has finished what they are doing, and keeps them from going on.
@@ -241,19 +243,26 @@ pub(super) fn shard_by_weight(shards: &[ShardCell], random: u64) -> Option<usize
 
 /// A thread's own gate.
 pub struct Lane<'a> {
+    keyspace: &'a Keyspace,
+    number: usize,
     gate: &'a RwLock<()>,
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        self.keyspace.gates_free.lock().push(self.number);
+    }
 }
 
 /// A batch of work behind a gate that is held shared.
 pub struct Turn<'a> {
     lane: &'a Lane<'a>,
-    keyspace: &'a Keyspace,
     held: Option<ReadGuard<'a, ()>>,
 }
 
 impl<'a> Lane<'a> {
-    pub fn enter(&'a self, keyspace: &'a Keyspace) -> Turn<'a> {
-        Turn { lane: self, keyspace, held: Some(self.gate.read()) }
+    pub fn enter(&'a self) -> Turn<'a> {
+        Turn { lane: self, held: Some(self.gate.read()) }
     }
 }
 
@@ -261,7 +270,7 @@ impl Turn<'_> {
     /// Steps out of the own gate, runs `work` while everybody stands still, and steps in again.
     pub fn exclusively<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> R {
         self.held = None;
-        let result = work(&self.keyspace.world());
+        let result = work(&self.lane.keyspace.world());
         self.held = Some(self.lane.gate.read());
         result
     }

@@ -17,7 +17,10 @@ pub struct CutWalk<'a> {
 }
 
 /// A shard was damaged by a panic: its state at the cut is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "shard {shard} of database {db} was damaged by an internal error; restart to load the last saved state"
+)]
 pub struct DamagedShard {
     pub db: usize,
     pub shard: usize,
@@ -34,7 +37,7 @@ impl<'a> CutWalk<'a> {
         &mut self,
         mut emit: impl FnMut(usize, &[u8], ValueRef<'_>, Option<i64>),
     ) -> Result<bool, DamagedShard> {
-        let _turn = self.lane.enter(self.keyspace);
+        let _turn = self.lane.enter();
         while let Some(&physical) = self.order.get(self.db) {
             let Some(cell) = self.keyspace.shards_if_used(physical).get(self.shard) else {
                 (self.db, self.shard) = (self.db + 1, 0);
@@ -62,7 +65,7 @@ impl Drop for CutWalk<'_> {
         self.keyspace.end_cut();
         for physical in 0..self.keyspace.databases() {
             for cell in self.keyspace.shards_if_used(physical) {
-                let _turn = self.lane.enter(self.keyspace);
+                let _turn = self.lane.enter();
                 let mut shard = cell.lock.write();
                 shard.join_cut(self.keyspace.cut());
                 shard.leave_cut();

@@ -160,8 +160,15 @@ impl View<'_> {
         self.effects.flushed.extend([a, b]);
     }
 
-    /// Removes entries of one shard whose deadline has passed, at most `limit`; tells how many.
-    pub fn expire_due(&mut self, db: usize, shard: usize, limit: usize) -> Result<usize, Poisoned> {
+    /// Removes entries of one shard whose deadline has passed, at most `limit`; tells how many. `log` is
+    /// called while the shard is still locked.
+    pub fn expire_due(
+        &mut self,
+        db: usize,
+        shard: usize,
+        limit: usize,
+        log: impl FnOnce(&mut Self),
+    ) -> Result<usize, Poisoned> {
         let now_ms = self.now_ms;
         self.with_shard(db, shard, Mode::Write, |view| {
             let due = view.only_shard_mut().due_keys(now_ms, limit);
@@ -169,6 +176,7 @@ impl View<'_> {
                 let key = view.key_of_only_shard(db, bytes);
                 view.expire(&key);
             }
+            log(view);
             due.len()
         })
     }

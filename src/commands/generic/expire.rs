@@ -27,7 +27,12 @@ impl Conditions {
                 b"XX" => conditions.xx = true,
                 b"GT" => conditions.gt = true,
                 b"LT" => conditions.lt = true,
-                _ => return Err(CommandError::err(format!("Unsupported option {}", excerpt(arg, 128)))),
+                _ => {
+                    return Err(CommandError::err(format!(
+                        "Unsupported option {}",
+                        excerpt(arg, 128)
+                    )));
+                }
             }
         }
         if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {
@@ -67,7 +72,12 @@ pub(super) fn pexpireat<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
     set_expiry(ctx, args, Unit::UNIX_MILLIS, "pexpireat")
 }
 
-fn set_expiry<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, unit: Unit, command: &'static str) -> Outcome {
+fn set_expiry<'a>(
+    ctx: &mut Context<'a>,
+    mut args: Args<'a>,
+    unit: Unit,
+    command: &'static str,
+) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let time = args.bytes()?;
     let conditions = Conditions::parse(&mut args)?;
@@ -119,7 +129,11 @@ pub(super) fn pexpiretime<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome 
     reply_time(ctx, args, |deadline, _| deadline)
 }
 
-fn reply_time<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, time: impl Fn(i64, i64) -> i64) -> Outcome {
+fn reply_time<'a>(
+    ctx: &mut Context<'a>,
+    mut args: Args<'a>,
+    time: impl Fn(i64, i64) -> i64,
+) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let now_ms = ctx.now_ms();
     let reply = match ctx.keys.look_up(&key).map(|entry| entry.deadline()) {

@@ -87,7 +87,11 @@ struct CopyOptions {
     replace: bool,
 }
 
-fn parse_copy(args: &mut Args<'_>, db: usize, databases: usize) -> Result<CopyOptions, CommandError> {
+fn parse_copy(
+    args: &mut Args<'_>,
+    db: usize,
+    databases: usize,
+) -> Result<CopyOptions, CommandError> {
     let mut options = CopyOptions { db, replace: false };
     while let Some(option) = args.option() {
         match option.as_bytes() {
@@ -101,8 +105,14 @@ fn parse_copy(args: &mut Args<'_>, db: usize, databases: usize) -> Result<CopyOp
 
 /// The target of `COPY` is in the database that its options name. If they are wrong, the handler says so
 /// before it looks at any key.
-pub(super) fn declare_copy<'a>(args: ArgList<'a>, db: usize, databases: usize, keys: &mut Declared<'a>) {
-    let target_db = parse_copy(&mut Args::new(args, 3), db, databases).map_or(db, |options| options.db);
+pub(super) fn declare_copy<'a>(
+    args: ArgList<'a>,
+    db: usize,
+    databases: usize,
+    keys: &mut Declared<'a>,
+) {
+    let target_db =
+        parse_copy(&mut Args::new(args, 3), db, databases).map_or(db, |options| options.db);
     for (arg, db) in [(1, db), (2, target_db)] {
         keys.extend(args.get(arg).map(|bytes| DeclaredKey { bytes, db, arg }));
     }
@@ -128,7 +138,12 @@ pub(super) fn copy<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 }
 
 /// `MOVE` declares its key twice: here and in the other database.
-pub(super) fn declare_move<'a>(args: ArgList<'a>, db: usize, databases: usize, keys: &mut Declared<'a>) {
+pub(super) fn declare_move<'a>(
+    args: ArgList<'a>,
+    db: usize,
+    databases: usize,
+    keys: &mut Declared<'a>,
+) {
     let Some(bytes) = args.get(1) else { return };
     keys.push(DeclaredKey { bytes, db, arg: 1 });
     let target = args.get(2).and_then(parse_i64).and_then(|db| usize::try_from(db).ok());

@@ -5,8 +5,11 @@ mod keys;
 mod object;
 mod scan;
 
-use crate::exec::keyspec::{ACCESS, DELETE, INSERT, OW_UPDATE, RM, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, UPDATE, key, key_at, keys_to_end};
-use crate::exec::spec::{DENY_OOM, FAST, LOADING, READ, STALE, TOUCHES_ARBITRARY_KEYS, WRITE};
+use crate::exec::keyspec::{
+    ACCESS, DELETE, INSERT, OW_UPDATE, RM, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
+    key_at, keys_to_end,
+};
+use crate::exec::spec::{DENY_OOM, FAST, READ, TOUCHES_ARBITRARY_KEYS, WRITE};
 use crate::exec::{Spec, cmd, family};
 
 const EXPIRE_OPTIONS_SECONDS: &str = "key seconds [NX | XX | GT | LT]";
@@ -149,4 +152,3 @@ pub static COMMANDS: &[Spec] = &[
         "Deletes keys and frees their memory in the background, as DEL does here too.",
     ),
 ];
-

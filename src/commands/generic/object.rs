@@ -9,12 +9,9 @@ use crate::store::{Tracking, ValueRef};
 use crate::value::Value;
 
 pub(super) static SUBCOMMANDS: &[Spec] = &[
-    cmd("OBJECT ENCODING", 3, &[key_at(2, RO)], READ, object_encoding).categories(&["keyspace"]).doc(
-        "2.2.3",
-        "O(1)",
-        "key",
-        "Names the internal form of a value.",
-    ),
+    cmd("OBJECT ENCODING", 3, &[key_at(2, RO)], READ, object_encoding)
+        .categories(&["keyspace"])
+        .doc("2.2.3", "O(1)", "key", "Names the internal form of a value."),
     cmd("OBJECT FREQ", 3, &[key_at(2, RO)], READ, object_freq).categories(&["keyspace"]).doc(
         "4.0.0",
         "O(1)",
@@ -27,18 +24,12 @@ pub(super) static SUBCOMMANDS: &[Spec] = &[
         "",
         "Lists the subcommands.",
     ),
-    cmd("OBJECT IDLETIME", 3, &[key_at(2, RO)], READ, object_idletime).categories(&["keyspace"]).doc(
-        "2.2.3",
-        "O(1)",
-        "key",
-        "Tells for how many seconds a key has not been used.",
-    ),
-    cmd("OBJECT REFCOUNT", 3, &[key_at(2, RO)], READ, object_refcount).categories(&["keyspace"]).doc(
-        "2.2.3",
-        "O(1)",
-        "key",
-        "Tells how many references Redis would hold to a value.",
-    ),
+    cmd("OBJECT IDLETIME", 3, &[key_at(2, RO)], READ, object_idletime)
+        .categories(&["keyspace"])
+        .doc("2.2.3", "O(1)", "key", "Tells for how many seconds a key has not been used."),
+    cmd("OBJECT REFCOUNT", 3, &[key_at(2, RO)], READ, object_refcount)
+        .categories(&["keyspace"])
+        .doc("2.2.3", "O(1)", "key", "Tells how many references Redis would hold to a value."),
 ];
 
 /// Strings up to this length are `embstr`.

@@ -44,7 +44,8 @@ impl<'a> ScanOptions<'a> {
                 b"TYPE" => options.type_name = Some(args.bytes()?),
                 b"COUNT" => {
                     let count = usize::try_from(args.integer()?).unwrap_or(0);
-                    options.count = Some(count).filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
+                    options.count =
+                        Some(count).filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
                 }
                 _ => return Err(CommandError::Syntax),
             }

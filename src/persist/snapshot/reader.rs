@@ -61,14 +61,16 @@ impl<R: Read> SnapshotReader<R> {
     /// Begins to read; the first line must be that of a snapshot.
     pub fn new(input: R) -> io::Result<Result<SnapshotReader<R>, Damage>> {
         let input = BufReader::with_capacity(1 << 20, input);
-        let mut reader = SnapshotReader { input, line: 1, sections: 0, keys: 0, ended: false, pending: None };
+        let mut reader =
+            SnapshotReader { input, line: 1, sections: 0, keys: 0, ended: false, pending: None };
         let first = reader.read_line()?;
         if first.as_deref() == Some(MAGIC) {
             return Ok(Ok(reader));
         }
         let what = match first {
             Some(line) if line.starts_with("# sanderling snapshot") => {
-                "this format is newer than this server; load it with the version that wrote it".to_owned()
+                "this format is newer than this server; load it with the version that wrote it"
+                    .to_owned()
             }
             _ => format!("this is no snapshot: it does not begin with {MAGIC:?}"),
         };
@@ -82,7 +84,11 @@ impl<R: Read> SnapshotReader<R> {
             None => self.read_line()?,
         };
         let Some(text) = line else {
-            return Ok(if self.ended { Ok(None) } else { Err(self.damage("the file ends here: it was cut off")) });
+            return Ok(if self.ended {
+                Ok(None)
+            } else {
+                Err(self.damage("the file ends here: it was cut off"))
+            });
         };
         match parse_comment(&text) {
             _ if self.ended => Ok(Err(self.damage("there is something behind the end"))),
@@ -161,9 +167,13 @@ impl<R: Read> SnapshotReader<R> {
 }
 
 fn parse_comment(line: &str) -> Option<Comment> {
-    let fields: Vec<(&str, &str)> =
-        line.strip_prefix("# ")?.split(" · ").map(|field| field.split_once(' ').unwrap_or((field, ""))).collect();
-    let number = |(name, value): &(&str, &str), wanted| (*name == wanted).then(|| value.parse().ok())?;
+    let fields: Vec<(&str, &str)> = line
+        .strip_prefix("# ")?
+        .split(" · ")
+        .map(|field| field.split_once(' ').unwrap_or((field, "")))
+        .collect();
+    let number =
+        |(name, value): &(&str, &str), wanted| (*name == wanted).then(|| value.parse().ok())?;
     match &fields[..] {
         [section, line, keys, bytes, ("crc32c", crc)] => Some(Comment::Section {
             number: number(section, "section").filter(|number| *number > 0)?,
@@ -172,9 +182,10 @@ fn parse_comment(line: &str) -> Option<Comment> {
             bytes: number(bytes, "bytes")?,
             crc: u32::from_str_radix(crc, 16).ok()?,
         }),
-        [("end", ""), sections, keys] => {
-            Some(Comment::End { sections: number(sections, "sections")?, keys: number(keys, "keys")? })
-        }
+        [("end", ""), sections, keys] => Some(Comment::End {
+            sections: number(sections, "sections")?,
+            keys: number(keys, "keys")?,
+        }),
         _ => None,
     }
 }

@@ -89,7 +89,8 @@ impl<W: Write> SnapshotWriter<W> {
     /// Writes what is left and the last line.
     pub fn finish(mut self) -> io::Result<Totals> {
         self.flush()?;
-        let end = format!("# end · sections {} · keys {}\n", self.totals.sections, self.totals.keys);
+        let end =
+            format!("# end · sections {} · keys {}\n", self.totals.sections, self.totals.keys);
         self.out.write_all(end.as_bytes())?;
         self.out.flush()?;
         self.totals.bytes += end.len() as u64;

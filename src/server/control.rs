@@ -1,0 +1,134 @@
+//! What commands may ask of the server (see `exec::Control`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::info::Rates;
+use super::shutdown::{Request, ShutdownDesk};
+use super::snapshotter::{Job, Snapshotter};
+use super::{logging, startup};
+use crate::config::choice::EvictionPolicy;
+use crate::config::{params, rewrite};
+use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Shutdown};
+use crate::session::Client;
+
+/// The server's side of [`Control`].
+pub(super) struct ServerControl {
+    pub engine: Arc<Engine>,
+    pub snapshotter: Arc<Snapshotter>,
+    pub desk: Arc<ShutdownDesk>,
+    pub rates: Arc<Rates>,
+    pub run_id: String,
+    pub started_ms: i64,
+    pub workers: usize,
+    pub memory_at_start: u64,
+    pub memory_peak: AtomicU64,
+    pub keys_loaded: AtomicU64,
+}
+
+impl ServerControl {
+    fn put_into_effect(&self, name: &str) -> Result<(), String> {
+        let config = &self.engine.config;
+        match name {
+            "loglevel" => logging::set_level(config),
+            "maxmemory-policy" => {
+                let policy = config.choice(params::MAXMEMORY_POLICY);
+                let is_lfu =
+                    matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
+                self.engine.set_lfu(is_lfu);
+            }
+            "maxclients" => {
+                let wanted = config.int(params::MAXCLIENTS) as u64;
+                let possible = startup::allow_clients(wanted);
+                if possible < wanted {
+                    return Err(format!(
+                        "The operating system is not able to handle the specified number of clients, try with {possible}"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Puts everything into effect that was configured before the start.
+    pub(super) fn put_all_into_effect(&self) {
+        // The number of clients was looked at before; the others cannot fail.
+        for name in ["loglevel", "maxmemory-policy"] {
+            let _ = self.put_into_effect(name);
+        }
+    }
+}
+
+impl Control for ServerControl {
+    fn save(&self, client: &Arc<Client>) -> Result<(), CommandError> {
+        if self.snapshotter.is_busy() {
+            return Err(CommandError::text("ERR Background save already in progress"));
+        }
+        self.snapshotter.submit(Job::Save(Some(Arc::clone(client))));
+        Ok(())
+    }
+
+    fn background_save(&self, may_schedule: bool) -> Result<BackgroundSave, CommandError> {
+        let is_busy = self.snapshotter.is_busy();
+        if is_busy && !may_schedule {
+            return Err(CommandError::text("ERR Background save already in progress"));
+        }
+        self.snapshotter.submit(Job::Save(None));
+        Ok(if is_busy { BackgroundSave::Scheduled } else { BackgroundSave::Started })
+    }
+
+    fn last_save_unix_s(&self) -> i64 {
+        self.snapshotter.status.last_save_ms.load(Ordering::Relaxed) / 1000
+    }
+
+    fn shutdown(&self, how: Shutdown, client: &Arc<Client>) -> Result<(), CommandError> {
+        self.desk.ask(Request { how, client: Some(Arc::clone(client)) });
+        Ok(())
+    }
+
+    fn abort_shutdown(&self) -> bool {
+        self.desk.abort()
+    }
+
+    fn reload(&self, save: bool, client: &Arc<Client>) -> Result<(), CommandError> {
+        self.snapshotter.submit(Job::Reload { save, client: Arc::clone(client) });
+        Ok(())
+    }
+
+    fn apply_config(&self, names: &[&'static str]) -> Result<(), String> {
+        names.iter().try_for_each(|name| self.put_into_effect(name))
+    }
+
+    fn rewrite_config(&self) -> Result<(), CommandError> {
+        let Some(path) = self.engine.config.file() else {
+            return Err(CommandError::text("ERR The server is running without a config file"));
+        };
+        let failed = |error: std::io::Error| {
+            log::error!("cannot rewrite {}: {error}", path.display());
+            CommandError::err(format!("Rewriting config file: {error}"))
+        };
+        let old = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(failed)?,
+        };
+        let new = rewrite::rewrite(&old, &self.engine.config);
+        rewrite::replace_file(path, &new).map_err(failed)?;
+        log::info!("rewrote {}", path.display());
+        Ok(())
+    }
+
+    fn info(&self, section: &str) -> InfoLines {
+        match section {
+            "server" => self.server_lines(),
+            "memory" => self.memory_lines(),
+            "persistence" => self.persistence_lines(),
+            "cpu" => self.cpu_lines(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn rates(&self) -> [f64; 3] {
+        self.rates.per_second()
+    }
+}

@@ -1,0 +1,227 @@
+//! The sections of `INFO` that only the server can fill, and the rates behind `instantaneous_*`.
+
+use std::sync::atomic::Ordering;
+
+use super::control::ServerControl;
+use crate::base::allocator;
+use crate::base::sync::{Mutex, Rank};
+use crate::config::params;
+use crate::exec::{Engine, InfoLines, ThreadStats};
+
+/// What clients that gate on a version of Redis are told.
+pub const REDIS_VERSION: &str = "7.2.4";
+
+/// How many samples a rate is averaged over.
+const SAMPLES: usize = 16;
+const SAMPLE_MS: i64 = 100;
+
+#[derive(Default)]
+struct Window {
+    last_ms: i64,
+    last: [u64; 3],
+    /// Per second: commands, bytes in, bytes out.
+    samples: [[f64; 3]; SAMPLES],
+    next: usize,
+}
+
+/// Rates over the last one and a half seconds.
+pub(super) struct Rates(Mutex<Window>);
+
+impl Default for Rates {
+    fn default() -> Rates {
+        Rates(Mutex::new(Rank::Leaf, Window::default()))
+    }
+}
+
+impl Rates {
+    /// Takes a sample, if it is time.
+    pub(super) fn sample(&self, engine: &Engine) {
+        let now_ms = engine.clock.monotonic_nanos() / 1_000_000;
+        if now_ms - self.0.lock().last_ms < SAMPLE_MS {
+            return;
+        }
+        let total =
+            |counter: fn(&ThreadStats) -> &crate::exec::Counter| engine.stats.total(counter);
+        let totals = [total(|s| &s.processed), total(|s| &s.bytes_in), total(|s| &s.bytes_out)];
+        let mut window = self.0.lock();
+        let seconds = (now_ms - window.last_ms) as f64 / 1000.0;
+        let last = std::mem::replace(&mut window.last, totals);
+        window.last_ms = now_ms;
+        let slot = window.next % SAMPLES;
+        window.samples[slot] =
+            std::array::from_fn(|n| totals[n].saturating_sub(last[n]) as f64 / seconds);
+        window.next += 1;
+    }
+
+    pub(super) fn per_second(&self) -> [f64; 3] {
+        let window = self.0.lock();
+        std::array::from_fn(|n| {
+            window.samples.iter().map(|sample| sample[n]).sum::<f64>() / SAMPLES as f64
+        })
+    }
+}
+
+impl ServerControl {
+    pub(super) fn server_lines(&self) -> InfoLines {
+        let engine = &self.engine;
+        let uptime_s = (engine.clock.unix_millis() - self.started_ms) / 1000;
+        let config = &engine.config;
+        vec![
+            ("redis_version", REDIS_VERSION.to_owned()),
+            ("sanderling_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("redis_git_sha1", "00000000".to_owned()),
+            ("redis_git_dirty", "0".to_owned()),
+            ("redis_build_id", "0000000000000000".to_owned()),
+            ("redis_mode", "standalone".to_owned()),
+            ("os", os_name()),
+            ("arch_bits", usize::BITS.to_string()),
+            ("monotonic_clock", "POSIX clock_gettime".to_owned()),
+            ("multiplexing_api", "epoll".to_owned()),
+            ("process_id", std::process::id().to_string()),
+            ("process_supervised", "no".to_owned()),
+            ("run_id", self.run_id.clone()),
+            ("tcp_port", config.int(params::PORT).to_string()),
+            ("server_time_usec", engine.clock.unix_micros().to_string()),
+            ("uptime_in_seconds", uptime_s.to_string()),
+            ("uptime_in_days", (uptime_s / 86_400).to_string()),
+            ("hz", "10".to_owned()),
+            ("configured_hz", "10".to_owned()),
+            ("worker_threads", self.workers.to_string()),
+            (
+                "executable",
+                std::env::current_exe().map_or(String::new(), |path| path.display().to_string()),
+            ),
+            ("config_file", config.file().map_or(String::new(), |path| path.display().to_string())),
+        ]
+    }
+
+    pub(super) fn memory_lines(&self) -> InfoLines {
+        let figures = allocator::figures();
+        let used = figures.allocated;
+        let peak = self.memory_peak.fetch_max(used, Ordering::Relaxed).max(used);
+        let resident = resident_bytes().unwrap_or(figures.resident);
+        let limit = self.engine.config.int(params::MAXMEMORY) as u64;
+        let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
+        vec![
+            ("used_memory", used.to_string()),
+            ("used_memory_human", human(used)),
+            ("used_memory_rss", resident.to_string()),
+            ("used_memory_rss_human", human(resident)),
+            ("used_memory_peak", peak.to_string()),
+            ("used_memory_peak_human", human(peak)),
+            ("used_memory_peak_perc", percent(used, peak)),
+            ("used_memory_startup", self.memory_at_start.to_string()),
+            ("used_memory_dataset", used.saturating_sub(self.memory_at_start).to_string()),
+            ("allocator_allocated", figures.allocated.to_string()),
+            ("allocator_active", figures.active.to_string()),
+            ("allocator_resident", figures.resident.to_string()),
+            ("maxmemory", limit.to_string()),
+            ("maxmemory_human", human(limit)),
+            ("maxmemory_policy", policy_name(policy).to_owned()),
+            ("allocator_frag_ratio", ratio(figures.active, figures.allocated)),
+            ("allocator_rss_ratio", ratio(figures.resident, figures.active)),
+            ("mem_fragmentation_ratio", ratio(resident, used)),
+            ("mem_allocator", "jemalloc-5.3.0".to_owned()),
+        ]
+    }
+
+    pub(super) fn persistence_lines(&self) -> InfoLines {
+        let status = &self.snapshotter.status;
+        let load = |value: &std::sync::atomic::AtomicI64| value.load(Ordering::Relaxed);
+        let is_saving = status.is_saving.load(Ordering::Relaxed);
+        let since_s = |ms: i64| if ms < 0 { -1 } else { ms / 1000 };
+        let current_s = match is_saving {
+            true => (self.engine.clock.unix_millis() - load(&status.saving_since_ms)) / 1000,
+            false => -1,
+        };
+        let outcome = if status.last_ok.load(Ordering::Relaxed) { "ok" } else { "err" };
+        vec![
+            ("loading", u8::from(self.engine.health.is_loading()).to_string()),
+            ("async_loading", "0".to_owned()),
+            ("rdb_changes_since_last_save", self.engine.hooks.changes().to_string()),
+            ("rdb_bgsave_in_progress", u8::from(is_saving).to_string()),
+            ("rdb_last_save_time", since_s(load(&status.last_save_ms)).to_string()),
+            ("rdb_last_bgsave_status", outcome.to_owned()),
+            ("rdb_last_bgsave_time_sec", since_s(load(&status.last_duration_ms)).to_string()),
+            ("rdb_current_bgsave_time_sec", current_s.to_string()),
+            ("rdb_saves", status.saves.load(Ordering::Relaxed).to_string()),
+            ("rdb_last_load_keys_expired", "0".to_owned()),
+            ("rdb_last_load_keys_loaded", self.keys_loaded.load(Ordering::Relaxed).to_string()),
+            ("aof_enabled", "0".to_owned()),
+            ("snapshot_last_keys", status.last_keys.load(Ordering::Relaxed).to_string()),
+            ("snapshot_last_bytes", status.last_bytes.load(Ordering::Relaxed).to_string()),
+            ("snapshot_last_error", status.last_error.lock().clone()),
+        ]
+    }
+
+    pub(super) fn cpu_lines(&self) -> InfoLines {
+        let usage = cpu_seconds().unwrap_or_default();
+        let text = |seconds: f64| format!("{seconds:.6}");
+        vec![
+            ("used_cpu_sys", text(usage.1)),
+            ("used_cpu_user", text(usage.0)),
+            ("used_cpu_sys_children", text(0.0)),
+            ("used_cpu_user_children", text(0.0)),
+        ]
+    }
+}
+
+fn os_name() -> String {
+    let name = rustix::system::uname();
+    let part = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    format!("{} {} {}", part(name.sysname()), part(name.release()), part(name.machine()))
+}
+
+fn policy_name(policy: crate::config::choice::EvictionPolicy) -> &'static str {
+    use crate::config::choice::{EvictionPolicy, Options};
+    let position = EvictionPolicy::ALL.iter().position(|other| *other == policy);
+    EvictionPolicy::NAMES[position.expect("every policy is among all policies")]
+}
+
+/// As Redis prints amounts: `1.50M`.
+pub(super) fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let power = (bytes.ilog2() / 10).min(UNITS.len() as u32) as usize;
+    format!("{:.2}{}", bytes as f64 / 1024f64.powi(power as i32), UNITS[power - 1])
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.2}%", part as f64 / whole.max(1) as f64 * 100.0)
+}
+
+fn ratio(a: u64, b: u64) -> String {
+    format!("{:.2}", a as f64 / b.max(1) as f64)
+}
+
+/// Memory of this process that is backed by real pages.
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// User and system seconds of this process.
+fn cpu_seconds() -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks = rustix::param::clock_ticks_per_second() as f64;
+    let seconds = |field: usize| Some(fields.get(field)?.parse::<f64>().ok()? / ticks);
+    Some((seconds(11)?, seconds(12)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_printed_as_redis_prints_them() {
+        for (bytes, text) in
+            [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (1_572_864, "1.50M"), (5 << 30, "5.00G")]
+        {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The reaper: removes what has expired on time, frees what is large, samples rates.
+//!
+//! It looks at the earliest deadline of every shard ten times a second and removes what is due in
+//! slices, so that no shard is locked for long even when a million keys expire in the same second.
+//! Between slices it frees what others detached under their locks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use super::info::Rates;
+use crate::config::params;
+use crate::exec::{Engine, Sample};
+use crate::store::{Access, Garbage, Lane, Tracking, View};
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// Entries removed per acquisition of a shard's lock.
+const SLICE: usize = 64;
+
+enum Mail {
+    Garbage(Garbage),
+    /// A manual clock was moved.
+    Wake,
+    Stop,
+}
+
+/// How the reaper is reached.
+#[derive(Clone)]
+pub(super) struct ReaperHandle(Sender<Mail>);
+
+impl ReaperHandle {
+    pub(super) fn stop(&self) {
+        // It can only have stopped already.
+        let _ = self.0.send(Mail::Stop);
+    }
+}
+
+/// See the module's description.
+pub(super) struct Reaper {
+    engine: Arc<Engine>,
+    rates: Arc<Rates>,
+    mail: Receiver<Mail>,
+}
+
+impl Reaper {
+    /// A reaper that waits to be run; from now on garbage goes to it.
+    pub(super) fn new(engine: &Arc<Engine>, rates: Arc<Rates>) -> (Reaper, ReaperHandle) {
+        let (sender, mail) = channel();
+        let chute = sender.clone();
+        engine.hooks.install_garbage(Box::new(move |garbage| {
+            // A reaper that is gone leaves the garbage to whoever made it.
+            drop(chute.send(Mail::Garbage(garbage)));
+        }));
+        let wake = sender.clone();
+        engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
+        (Reaper { engine: Arc::clone(engine), rates, mail }, ReaperHandle(sender))
+    }
+
+    /// Works until told to stop.
+    pub(super) fn run(self) {
+        let engine = Arc::clone(&self.engine);
+        let lane = engine.keyspace.lane();
+        loop {
+            match self.mail.recv_timeout(TICK) {
+                Ok(Mail::Garbage(garbage)) => drop(garbage),
+                Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Mail::Wake) | Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.rates.sample(&engine);
+            self.watch_memory();
+            if engine.active_expire.load(Ordering::Relaxed) && !engine.health.is_loading() {
+                self.expire(&lane);
+            }
+        }
+    }
+
+    fn expire(&self, lane: &Lane<'_>) {
+        let began_ms = self.engine.clock.unix_millis();
+        let (due, _) = self.engine.keyspace.due_shards(began_ms);
+        for (db, shard) in due {
+            while self.expire_slice(lane, db, shard) {
+                // What others detached meanwhile must not pile up behind a million expiries.
+                while let Ok(Mail::Garbage(garbage)) = self.mail.try_recv() {
+                    drop(garbage);
+                }
+            }
+        }
+        let now_ms = self.engine.clock.unix_millis();
+        let sample = Sample { unix_s: now_ms / 1000, millis: (now_ms - began_ms).max(0) as u64 };
+        let threshold = self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+        self.engine.latency.record("expire-cycle", sample, threshold);
+    }
+
+    /// Removes one slice; tells whether the shard may have more.
+    fn expire_slice(&self, lane: &Lane<'_>, db: usize, shard: usize) -> bool {
+        let engine = &*self.engine;
+        let _turn = lane.enter();
+        let now_ms = engine.clock.unix_millis();
+        let access = Access { tracking: Tracking::Lru, now_s: 0, touches: false, random: 0 };
+        let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
+        let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
+        let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
+        engine.stats.expired_by_reaper.fetch_add(removed as u64, Ordering::Relaxed);
+        engine.hooks.drain(&mut view.effects);
+        removed == SLICE
+    }
+
+    /// Refuses writes that need memory while the data set is above `maxmemory`.
+    fn watch_memory(&self) {
+        let limit = self.engine.config.int(params::MAXMEMORY) as u64;
+        let is_short = limit > 0 && crate::base::allocator::allocated_bytes() > limit;
+        self.engine.health.set_out_of_memory(is_short);
+    }
+}
