@@ -113,18 +113,18 @@ impl Server {
             let answers = self
                 .control()
                 .and_then(|mut control| Ok(redis::cmd("PING").query::<String>(&mut control)?));
-            if answers.is_ok() {
-                return Ok(());
-            }
+            let Err(error) = answers else { return Ok(()) };
             if let Some(status) = self.child.try_wait()? {
                 return Err(
                     format!("the server on port {} ended: {status}", self.address.port()).into()
                 );
             }
             if Instant::now() > deadline {
-                return Err(
-                    format!("the server on port {} does not answer", self.address.port()).into()
-                );
+                return Err(format!(
+                    "the server on port {} does not answer: {error}",
+                    self.address.port()
+                )
+                .into());
             }
             std::thread::sleep(RETRY);
         }

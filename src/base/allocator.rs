@@ -3,7 +3,7 @@
 //! The binary allocates through jemalloc, which counts exactly what it handed out. In a program that
 //! does not install it (tests of the library), the figures are those of an unused jemalloc.
 
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{background_thread, epoch, stats, stats_print};
 
 /// Bytes, by the allocator's count at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,4 +34,32 @@ pub fn figures() -> Figures {
 
 pub fn allocated_bytes() -> u64 {
     figures().allocated
+}
+
+/// The allocator's report for people, without the parts on single arenas.
+pub fn report() -> String {
+    let mut options = stats_print::Options::default();
+    options.skip_per_arena = true;
+    let mut report = Vec::new();
+    stats_print::stats_print(&mut report, options).expect("a vector takes whatever is written");
+    String::from_utf8_lossy(&report).into_owned()
+}
+
+/// Sees to it that threads of the allocator return empty pages to the system, within about ten seconds
+/// of their last use. Without them an arena does so only when one of its threads allocates or frees.
+/// (An immediate purge exists, but not behind a safe interface.)
+pub fn return_pages_in_background() -> Result<(), String> {
+    background_thread::write(true).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_nest_and_the_report_is_text() {
+        let Figures { allocated, active, resident, .. } = figures();
+        assert!(allocated <= active && active <= resident, "{allocated} {active} {resident}");
+        assert!(report().contains("jemalloc"));
+    }
 }

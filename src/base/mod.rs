@@ -1,7 +1,8 @@
 //! Layer 0: what every other layer may lean on and what knows nothing of the store.
 //!
 //! Words, numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
-//! what a peer may make grow. Everything here is pure: same input, same output, no shared state.
+//! what a peer may make grow. Everything here is pure: same input, same output, no shared state
+//! (`allocator` excepted, which reads the process's own).
 
 mod float_text;
 
@@ -14,4 +15,5 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sync;
+pub mod version;
 pub mod words;

@@ -3,16 +3,40 @@
 //! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
+mod client;
+mod client_list;
+mod config;
+mod connection;
+mod debug;
+mod debug_digest;
 mod expire_time;
 mod family_help;
 mod generic;
+mod info;
+mod info_sections;
+mod latency;
+mod latency_report;
+mod lolwut;
+mod memory;
+mod server;
+mod slowlog;
 mod string;
 
 use crate::exec::{Registry, Spec};
 
 /// All tables, with the group that their commands belong to.
-pub const TABLES: &[(&str, &[Spec])] =
-    &[("generic", generic::COMMANDS), ("string", string::COMMANDS)];
+pub const TABLES: &[(&str, &[Spec])] = &[
+    ("connection", connection::COMMANDS),
+    ("generic", generic::COMMANDS),
+    ("server", config::COMMANDS),
+    ("server", debug::COMMANDS),
+    ("server", info::COMMANDS),
+    ("server", latency::COMMANDS),
+    ("server", memory::COMMANDS),
+    ("server", server::COMMANDS),
+    ("server", slowlog::COMMANDS),
+    ("string", string::COMMANDS),
+];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

@@ -29,6 +29,11 @@ impl<'a> Args<'a> {
         self.left() == 0
     }
 
+    /// Which argument of the request is next; the command's name is 0.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+
     /// The request as a whole, name included.
     pub fn all(&self) -> ArgList<'a> {
         self.list
@@ -63,9 +68,15 @@ impl<'a> Args<'a> {
         parse_f64(self.bytes()?).ok_or(CommandError::NotAFloat)
     }
 
+    /// An integer of 32 bits.
+    pub fn small_integer(&mut self) -> Result<i32> {
+        let (min, max) = (i64::from(i32::MIN), i64::from(i32::MAX));
+        i32::try_from(self.integer()?).map_err(|_| CommandError::NotBetween { min, max })
+    }
+
     /// A database number.
     pub fn database(&mut self, databases: usize) -> Result<usize> {
-        let number = self.integer()?;
+        let number = self.small_integer()?;
         usize::try_from(number)
             .ok()
             .filter(|db| *db < databases)

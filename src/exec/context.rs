@@ -42,7 +42,7 @@ impl<'a> Context<'a> {
 
     /// Switches the protocol of this reply and all later ones.
     pub fn set_protocol(&mut self, protocol: Protocol) {
-        self.session.protocol = protocol;
+        self.session.set_protocol(protocol);
         self.reply.set_protocol(protocol);
     }
 

@@ -19,6 +19,8 @@ pub enum CommandError {
     NotAFloat,
     #[error("ERR value is out of range")]
     OutOfRange,
+    #[error("ERR value is out of range, value must between {min} and {max}")]
+    NotBetween { min: i64, max: i64 },
     #[error("ERR value is out of range, must be positive")]
     MustBePositive,
     #[error("ERR no such key")]
@@ -43,6 +45,11 @@ pub enum CommandError {
     UnknownCommand { name: String, args: String },
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
+    /// Of commands whose subcommands are not rows, or take a bounded number of arguments.
+    #[error(
+        "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {command} HELP."
+    )]
+    WrongSubcommand { given: String, command: &'static str },
     #[error("ERR invalid cursor")]
     InvalidCursor,
     #[error("ERR DB index is out of range")]

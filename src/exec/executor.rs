@@ -20,7 +20,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
-use crate::session::{Origin, ReplyMode, Session};
+use crate::session::{NO_COMMAND, Origin, ReplyMode, Session, WaitKind, Waiting};
 use crate::store::{Access, DeclaredKey, Mode, Turn, View, Wants, World};
 
 /// What became of a request.
@@ -80,11 +80,14 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(error) => {
-                self.refuse(session, None, &error, outbox);
+            Err((command, error)) => {
+                let number = command.map_or(NO_COMMAND, |command| command.number);
+                session.client.last_command.store(number, Ordering::Relaxed);
+                self.refuse(session, command, &error, outbox);
                 return self.finish_reply(session, outbox, mark);
             }
         };
+        session.client.last_command.store(command.number, Ordering::Relaxed);
         let request =
             gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
         match gates::admit(&request) {
@@ -111,15 +114,19 @@ impl Executor {
         self.finish_reply(session, outbox, mark)
     }
 
-    fn find(&self, args: ArgList<'_>) -> Result<Command, CommandError> {
+    /// The command that a request asks for, or why it cannot be executed; and whose refusal that is.
+    fn find(&self, args: ArgList<'_>) -> Result<Command, (Option<Command>, CommandError)> {
         match self.engine.registry.lookup(args) {
             Lookup::Found(command) if command.spec.accepts(args.len()) => Ok(command),
-            Lookup::Found(command) => Err(CommandError::WrongArity(command.spec.full_name())),
-            Lookup::Unknown => Err(unknown_command(args)),
-            Lookup::UnknownSubcommand(family) => Err(CommandError::UnknownSubcommand {
-                given: excerpt(args.get(1).unwrap_or_default(), 128),
-                command: family.spec.name.to_owned(),
-            }),
+            Lookup::Found(command) => {
+                Err((Some(command), CommandError::WrongArity(command.spec.full_name())))
+            }
+            Lookup::Unknown => Err((None, unknown_command(args))),
+            Lookup::UnknownSubcommand(family) => {
+                let given = excerpt(args.get(1).unwrap_or_default(), 128);
+                let command = family.spec.name.to_owned();
+                Err((None, CommandError::UnknownSubcommand { given, command }))
+            }
         }
     }
 
@@ -189,6 +196,7 @@ impl Executor {
             touches: !session.no_touch,
             random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
         };
+        session.secret_args = 0;
         let mut keys = View::new(&engine.keyspace, db, began.unix_millis(), access, wants);
         if !spec.keys.is_empty() {
             let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
@@ -227,7 +235,8 @@ impl Executor {
         if session.origin == Origin::Replay {
             return;
         }
-        let nanos = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let nanos = worked.saturating_add(slept_nanos(session, ended));
         let stats = &self.stats.commands[usize::from(command.number)];
         stats.calls.add(1);
         stats.nanos.add(nanos);
@@ -235,8 +244,8 @@ impl Executor {
             stats.record_latency(nanos);
         }
         self.stats.processed.add(1);
-        session.client.last_command.store(command.number, Ordering::Relaxed);
         if let Err(error) = outcome {
+            note_failed_login(error, session);
             stats.failed.add(1);
             self.stats.errors.add(1);
             self.engine.stats.count_error(&error.to_string());
@@ -285,7 +294,8 @@ impl Executor {
             address: client.address.to_string(),
             client_name: client.with_texts(|texts| texts.name.clone()),
         };
-        self.engine.slowlog.add(entry, args, config.int(params::SLOWLOG_MAX_LEN) as usize);
+        let len_max = config.int(params::SLOWLOG_MAX_LEN) as usize;
+        self.engine.slowlog.add(entry, args, session.secret_args, len_max);
     }
 
     /// Takes the reply back if the client wants none, and says how to go on.
@@ -309,6 +319,26 @@ impl Executor {
             Some(_) => Flow::Wait,
             None => Flow::Done,
         }
+    }
+}
+
+/// Whoever guesses passwords leaves a trace.
+fn note_failed_login(error: &CommandError, session: &Session) {
+    if matches!(error, CommandError::WrongPass) {
+        let client = &session.client;
+        log::warn!("client {} at {} failed to authenticate", client.id, client.address);
+    }
+}
+
+/// How long the client is going to wait for nothing but time. It counts as time that the command took:
+/// `DEBUG SLEEP` plays a slow command.
+fn slept_nanos(session: &Session, now: Moment) -> u64 {
+    match &session.waiting {
+        Some(Waiting { kind: WaitKind::Time, deadline_ms: Some(deadline_ms), .. }) => {
+            let millis = deadline_ms.saturating_sub(now.unix_millis()).max(0) as u64;
+            millis.saturating_mul(1_000_000)
+        }
+        _ => 0,
     }
 }
 

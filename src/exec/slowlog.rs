@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::sync::{Mutex, Rank};
 use crate::resp::ArgList;
+use crate::session::SECRET_ARGS_MAX;
 
 /// Arguments kept of one command ...
 const ARGS_MAX: usize = 32;
+const _: () = assert!(ARGS_MAX <= SECRET_ARGS_MAX);
 /// ... and bytes of each.
 const ARG_BYTES_MAX: usize = 128;
 
@@ -36,10 +38,11 @@ impl Default for SlowLog {
 }
 
 impl SlowLog {
-    /// Adds a command and drops the oldest beyond `len_max`. The entry's `id` and `args` are filled here.
-    pub fn add(&self, mut entry: SlowCommand, args: ArgList<'_>, len_max: usize) {
+    /// Adds a command and drops the oldest beyond `len_max`. The entry's `id` and `args` are filled here;
+    /// `secret_args` says which to hide, as in [`crate::session::Session`].
+    pub fn add(&self, mut entry: SlowCommand, args: ArgList<'_>, secret_args: u64, len_max: usize) {
         entry.id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        entry.args = shorten(args);
+        entry.args = shorten(args, secret_args);
         let mut entries = self.entries.lock();
         entries.push_front(entry);
         entries.truncate(len_max);
@@ -64,9 +67,13 @@ impl SlowLog {
 }
 
 /// What is kept of the arguments: long ones and long lists end in a note on what was left out.
-fn shorten(args: ArgList<'_>) -> Vec<Vec<u8>> {
+fn shorten(args: ArgList<'_>, secret_args: u64) -> Vec<Vec<u8>> {
     let kept = if args.len() > ARGS_MAX { ARGS_MAX - 1 } else { args.len() };
-    let mut short: Vec<Vec<u8>> = args.iter().take(kept).map(shorten_arg).collect();
+    let show = |(position, arg): (usize, &[u8])| match secret_args >> position & 1 {
+        0 => shorten_arg(arg),
+        _ => b"(redacted)".to_vec(),
+    };
+    let mut short: Vec<Vec<u8>> = args.iter().take(kept).enumerate().map(show).collect();
     if kept < args.len() {
         short.push(format!("... ({} more arguments)", args.len() - kept).into_bytes());
     }
@@ -89,9 +96,10 @@ mod tests {
     fn long_commands_are_shortened() {
         let data = vec![b'x'; 40 * 200];
         let spans: Vec<_> = (0..40).map(|n| n * 200..(n + 1) * 200).collect();
-        let short = shorten(ArgList::new(&data, &spans));
+        let short = shorten(ArgList::new(&data, &spans), 1 << 2);
         assert_eq!(short.len(), ARGS_MAX);
         assert!(short[0].ends_with(b"... (72 more bytes)"));
+        assert_eq!(short[2], b"(redacted)");
         assert_eq!(short[31], b"... (9 more arguments)");
     }
 }

@@ -109,6 +109,8 @@ pub struct Spec {
     pub declare: Option<Declare>,
     /// ACL categories besides those that follow from flags and group.
     pub categories: &'static [&'static str],
+    /// Hints for clients that spread commands over servers or cache replies, as Redis words them.
+    pub tips: &'static [&'static str],
     pub doc: Doc,
     pub deprecation: Option<Deprecation>,
     pub subcommands: &'static [Spec],
@@ -130,6 +132,7 @@ pub const fn cmd(
         handler,
         declare: None,
         categories: &[],
+        tips: &[],
         doc: Doc { since: "", complexity: "", syntax: "", summary: "" },
         deprecation: None,
         subcommands: &[],
@@ -172,6 +175,16 @@ impl Spec {
 
     pub const fn categories(mut self, categories: &'static [&'static str]) -> Spec {
         self.categories = categories;
+        self
+    }
+
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Spec {
+        self.tips = tips;
+        self
+    }
+
+    pub const fn subcommands(mut self, subcommands: &'static [Spec]) -> Spec {
+        self.subcommands = subcommands;
         self
     }
 

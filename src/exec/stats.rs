@@ -54,6 +54,7 @@ pub struct ThreadStats {
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
+    pub evicted: Counter,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
     pub reads: Counter,
@@ -69,6 +70,7 @@ impl ThreadStats {
             hits: Counter::default(),
             misses: Counter::default(),
             expired: Counter::default(),
+            evicted: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             reads: Counter::default(),
@@ -77,12 +79,13 @@ impl ThreadStats {
         }
     }
 
-    fn counters(&self) -> [&Counter; 9] {
+    fn counters(&self) -> [&Counter; 10] {
         [
             &self.processed,
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.evicted,
             &self.bytes_in,
             &self.bytes_out,
             &self.reads,

@@ -101,7 +101,8 @@ impl Connection {
         bulk_bytes_max: usize,
     ) -> usize {
         let mut taken = 0;
-        while !self.is_held_back() && !self.session.closing {
+        // What arrived behind the command after which somebody killed the client is not executed.
+        while !self.is_held_back() && !self.session.closing && !self.session.client.is_killed() {
             let limits = Limits { bulk_bytes_max, authenticated: self.session.authenticated };
             let rest = &input[taken..];
             match self.parser.parse(rest, &limits) {
@@ -139,7 +140,11 @@ impl Connection {
         client.db.store(self.session.db as u32, Ordering::Relaxed);
         client.query_buffer.store(self.input.len(), Ordering::Relaxed);
         client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
-        client.is_waiting.store(self.is_held_back(), Ordering::Relaxed);
+        let waiting = self.session.waiting.as_ref();
+        let may_unblock = waiting.is_some_and(|waiting| waiting.kind.may_unblock());
+        client.may_unblock.store(may_unblock, Ordering::Relaxed);
+        // Released behind it: who sees that a client waits can also unblock it.
+        client.is_waiting.store(self.is_held_back(), Ordering::Release);
     }
 
     pub(super) fn publish_output(&mut self) {

@@ -16,6 +16,16 @@ pub enum Protocol {
     Resp3,
 }
 
+impl Protocol {
+    /// The number by which `HELLO` names it.
+    pub fn version(self) -> u8 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
+}
+
 /// Writes one client's replies to its outbox.
 pub struct Reply<'a> {
     outbox: &'a mut Outbox,

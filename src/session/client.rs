@@ -10,6 +10,9 @@ use std::sync::atomic::{
 
 use crate::base::sync::{Mutex, Rank};
 
+/// Stands for the last command of a client that sent none yet, or an unknown one.
+pub const NO_COMMAND: u16 = u16::MAX;
+
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -37,6 +40,18 @@ impl fmt::Display for Endpoint {
             Endpoint::Internal => Ok(()),
         }
     }
+}
+
+/// What a client is to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    Normal,
+    /// The server that this one copies.
+    Master,
+    /// A server that copies this one.
+    Replica,
+    /// Listens to channels.
+    Pubsub,
 }
 
 /// What is sent to a client's worker.
@@ -78,7 +93,7 @@ pub struct Client {
     pub db: AtomicU32,
     /// 2 or 3.
     pub protocol: AtomicU8,
-    /// Number of the last command in the registry, or `u16::MAX`.
+    /// Number of the last command in the registry, or [`NO_COMMAND`].
     pub last_command: AtomicU16,
     pub query_buffer: AtomicUsize,
     pub query_buffer_capacity: AtomicUsize,
@@ -90,7 +105,10 @@ pub struct Client {
     pub bytes_out: AtomicU64,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
+    /// Its next request has to wait for something.
     pub is_waiting: AtomicBool,
+    /// It waits for something that `CLIENT UNBLOCK` may end. Whoever clears this has the right to.
+    pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
     texts: Mutex<ClientTexts>,
@@ -118,7 +136,7 @@ impl Client {
             last_active_ms: AtomicI64::new(setup.created_ms),
             db: AtomicU32::new(0),
             protocol: AtomicU8::new(2),
-            last_command: AtomicU16::new(u16::MAX),
+            last_command: AtomicU16::new(NO_COMMAND),
             query_buffer: AtomicUsize::new(0),
             query_buffer_capacity: AtomicUsize::new(0),
             output_tail: AtomicUsize::new(0),
@@ -130,6 +148,7 @@ impl Client {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
+            may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
@@ -149,9 +168,31 @@ impl Client {
         }
     }
 
-    /// Closes the connection after the command that is running.
-    pub fn kill(&self) {
-        self.killed.store(true, Ordering::Relaxed);
-        self.send(Message::Kill);
+    /// Closes the connection after the command that is running. False if somebody did so before.
+    pub fn kill(&self) -> bool {
+        let was_alive = !self.killed.swap(true, Ordering::Relaxed);
+        if was_alive {
+            self.send(Message::Kill);
+        }
+        was_alive
+    }
+
+    /// The other types come with replication and channels.
+    pub fn client_type(&self) -> ClientType {
+        ClientType::Normal
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    /// Ends its waiting, with an error or as if the time had run out. False if it does not wait, or not
+    /// for something that others may end.
+    pub fn unblock(&self, error: bool) -> bool {
+        let may = self.may_unblock.swap(false, Ordering::Acquire);
+        if may {
+            self.send(Message::Unblock { error });
+        }
+        may
     }
 }

@@ -7,12 +7,17 @@
 mod client;
 mod clients;
 
-pub use client::{Client, ClientTexts, Endpoint, Message, Postbox};
+pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::resp::Protocol;
+
+/// How many arguments [`Session::secret_args`] tells apart.
+pub const SECRET_ARGS_MAX: usize = u64::BITS as usize;
 
 /// Whether replies are sent (`CLIENT REPLY`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +40,13 @@ pub enum WaitKind {
     Job,
 }
 
+impl WaitKind {
+    /// Whether `CLIENT UNBLOCK` may end it. A job is not undone by sending another reply.
+    pub fn may_unblock(self) -> bool {
+        self == WaitKind::Time
+    }
+}
+
 /// A command whose reply comes later. Until then the session's next requests stay where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -53,7 +65,7 @@ pub enum Origin {
     Replay,
 }
 
-/// See the module's description.
+/// See the module's description. What [`Client`] repeats is changed through the methods only.
 pub struct Session {
     pub client: Arc<Client>,
     pub origin: Origin,
@@ -67,6 +79,8 @@ pub struct Session {
     /// `CLIENT NO-EVICT`
     pub no_evict: bool,
     pub waiting: Option<Waiting>,
+    /// Bit `n`: argument `n` of the command that runs is a secret, which nothing may show or keep.
+    pub secret_args: u64,
     /// The connection closes when what it was told is sent.
     pub closing: bool,
 }
@@ -83,14 +97,53 @@ impl Session {
             no_touch: false,
             no_evict: false,
             waiting: None,
+            secret_args: 0,
             closing: false,
         }
     }
 
-    /// `RESET`: as if just connected.
+    /// Selects a database.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.client.db.store(db as u32, Relaxed);
+    }
+
+    /// Lets the client in, or not any longer.
+    pub fn set_authenticated(&mut self, authenticated: bool) {
+        self.authenticated = authenticated;
+        self.client.authenticated.store(authenticated, Relaxed);
+    }
+
+    /// The protocol of later replies.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.client.protocol.store(protocol.version(), Relaxed);
+    }
+
+    pub fn set_no_touch(&mut self, no_touch: bool) {
+        self.no_touch = no_touch;
+        self.client.no_touch.store(no_touch, Relaxed);
+    }
+
+    pub fn set_no_evict(&mut self, no_evict: bool) {
+        self.no_evict = no_evict;
+        self.client.no_evict.store(no_evict, Relaxed);
+    }
+
+    /// Declares arguments of the running command secret. Beyond the 64th there are no secrets to declare:
+    /// the last bit hides them all.
+    pub fn hide_args(&mut self, positions: Range<usize>) {
+        positions.for_each(|position| self.secret_args |= 1 << position.min(SECRET_ARGS_MAX - 1));
+    }
+
+    /// `RESET`: as if just connected. The library that the client said it is stays the same one.
     pub fn reset(&mut self, authenticated: bool) {
-        let fresh = Session::new(Arc::clone(&self.client), self.origin, authenticated);
-        *self = fresh;
+        *self = Session::new(Arc::clone(&self.client), self.origin, authenticated);
+        self.select(0);
+        self.set_authenticated(authenticated);
+        self.set_protocol(Protocol::default());
+        self.set_no_touch(false);
+        self.set_no_evict(false);
         self.client.with_texts(|texts| texts.name.clear());
     }
 }

@@ -42,6 +42,11 @@ impl ShardCell {
         }
     }
 
+    /// Whether the shard holds nothing, as far as was published.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Relaxed) == 0
+    }
+
     /// Makes the published figures true again; called before a writer lets go of the lock.
     pub(super) fn publish(&self, shard: &Shard) {
         let contents = shard.contents();

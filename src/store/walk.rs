@@ -7,7 +7,7 @@
 use super::effects::Garbage;
 use super::entry::EntryRef;
 use super::keyspace::World;
-use super::view::{Mode, Poisoned, View};
+use super::view::{Key, Mode, Poisoned, View};
 
 const HASH_BITS: u32 = 48;
 /// Entries emitted or removed per acquisition of a shard's lock, so that nobody waits long for it.
@@ -33,7 +33,7 @@ impl Cursor {
 
 impl View<'_> {
     /// Visits about `budget` live entries of the database from `cursor` on; returns the next cursor, 0
-    /// at the end. Empty shards on the way are passed over, but at most `budget * 16` of them.
+    /// at the end. Shards that are known to be empty are passed over without locking them.
     pub fn scan(
         &mut self,
         cursor: u64,
@@ -42,10 +42,13 @@ impl View<'_> {
     ) -> Result<u64, Poisoned> {
         let mut at = Cursor::decode(cursor);
         let mut visited = 0;
-        let mut passed_over = 0;
-        while at.shard < self.keyspace.shards() && self.is_used() {
-            let now_ms = self.now_ms;
-            let next = self.with_shard(self.db, at.shard, Mode::Read, |view| {
+        let now_ms = self.now_ms;
+        while visited < budget {
+            let Some(shard) = self.next_occupied(at.shard) else { return Ok(0) };
+            if shard != at.shard {
+                at = Cursor { shard, hash: 0 };
+            }
+            let next = self.with_shard(self.db, shard, Mode::Read, |view| {
                 view.only_shard().walk(at.hash, budget - visited, |entry| {
                     visited += 1;
                     if !entry.is_due(now_ms) {
@@ -54,16 +57,18 @@ impl View<'_> {
                 })
             })?;
             at = match next {
-                Some(hash) => Cursor { shard: at.shard, hash },
-                None => Cursor { shard: at.shard + 1, hash: 0 },
+                Some(hash) => Cursor { shard, hash },
+                None => Cursor { shard: shard + 1, hash: 0 },
             };
-            passed_over += 1;
-            if visited >= budget || passed_over >= budget.saturating_mul(16) {
-                break;
-            }
         }
-        let ended = at.shard >= self.keyspace.shards() || !self.is_used();
-        Ok(if ended { 0 } else { at.encode() })
+        Ok(if self.next_occupied(at.shard).is_some() { at.encode() } else { 0 })
+    }
+
+    /// The first shard from this one on that holds something.
+    fn next_occupied(&self, from: usize) -> Option<usize> {
+        let cells = self.keyspace.shards_if_used(self.keyspace.physical(self.db));
+        let occupied = cells.iter().skip(from).position(|cell| !cell.is_empty());
+        occupied.map(|offset| from + offset)
     }
 
     /// Visits every live entry of the database, shard by shard.
@@ -75,10 +80,6 @@ impl View<'_> {
                 return Ok(());
             }
         }
-    }
-
-    fn is_used(&self) -> bool {
-        !self.keyspace.shards_if_used(self.keyspace.physical(self.db)).is_empty()
     }
 
     /// Holds one shard for the time of `work`.
@@ -95,6 +96,22 @@ impl View<'_> {
         let result = held.map(|()| work(self));
         self.unlock();
         result
+    }
+
+    /// Reaches one key that no row declares, holding its shard for the time of `work`. For commands that
+    /// make up keys themselves (`DEBUG POPULATE`).
+    pub fn with_key<R>(
+        &mut self,
+        db: usize,
+        bytes: &[u8],
+        mode: Mode,
+        work: impl FnOnce(&mut Self, &Key<'_>) -> R,
+    ) -> Result<R, Poisoned> {
+        let shard = self.keyspace.shard_of(bytes);
+        self.with_shard(db, shard, mode, |view| {
+            let key = view.key_of_only_shard(db, bytes);
+            work(view, &key)
+        })
     }
 
     /// Some live key of the database; `random` supplies random numbers. Redis picks a bucket and then

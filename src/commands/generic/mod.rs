@@ -5,6 +5,8 @@ mod keys;
 mod object;
 mod scan;
 
+pub(super) use object::encoding;
+
 use crate::exec::keyspec::{
     ACCESS, DELETE, INSERT, OW_UPDATE, RM, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
     key_at, keys_to_end,

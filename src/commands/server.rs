@@ -1,0 +1,227 @@
+//! The server as a whole: saving, stopping, emptying databases, the time.
+
+use super::lolwut::beach;
+use crate::base::number::parse_i64;
+use crate::base::version::VERSION;
+use crate::exec::spec::{
+    ADMIN, ALLOW_BUSY, EXCLUSIVE, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READ,
+    SENTINEL, STALE, WRITE,
+};
+use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown, Spec, cmd};
+use crate::session::WaitKind;
+
+pub static COMMANDS: &[Spec] = &[
+    cmd("BGSAVE", -1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT, bgsave).doc(
+        "1.0.0",
+        "O(1)",
+        "[SCHEDULE]",
+        "Begins to write a snapshot.",
+    ),
+    cmd("DBSIZE", 1, &[], READ | FAST, dbsize).categories(&["keyspace"]).doc(
+        "1.0.0",
+        "O(1)",
+        "",
+        "Counts the keys of the selected database.",
+    ),
+    cmd("FLUSHALL", -1, &[], WRITE | EXCLUSIVE, flushall).categories(&["keyspace", "dangerous"]).doc(
+        "1.0.0",
+        "O(N) where N is the total number of keys in all databases",
+        "[ASYNC | SYNC]",
+        "Removes all keys of all databases.",
+    ),
+    cmd("FLUSHDB", -1, &[], WRITE | EXCLUSIVE, flushdb).categories(&["keyspace", "dangerous"]).doc(
+        "1.0.0",
+        "O(N) where N is the number of keys in the selected database",
+        "[ASYNC | SYNC]",
+        "Removes all keys of the selected database.",
+    ),
+    cmd("LASTSAVE", 1, &[], LOADING | STALE | FAST, lastsave).categories(&["admin", "dangerous"]).doc(
+        "1.0.0",
+        "O(1)",
+        "",
+        "Tells when the last snapshot was written, in Unix seconds.",
+    ),
+    cmd("LOLWUT", -1, &[], READ | FAST, lolwut).doc(
+        "5.0.0",
+        "",
+        "[VERSION version]",
+        "Draws a picture and tells the version.",
+    ),
+    cmd("ROLE", 1, &[], NOSCRIPT | LOADING | STALE | FAST | SENTINEL, role)
+        .categories(&["admin", "dangerous"])
+        .doc("2.8.12", "O(1)", "", "Tells what part the server plays in replication."),
+    cmd("SAVE", 1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT | NO_MULTI, save).doc(
+        "1.0.0",
+        "O(N) where N is the total number of keys in all databases",
+        "",
+        "Writes a snapshot and replies when that is done.",
+    ),
+    cmd(
+        "SHUTDOWN",
+        -1,
+        &[],
+        ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY,
+        shutdown,
+    )
+    .doc(
+        "1.0.0",
+        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+        "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        "Stops the server.",
+    ),
+    cmd("SWAPDB", 3, &[], WRITE | FAST | EXCLUSIVE, swapdb).categories(&["keyspace", "dangerous"]).doc(
+        "4.0.0",
+        "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+        "index1 index2",
+        "Exchanges two databases.",
+    ),
+    cmd("TIME", 1, &[], LOADING | STALE | FAST, time).doc(
+        "2.6.0",
+        "O(1)",
+        "",
+        "Returns the time: Unix seconds, and the microseconds of the present second.",
+    ),
+];
+
+/// `TIME`
+fn time<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    let micros = ctx.now.unix_micros;
+    ctx.reply.array(2);
+    ctx.reply.bulk_integer(micros.div_euclid(1_000_000));
+    ctx.reply.bulk_integer(micros.rem_euclid(1_000_000));
+    Ok(())
+}
+
+/// `LASTSAVE`
+fn lastsave<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    ctx.reply.integer(ctx.engine.control().last_save_unix_s());
+    Ok(())
+}
+
+/// `SAVE`
+fn save<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    ctx.engine.control().save(ctx.client())?;
+    ctx.wait(WaitKind::Job, None, b"");
+    Ok(())
+}
+
+/// `BGSAVE [SCHEDULE]`
+fn bgsave<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let may_schedule = args.take_word("SCHEDULE");
+    args.finish()?;
+    ctx.reply.simple(match ctx.engine.control().background_save(may_schedule)? {
+        BackgroundSave::Started => "Background saving started",
+        BackgroundSave::Scheduled => "Background saving scheduled",
+    });
+    Ok(())
+}
+
+/// Options of `SHUTDOWN`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ShutdownOptions {
+    how: Shutdown,
+    abort: bool,
+}
+
+fn parse_shutdown(mut args: Args<'_>) -> Result<ShutdownOptions, CommandError> {
+    let mut options = ShutdownOptions::default();
+    while let Some(option) = args.option() {
+        match option.as_bytes() {
+            b"SAVE" if options.how.save != Some(false) => options.how.save = Some(true),
+            b"NOSAVE" if options.how.save != Some(true) => options.how.save = Some(false),
+            b"NOW" => options.how.now = true,
+            b"FORCE" => options.how.force = true,
+            b"ABORT" => options.abort = true,
+            _ => return Err(CommandError::Syntax),
+        }
+    }
+    if options.abort && options.how != Shutdown::default() {
+        return Err(CommandError::Syntax);
+    }
+    Ok(options)
+}
+
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
+fn shutdown<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    let options = parse_shutdown(args)?;
+    if options.abort {
+        if !ctx.engine.control().abort_shutdown() {
+            return Err(CommandError::text("ERR No shutdown in progress."));
+        }
+        ctx.reply.ok();
+        return Ok(());
+    }
+    ctx.engine.control().shutdown(options.how, ctx.client())?;
+    ctx.wait(WaitKind::Job, None, b"");
+    Ok(())
+}
+
+/// `ROLE`: there is no replication, so this is a master without replicas.
+fn role<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    ctx.reply.array(3);
+    ctx.reply.bulk("master");
+    ctx.reply.integer(0);
+    ctx.reply.array(0);
+    Ok(())
+}
+
+/// `LOLWUT [VERSION version] [argument ...]`: Redis has a picture per version; here they are alike.
+fn lolwut<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    if args.left() > 1 && args.take_word("VERSION") {
+        args.integer()?;
+    }
+    let picture = beach(ctx.random);
+    ctx.reply.verbatim("txt", format!("{picture}\nSanderling ver. {VERSION}\n"));
+    Ok(())
+}
+
+/// `DBSIZE`: expired keys that were not removed yet count, as in Redis.
+fn dbsize<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    ctx.reply.count(ctx.engine.keyspace.counts(ctx.keys.db).keys);
+    Ok(())
+}
+
+/// Values are freed in the background either way: nobody has to wait for it, and what `SYNC` promises,
+/// that the keys are gone when the reply comes, holds without it.
+fn parse_flush(mut args: Args<'_>) -> Outcome {
+    let _ = args.take_word("ASYNC") || args.take_word("SYNC");
+    args.finish()
+}
+
+/// `FLUSHDB [ASYNC | SYNC]`
+fn flushdb<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    parse_flush(args)?;
+    ctx.keys.flush([ctx.keys.db], ctx.world());
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// `FLUSHALL [ASYNC | SYNC]`
+fn flushall<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    parse_flush(args)?;
+    ctx.keys.flush(0..ctx.engine.keyspace.databases(), ctx.world());
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Reads a database number; the text is for what is no 32-bit integer.
+fn parse_index(arg: &[u8], error: &'static str) -> Result<i32, CommandError> {
+    let number = parse_i64(arg).and_then(|number| i32::try_from(number).ok());
+    number.ok_or(CommandError::text(error))
+}
+
+/// `SWAPDB index1 index2`
+fn swapdb<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let first = parse_index(args.bytes()?, "ERR invalid first DB index")?;
+    let second = parse_index(args.bytes()?, "ERR invalid second DB index")?;
+    let in_range = |index: i32| {
+        usize::try_from(index)
+            .ok()
+            .filter(|db| *db < ctx.engine.keyspace.databases())
+            .ok_or(CommandError::DatabaseOutOfRange)
+    };
+    let (first, second) = (in_range(first)?, in_range(second)?);
+    ctx.keys.swap(first, second, ctx.world());
+    ctx.reply.ok();
+    Ok(())
+}
