@@ -177,7 +177,7 @@ fn executing(criterion: &mut Criterion) {
         };
         group.bench_function(name, |bencher| {
             let input = || requests();
-            bencher.iter_batched(input, |input| worker.serve(&input), BatchSize::SmallInput);
+            bencher.iter_batched_ref(input, |input| worker.serve(input), BatchSize::SmallInput);
         });
     };
     bench("16 GETs", "key:", &|key| resp_array(&[b"GET", key]));

@@ -19,6 +19,7 @@
 mod expiry;
 mod generator;
 mod idle;
+mod latency;
 mod load;
 mod memory;
 mod options;
@@ -55,6 +56,7 @@ fn run(options: &Options) -> Result<()> {
     for part in &options.parts {
         match part {
             Part::Throughput => throughput::run(options, &programs)?,
+            Part::Latency => latency::run(options, &programs)?,
             Part::Memory => memory::run(options, &programs)?,
             Part::Idle => idle::run(options, &programs)?,
             Part::Snapshot => snapshot::run(options, &programs)?,

@@ -10,14 +10,16 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Throughput,
+    Latency,
     Memory,
     Idle,
     Snapshot,
     Expiry,
 }
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("throughput", Part::Throughput),
+    ("latency", Part::Latency),
     ("memory", Part::Memory),
     ("idle", Part::Idle),
     ("snapshot", Part::Snapshot),
@@ -35,7 +37,7 @@ struct Scale {
     settle_seconds: f64,
     idle_connections: usize,
     clients: &'static [usize],
-    /// Requests per second of the part that measures latency at a fixed rate.
+    /// Requests per second where latency is measured at a fixed rate.
     rate: u64,
 }
 
@@ -201,7 +203,7 @@ fn command() -> Command {
                 .long("rate")
                 .value_name("N")
                 .value_parser(value_parser!(u64).range(1000..))
-                .help("Requests per second of the expiry part"),
+                .help("Requests per second where the rate is fixed (latency, expiry)"),
         )
         .arg(flag("bench", "Passed by cargo bench").hide(true))
         .arg(flag("test", "A tiny run of everything, to test this script"))

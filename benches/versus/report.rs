@@ -118,7 +118,10 @@ fn print_ratio(ratio: f64) -> String {
 fn print_range(ratios: &[Vec<f64>]) -> String {
     let first = || ratios.iter().filter_map(|figures| figures.first().copied());
     let (low, high) = (first().fold(f64::NAN, f64::min), first().fold(f64::NAN, f64::max));
-    format!("{}-{}", print_ratio(low), print_ratio(high))
+    if !high.is_finite() {
+        return "-".to_owned();
+    }
+    format!("{low:.2}-{high:.2}")
 }
 
 /// The medians of each figure over the rounds.
