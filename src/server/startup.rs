@@ -225,11 +225,13 @@ impl Server {
         }
     }
 
-    /// Stops without saving, as if by `SHUTDOWN NOSAVE`.
-    pub fn stop(self) {
-        let how = Shutdown { save: Some(false), ..Shutdown::default() };
-        self.control.desk.ask(Request { how, client: None });
-        self.wait();
+    /// What makes [`Server::wait`] return without saving, as if by `SHUTDOWN NOSAVE`.
+    pub fn stopper(&self) -> impl Fn() + Send + 'static {
+        let desk = Arc::clone(&self.control.desk);
+        move || {
+            let how = Shutdown { save: Some(false), ..Shutdown::default() };
+            desk.ask(Request { how, client: None });
+        }
     }
 }
 

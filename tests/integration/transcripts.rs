@@ -5,6 +5,22 @@
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::Protocol;
 use crate::support::runner::{Report, run_corpus};
+use crate::support::sanderling::Sanderling;
+
+#[test]
+fn transcripts_hold_with_resp2() {
+    hold(Protocol::Resp2);
+}
+
+#[test]
+fn transcripts_hold_with_resp3() {
+    hold(Protocol::Resp3);
+}
+
+fn hold(protocol: Protocol) {
+    let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
+    conclude(&run_corpus(protocol, || Ok(Sanderling::start(&flags))));
+}
 
 #[test]
 fn transcripts_hold_on_redis_with_resp2() {

@@ -4,5 +4,6 @@ pub mod oracle;
 pub mod peer;
 pub mod resp;
 pub mod runner;
+pub mod sanderling;
 pub mod transcript;
 pub mod words;

@@ -1,0 +1,174 @@
+//! This server as a peer: started in the test's process, with a clock that the test moves.
+
+use super::peer::{Connection, Need, Peer, Protocol, REPLY_TIMEOUT, SocketConnection};
+use super::resp::Reply;
+use sanderling::base::clock::Clock;
+use sanderling::config::flags::{self, CommandLine};
+use sanderling::config::{Config, password};
+use sanderling::exec::Engine;
+use sanderling::server::Server;
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Where a manual clock begins: some day in 2026, in Unix milliseconds.
+pub const START_MS: i64 = 1_790_000_000_000;
+const PORT_ATTEMPTS: usize = 20;
+
+/// A configuration as the command line would give it.
+pub fn config(flags: &[&str]) -> Config {
+    let words = ["sanderling"].iter().chain(flags).map(OsString::from);
+    let CommandLine::Run(flags) = flags::parse(words).expect("the flags are valid") else {
+        panic!("these flags only print something");
+    };
+    let mut random = sanderling::base::random::Random::seeded(1);
+    let secret = password::find(&flags.password, &mut random).expect("a password is found");
+    let (config, _) = Config::load(&flags, secret.as_ref().map(|found| found.secret.as_str()))
+        .expect("the configuration loads");
+    config
+}
+
+/// A running server; stops without saving when dropped.
+pub struct Sanderling {
+    engine: Arc<Engine>,
+    stopping: Option<Box<dyn FnOnce()>>,
+    pub port: u16,
+    /// What it keeps on disk, unless the test keeps it.
+    _directory: Option<TempDir>,
+}
+
+impl Sanderling {
+    /// With default settings but for `flags`, in a directory of its own.
+    pub fn start(flags: &[&str]) -> Self {
+        let directory =
+            TempDir::with_prefix("sanderling-").expect("a temporary directory can be made");
+        let mut server = Self::start_in(directory.path(), flags);
+        server._directory = Some(directory);
+        server
+    }
+
+    /// In a directory that outlives the server.
+    pub fn start_in(directory: &Path, flags: &[&str]) -> Self {
+        let dir = directory.to_str().expect("temporary paths are UTF-8");
+        for _ in 0..PORT_ATTEMPTS {
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+            let port = listener.local_addr().expect("a listener has an address").port();
+            drop(listener);
+            let text = port.to_string();
+            let mut all = vec!["--port", &text, "--data-dir", dir];
+            all.extend_from_slice(flags);
+            // Somebody else may take the port in between; then another one is tried.
+            if let Ok(server) = Server::start(config(&all), Clock::manual(START_MS)) {
+                return Self::wrap(server, port);
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    fn wrap(server: Server, port: u16) -> Self {
+        let engine = Arc::clone(server.engine());
+        let stop = server.stopper();
+        let thread: JoinHandle<()> = std::thread::spawn(move || server.wait());
+        let stopping = Box::new(move || {
+            stop();
+            thread.join().expect("the server stops in order");
+        });
+        Self { engine, stopping: Some(stopping), port, _directory: None }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn connect_tcp(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// A connection that speaks RESP2.
+    pub fn client(&self) -> SocketConnection<TcpStream> {
+        let stream = self.connect_tcp().expect("the server accepts");
+        SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
+    }
+}
+
+impl Drop for Sanderling {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stopping.take() {
+            stop();
+        }
+    }
+}
+
+/// A connection during whose `DEBUG SLEEP` the clock goes on.
+struct Ticking {
+    inner: SocketConnection<TcpStream>,
+    stream: TcpStream,
+    engine: Arc<Engine>,
+    sleeping: bool,
+}
+
+impl Ticking {
+    /// Moves the clock until there is something to read.
+    fn tick(&mut self) -> io::Result<()> {
+        const STEP: Duration = Duration::from_millis(5);
+        self.stream.set_read_timeout(Some(STEP))?;
+        let give_up = Instant::now() + REPLY_TIMEOUT;
+        while self.stream.peek(&mut [0]).is_err() && Instant::now() < give_up {
+            self.engine.clock.advance(STEP);
+        }
+        self.stream.set_read_timeout(Some(REPLY_TIMEOUT))
+    }
+}
+
+impl Connection for Ticking {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sleeping = bytes.to_ascii_uppercase().windows(5).any(|word| word == b"SLEEP");
+        self.inner.send(bytes)
+    }
+
+    fn close_sending(&mut self) -> io::Result<()> {
+        self.inner.close_sending()
+    }
+
+    fn receive(&mut self) -> io::Result<Option<Reply>> {
+        if std::mem::take(&mut self.sleeping) {
+            self.tick()?;
+        }
+        self.inner.receive()
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Vec<Reply>> {
+        Box::new(self.inner).finish()
+    }
+}
+
+impl Peer for Sanderling {
+    fn connect(&mut self, protocol: Protocol) -> io::Result<Box<dyn Connection>> {
+        let stream = self.connect_tcp()?;
+        let inner = SocketConnection::open(stream.try_clone()?, protocol)?;
+        Ok(Box::new(Ticking { inner, stream, engine: Arc::clone(&self.engine), sleeping: false }))
+    }
+
+    fn advance(&mut self, by: Duration) -> bool {
+        self.engine.clock.advance(by);
+        true
+    }
+
+    fn has(&self, need: &Need) -> bool {
+        match need {
+            Need::Since { major, minor } => (7, 2) >= (*major, *minor),
+            Need::Sanderling | Need::Addresses => true,
+            // Strings are the only type.
+            Need::Type(name) => name == "string",
+            Need::Command(name) => self.engine.registry.command(name.as_bytes()).is_some(),
+        }
+    }
+}
