@@ -1,7 +1,7 @@
 //! Expiry times as arguments: relative or absolute, in seconds or milliseconds.
 
 use crate::base::number::parse_i64;
-use crate::exec::CommandError;
+use crate::exec::{Args, CommandError};
 
 /// How an argument states a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Unit {
     pub const UNIX_MILLIS: Unit = Unit { seconds: false, absolute: true };
 
     /// The unit that an option of `SET` or `GETEX` stands for.
-    pub fn of_option(option: &[u8]) -> Option<Unit> {
+    fn of_option(option: &[u8]) -> Option<Unit> {
         match option {
             b"EX" => Some(Unit::SECONDS),
             b"PX" => Some(Unit::MILLIS),
@@ -31,6 +31,36 @@ impl Unit {
     pub fn deadline(self, value: i64, now_ms: i64) -> Option<i64> {
         let millis = if self.seconds { value.checked_mul(1000)? } else { value };
         if self.absolute { Some(millis) } else { millis.checked_add(now_ms) }
+    }
+}
+
+/// An expiry option as it was given. Repeating an option is allowed and the last one counts; different ones
+/// exclude each other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpiryOption<'a>(Option<(Unit, &'a [u8])>);
+
+impl<'a> ExpiryOption<'a> {
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Takes the option `name`, whose time is the next argument.
+    pub fn take(&mut self, name: &[u8], args: &mut Args<'a>) -> Result<(), CommandError> {
+        let unit = Unit::of_option(name).ok_or(CommandError::Syntax)?;
+        if self.0.is_some_and(|(other, _)| other != unit) {
+            return Err(CommandError::Syntax);
+        }
+        self.0 = Some((unit, args.bytes()?));
+        Ok(())
+    }
+
+    /// The deadline that it stands for, if it was given.
+    pub fn deadline(
+        &self,
+        now_ms: i64,
+        command: &'static str,
+    ) -> Result<Option<i64>, CommandError> {
+        self.0.map(|(unit, time)| parse_positive(time, unit, now_ms, command)).transpose()
     }
 }
 

@@ -7,13 +7,13 @@
 use crate::base::random::Random;
 
 const WIDTH: usize = 64;
-const HEIGHT: usize = 10;
+const HEIGHT: usize = 12;
 /// Columns that one bird takes, its distance from the next included.
 const PLOT: usize = 16;
 
 /// A bird runs, or it picks at something; both look to the left.
-const BIRDS: [[&str; 3]; 2] =
-    [["  __", "<(o )___", "  /  \\  >"], ["   ____", " _(o   >", "/  \\ /"]];
+const BIRDS: [[&str; 4]; 2] =
+    [["   _", "--(o)___", "   (____>", "    / >"], ["    ____", "  _(_____>", " (o) | |", "/"]];
 
 /// Draws the picture; ends with a line break.
 pub(super) fn beach(random: &mut Random) -> String {
@@ -39,7 +39,7 @@ pub(super) fn beach(random: &mut Random) -> String {
 
 /// How far the sea reaches down in each column: a random walk within the upper half.
 fn foam_line(random: &mut Random) -> [usize; WIDTH] {
-    const LOWEST: usize = HEIGHT / 2;
+    const LOWEST: usize = HEIGHT / 2 - 1;
     let mut edge = 1 + random.below(LOWEST - 1);
     std::array::from_fn(|_| {
         match random.below(4) {
@@ -57,7 +57,7 @@ fn wave(row: usize, column: usize, random: &mut Random) -> char {
     if is_crest { '~' } else { ' ' }
 }
 
-/// On the lowest three or four lines, which the sea never reaches.
+/// On the lowest lines, which the sea never reaches.
 fn place_bird(canvas: &mut [[char; WIDTH]], left: usize, random: &mut Random) {
     let bird = BIRDS[random.below(BIRDS.len())];
     let top = HEIGHT - bird.len() - random.below(2);
@@ -84,6 +84,6 @@ mod tests {
             assert!(picture.lines().all(|line| line.chars().count() <= WIDTH));
             assert!(picture.contains('.') && picture.is_ascii());
         }
-        assert!(pictures.iter().any(|picture| picture.contains("<(o )")));
+        assert!(pictures.iter().any(|picture| picture.contains("--(o)")));
     }
 }

@@ -13,7 +13,7 @@ use crate::resp::ArgList;
 use crate::store::{Deadline, EventKind, Key, StringRef, Text, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
 
-use super::expire_time::{Unit, parse_positive};
+use super::expire_time::{ExpiryOption, Unit, parse_positive};
 
 const SET_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);
 const TWO_KEYS: KeySpec = KeySpec {
@@ -154,25 +154,18 @@ struct SetOptions {
 impl SetOptions {
     fn parse(args: &mut Args<'_>, now_ms: i64) -> Result<SetOptions, CommandError> {
         let mut options = SetOptions::default();
-        let mut expiry = None;
+        let mut expiry = ExpiryOption::default();
         while let Some(option) = args.option() {
             match option.as_bytes() {
                 b"NX" if !options.only_if_present => options.only_if_missing = true,
                 b"XX" if !options.only_if_missing => options.only_if_present = true,
                 b"GET" => options.get = true,
-                b"KEEPTTL" if expiry.is_none() => options.keep_ttl = true,
-                name => {
-                    let unit = Unit::of_option(name).ok_or(CommandError::Syntax)?;
-                    if expiry.is_some() || options.keep_ttl {
-                        return Err(CommandError::Syntax);
-                    }
-                    expiry = Some((args.bytes()?, unit));
-                }
+                b"KEEPTTL" if !expiry.is_given() => options.keep_ttl = true,
+                _ if options.keep_ttl => return Err(CommandError::Syntax),
+                name => expiry.take(name, args)?,
             }
         }
-        if let Some((time, unit)) = expiry {
-            options.deadline = Some(parse_positive(time, unit, now_ms, "set")?);
-        }
+        options.deadline = expiry.deadline(now_ms, "set")?;
         Ok(options)
     }
 }
@@ -309,54 +302,63 @@ fn getdel<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     Ok(())
 }
 
-/// What `GETEX` does to the deadline.
-enum GetexChange {
-    Nothing,
-    Persist,
-    At(i64),
+/// Options of `GETEX`.
+#[derive(Default)]
+struct GetexOptions<'a> {
+    persist: bool,
+    expiry: ExpiryOption<'a>,
 }
 
-fn parse_getex(args: &mut Args<'_>, now_ms: i64) -> Result<GetexChange, CommandError> {
-    let Some(option) = args.option() else { return Ok(GetexChange::Nothing) };
-    if option.as_bytes() == b"PERSIST" {
-        args.finish()?;
-        return Ok(GetexChange::Persist);
-    }
-    let unit = Unit::of_option(option.as_bytes()).ok_or(CommandError::Syntax)?;
-    let time = args.bytes()?;
-    args.finish()?;
-    Ok(GetexChange::At(parse_positive(time, unit, now_ms, "getex")?))
-}
-
-/// `GETEX key [EX seconds | PX milliseconds | EXAT ... | PXAT ... | PERSIST]`
-fn getex<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let key = args.key(&ctx.keys)?;
-    let change = parse_getex(&mut args, ctx.now_ms())?;
-    let text = ctx.keys.string(&key)?;
-    let found = text.is_some();
-    reply_text(&mut ctx.reply, text);
-    if !found {
-        return Ok(());
-    }
-    match change {
-        GetexChange::Nothing => {}
-        GetexChange::Persist => {
-            if ctx.keys.peek(&key).is_some_and(|entry| entry.deadline().is_some()) {
-                ctx.keys.set_deadline(&key, None, event::PERSIST);
-                ctx.keys.log_instead(|| vec![b"PERSIST", key.bytes]);
+impl<'a> GetexOptions<'a> {
+    fn parse(args: &mut Args<'a>) -> Result<GetexOptions<'a>, CommandError> {
+        let mut options = GetexOptions::default();
+        while let Some(option) = args.option() {
+            match option.as_bytes() {
+                b"PERSIST" if !options.expiry.is_given() => options.persist = true,
+                _ if options.persist => return Err(CommandError::Syntax),
+                name => options.expiry.take(name, args)?,
             }
         }
-        GetexChange::At(deadline) if deadline <= ctx.now_ms() => {
-            ctx.keys.remove(&key, event::DEL);
-            ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
-        }
-        GetexChange::At(deadline) => {
-            ctx.keys.set_deadline(&key, Some(deadline), event::EXPIRE);
-            let time = itoa::Buffer::new().format(deadline).to_owned();
-            ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
-        }
+        Ok(options)
+    }
+}
+
+/// `GETEX key [EX seconds | PX milliseconds | EXAT ... | PXAT ... | PERSIST]`: a missing key is null before
+/// the time is looked at.
+fn getex<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let options = GetexOptions::parse(&mut args)?;
+    let now_ms = ctx.now_ms();
+    let Some(text) = ctx.keys.string(&key)? else {
+        ctx.reply.null();
+        return Ok(());
+    };
+    let deadline = options.expiry.deadline(now_ms, "getex")?;
+    reply_text(&mut ctx.reply, Some(text));
+    if options.persist {
+        persist_after_get(ctx, &key);
+    } else if let Some(deadline) = deadline {
+        expire_after_get(ctx, &key, deadline);
     }
     Ok(())
+}
+
+fn persist_after_get(ctx: &mut Context<'_>, key: &Key<'_>) {
+    if ctx.keys.peek(key).is_some_and(|entry| entry.deadline().is_some()) {
+        ctx.keys.set_deadline(key, None, event::PERSIST);
+        ctx.keys.log_instead(|| vec![b"PERSIST", key.bytes]);
+    }
+}
+
+fn expire_after_get(ctx: &mut Context<'_>, key: &Key<'_>, deadline: i64) {
+    if deadline <= ctx.now_ms() {
+        ctx.keys.remove(key, event::DEL);
+        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        return;
+    }
+    ctx.keys.set_deadline(key, Some(deadline), event::EXPIRE);
+    let time = itoa::Buffer::new().format(deadline).to_owned();
+    ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
 }
 
 /// `APPEND key value`

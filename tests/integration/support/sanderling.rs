@@ -1,6 +1,7 @@
 //! This server as a peer: started in the test's process, with a clock that the test moves.
 
-use super::peer::{Connection, Need, Peer, Protocol, SocketConnection};
+use super::peer::{Connection, Need, Peer, Protocol, REPLY_TIMEOUT, SocketConnection};
+use super::resp::Reply;
 use sanderling::base::clock::Clock;
 use sanderling::config::flags::{self, CommandLine};
 use sanderling::config::{Config, password};
@@ -12,7 +13,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Where a manual clock begins: some day in 2026, in Unix milliseconds.
@@ -106,9 +107,54 @@ impl Drop for Sanderling {
     }
 }
 
+/// A connection during whose `DEBUG SLEEP` the clock goes on.
+struct Ticking {
+    inner: SocketConnection<TcpStream>,
+    stream: TcpStream,
+    engine: Arc<Engine>,
+    sleeping: bool,
+}
+
+impl Ticking {
+    /// Moves the clock until there is something to read.
+    fn tick(&mut self) -> io::Result<()> {
+        const STEP: Duration = Duration::from_millis(5);
+        self.stream.set_read_timeout(Some(STEP))?;
+        let give_up = Instant::now() + REPLY_TIMEOUT;
+        while self.stream.peek(&mut [0]).is_err() && Instant::now() < give_up {
+            self.engine.clock.advance(STEP);
+        }
+        self.stream.set_read_timeout(Some(REPLY_TIMEOUT))
+    }
+}
+
+impl Connection for Ticking {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sleeping = bytes.to_ascii_uppercase().windows(5).any(|word| word == b"SLEEP");
+        self.inner.send(bytes)
+    }
+
+    fn close_sending(&mut self) -> io::Result<()> {
+        self.inner.close_sending()
+    }
+
+    fn receive(&mut self) -> io::Result<Option<Reply>> {
+        if std::mem::take(&mut self.sleeping) {
+            self.tick()?;
+        }
+        self.inner.receive()
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Vec<Reply>> {
+        Box::new(self.inner).finish()
+    }
+}
+
 impl Peer for Sanderling {
     fn connect(&mut self, protocol: Protocol) -> io::Result<Box<dyn Connection>> {
-        Ok(Box::new(SocketConnection::open(self.connect_tcp()?, protocol)?))
+        let stream = self.connect_tcp()?;
+        let inner = SocketConnection::open(stream.try_clone()?, protocol)?;
+        Ok(Box::new(Ticking { inner, stream, engine: Arc::clone(&self.engine), sleeping: false }))
     }
 
     fn advance(&mut self, by: Duration) -> bool {
