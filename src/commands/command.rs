@@ -21,7 +21,7 @@ pub static COMMANDS: &[Spec] = &[cmd("COMMAND", -1, &[], ABOUT, command)
         "2.8.13",
         "O(N) where N is the total number of commands",
         "",
-        "Describes all commands for clients; COMMAND HELP lists the subcommands.",
+        "Describes all commands to a client.",
     )];
 
 const SUBCOMMANDS: &[Spec] = &[
