@@ -271,7 +271,11 @@ fn msetnx<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 }
 
 fn check_pairs(args: &Args<'_>, command: &str) -> Outcome {
-    if args.left() % 2 == 0 { Ok(()) } else { Err(CommandError::WrongArity(command.to_owned())) }
+    if args.left().is_multiple_of(2) {
+        Ok(())
+    } else {
+        Err(CommandError::WrongArity(command.to_owned()))
+    }
 }
 
 fn store_pairs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {

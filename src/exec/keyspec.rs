@@ -153,9 +153,8 @@ impl KeySpec {
                     return false;
                 };
                 let start = begin + first;
-                let fits = number
-                    .checked_mul(step)
-                    .is_some_and(|span| start + span <= args.len() + step - 1);
+                let fits =
+                    number.checked_mul(step).is_some_and(|span| start + span < args.len() + step);
                 if number == 0 || !fits {
                     return false;
                 }
