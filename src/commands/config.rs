@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::family_help::family_help;
+use crate::config::kind::Kind;
 use crate::config::{Param, params};
 use crate::exec::spec::{ADMIN, EXCLUSIVE, LOADING, NONE, NOSCRIPT, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, family};
@@ -21,12 +22,14 @@ static CONFIG: &[Spec] = &[
         "parameter [parameter ...]",
         "Returns parameters with their values; names may be glob patterns.",
     ),
-    cmd("CONFIG SET", -4, &[], ADMIN | NOSCRIPT | LOADING | STALE, config_set).doc(
-        "2.0.0",
-        "O(N) when N is the number of configuration parameters provided",
-        "parameter value [parameter value ...]",
-        "Changes parameters, all of them or none.",
-    ),
+    cmd("CONFIG SET", -4, &[], ADMIN | NOSCRIPT | LOADING | STALE, config_set)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .doc(
+            "2.0.0",
+            "O(N) when N is the number of configuration parameters provided",
+            "parameter value [parameter value ...]",
+            "Changes parameters, all of them or none.",
+        ),
     cmd(
         "CONFIG RESETSTAT",
         2,
@@ -65,7 +68,11 @@ fn config_get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 fn config_set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::with_capacity(args.left() / 2);
     while !args.is_empty() {
-        pairs.push((args.bytes()?, args.bytes()?));
+        let name = args.bytes()?;
+        if is_secret(name) {
+            ctx.session.hide_args(args.position()..args.position() + 1);
+        }
+        pairs.push((name, args.bytes()?));
     }
     let config = &ctx.engine.config;
     let is_local = ctx.session.client.address.is_local();
@@ -78,6 +85,10 @@ fn config_set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     }
     ctx.reply.ok();
     Ok(())
+}
+
+fn is_secret(name: &[u8]) -> bool {
+    params::find(name).is_some_and(|param| matches!(param.kind, Kind::Secret))
 }
 
 /// Lets the server act on changed parameters. What it refuses is told of the first of them.

@@ -19,13 +19,18 @@ pub struct HelpEntry {
 /// Replies with the help of a family; `family` is its name in capitals.
 pub fn family_help(ctx: &mut Context<'_>, family: &str) -> Outcome {
     let command = ctx.engine.registry.command(family.as_bytes());
-    let rows = command.expect("a family that prints its help has a row").spec.subcommands;
-    let entries = rows.iter().map(|row| HelpEntry {
+    let row = command.expect("a family that prints its help has a row").spec;
+    let by_itself = row.accepts(1).then_some(HelpEntry {
+        name: "(no subcommand)",
+        syntax: "",
+        summary: row.doc.summary,
+    });
+    let subcommands = row.subcommands.iter().map(|row| HelpEntry {
         name: &row.name[family.len() + 1..],
         syntax: row.doc.syntax,
         summary: row.doc.summary,
     });
-    reply_help(ctx, family, entries);
+    reply_help(ctx, family, by_itself.into_iter().chain(subcommands));
     Ok(())
 }
 

@@ -9,8 +9,10 @@ use crate::exec::spec::{LOADING, SENTINEL, STALE};
 use crate::exec::{Args, Context, Outcome, Spec, cmd};
 use crate::store::Poisoned;
 
-pub static COMMANDS: &[Spec] =
-    &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL, info).categories(&["dangerous"]).doc(
+pub static COMMANDS: &[Spec] = &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL, info)
+    .categories(&["dangerous"])
+    .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+    .doc(
         "1.0.0",
         "O(1)",
         "[section [section ...]]",

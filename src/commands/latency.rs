@@ -16,42 +16,39 @@ pub static COMMANDS: &[Spec] = &[family("LATENCY", -2, NONE, LATENCY).doc(
 )];
 
 static LATENCY: &[Spec] = &[
-    cmd("LATENCY DOCTOR", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_doctor).doc(
-        "2.8.13",
-        "O(1)",
-        "",
-        "Returns a report on the spikes, in prose.",
-    ),
-    cmd("LATENCY GRAPH", 3, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_graph).doc(
-        "2.8.13",
-        "O(1)",
-        "event",
-        "Draws the samples of one kind of event.",
-    ),
-    cmd("LATENCY HISTORY", 3, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_history).doc(
-        "2.8.13",
-        "O(1)",
-        "event",
-        "Returns the samples of one kind of event.",
-    ),
-    cmd("LATENCY LATEST", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_latest).doc(
-        "2.8.13",
-        "O(1)",
-        "",
-        "Returns the newest and the worst sample of every kind of event.",
-    ),
-    cmd("LATENCY RESET", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_reset).doc(
-        "2.8.13",
-        "O(1)",
-        "[event [event ...]]",
-        "Forgets the samples of some kinds of events, of all if none is named.",
-    ),
-    cmd("LATENCY HISTOGRAM", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_histogram).doc(
-        "7.0.0",
-        "O(N) where N is the number of commands with latency information being retrieved.",
-        "[command [command ...]]",
-        "Returns, for some commands or all, how many calls took at most how long.",
-    ),
+    cmd("LATENCY DOCTOR", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_doctor)
+        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
+        .doc("2.8.13", "O(1)", "", "Returns a report on the spikes, in prose."),
+    cmd("LATENCY GRAPH", 3, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_graph)
+        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
+        .doc("2.8.13", "O(1)", "event", "Draws the samples of one kind of event."),
+    cmd("LATENCY HISTORY", 3, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_history)
+        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
+        .doc("2.8.13", "O(1)", "event", "Returns the samples of one kind of event."),
+    cmd("LATENCY LATEST", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_latest)
+        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
+        .doc(
+            "2.8.13",
+            "O(1)",
+            "",
+            "Returns the newest and the worst sample of every kind of event.",
+        ),
+    cmd("LATENCY RESET", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_reset)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .doc(
+            "2.8.13",
+            "O(1)",
+            "[event [event ...]]",
+            "Forgets the samples of some kinds of events, of all if none is named.",
+        ),
+    cmd("LATENCY HISTOGRAM", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE, latency_histogram)
+        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
+        .doc(
+            "7.0.0",
+            "O(N) where N is the number of commands with latency information being retrieved.",
+            "[command [command ...]]",
+            "Returns, for some commands or all, how many calls took at most how long.",
+        ),
     cmd("LATENCY HELP", 2, &[], LOADING | STALE, latency_help).doc(
         "2.8.13",
         "O(1)",

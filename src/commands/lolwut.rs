@@ -53,7 +53,7 @@ fn foam_line(random: &mut Random) -> [usize; WIDTH] {
 
 /// Waves lie closer where the sea is farther away.
 fn wave(row: usize, column: usize, random: &mut Random) -> char {
-    let is_crest = (column + row * 3) % (3 + row) == 0 && random.below(4) > 0;
+    let is_crest = (column + row * 3).is_multiple_of(3 + row) && random.below(4) > 0;
     if is_crest { '~' } else { ' ' }
 }
 

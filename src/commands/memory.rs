@@ -16,30 +16,28 @@ pub static COMMANDS: &[Spec] = &[family("MEMORY", -2, NONE, MEMORY).doc(
 )];
 
 static MEMORY: &[Spec] = &[
-    cmd("MEMORY DOCTOR", 2, &[], NONE, memory_doctor).doc(
-        "4.0.0",
-        "O(1)",
-        "",
-        "Returns a report on the use of memory, in prose.",
-    ),
-    cmd("MEMORY MALLOC-STATS", 2, &[], NONE, memory_malloc_stats).doc(
-        "4.0.0",
-        "Depends on how much memory is allocated, could be slow",
-        "",
-        "Returns the allocator's own report.",
-    ),
-    cmd("MEMORY PURGE", 2, &[], NONE, memory_purge).doc(
-        "4.0.0",
-        "Depends on how much memory is allocated, could be slow",
-        "",
-        "Asks the allocator to return freed pages to the system.",
-    ),
-    cmd("MEMORY STATS", 2, &[], NONE, memory_stats).doc(
-        "4.0.0",
-        "O(1)",
-        "",
-        "Returns figures on the use of memory.",
-    ),
+    cmd("MEMORY DOCTOR", 2, &[], NONE, memory_doctor)
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .doc("4.0.0", "O(1)", "", "Returns a report on the use of memory, in prose."),
+    cmd("MEMORY MALLOC-STATS", 2, &[], NONE, memory_malloc_stats)
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .doc(
+            "4.0.0",
+            "Depends on how much memory is allocated, could be slow",
+            "",
+            "Returns the allocator's own report.",
+        ),
+    cmd("MEMORY PURGE", 2, &[], NONE, memory_purge)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .doc(
+            "4.0.0",
+            "Depends on how much memory is allocated, could be slow",
+            "",
+            "Asks the allocator to return freed pages to the system.",
+        ),
+    cmd("MEMORY STATS", 2, &[], NONE, memory_stats)
+        .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
+        .doc("4.0.0", "O(1)", "", "Returns figures on the use of memory."),
     cmd("MEMORY USAGE", -3, &[key_at(2, RO)], READ, memory_usage).doc(
         "4.0.0",
         "O(N) where N is the number of samples.",

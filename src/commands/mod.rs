@@ -5,6 +5,9 @@
 
 mod client;
 mod client_list;
+mod command;
+mod command_docs;
+mod command_info;
 mod config;
 mod connection;
 mod debug;
@@ -12,6 +15,7 @@ mod debug_digest;
 mod expire_time;
 mod family_help;
 mod generic;
+mod help;
 mod info;
 mod info_sections;
 mod latency;
@@ -28,8 +32,10 @@ use crate::exec::{Registry, Spec};
 pub const TABLES: &[(&str, &[Spec])] = &[
     ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
+    ("server", command::COMMANDS),
     ("server", config::COMMANDS),
     ("server", debug::COMMANDS),
+    ("server", help::COMMANDS),
     ("server", info::COMMANDS),
     ("server", latency::COMMANDS),
     ("server", memory::COMMANDS),
@@ -42,3 +48,6 @@ pub const TABLES: &[(&str, &[Spec])] = &[
 pub fn registry() -> Registry {
     Registry::new(TABLES)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,25 +17,33 @@ pub static COMMANDS: &[Spec] = &[
         "[SCHEDULE]",
         "Begins to write a snapshot.",
     ),
-    cmd("DBSIZE", 1, &[], READ | FAST, dbsize).categories(&["keyspace"]).doc(
+    cmd("DBSIZE", 1, &[], READ | FAST, dbsize).categories(&["keyspace"])
+        .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
+        .doc(
         "1.0.0",
         "O(1)",
         "",
         "Counts the keys of the selected database.",
     ),
-    cmd("FLUSHALL", -1, &[], WRITE | EXCLUSIVE, flushall).categories(&["keyspace", "dangerous"]).doc(
+    cmd("FLUSHALL", -1, &[], WRITE | EXCLUSIVE, flushall).categories(&["keyspace", "dangerous"])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .doc(
         "1.0.0",
         "O(N) where N is the total number of keys in all databases",
         "[ASYNC | SYNC]",
         "Removes all keys of all databases.",
     ),
-    cmd("FLUSHDB", -1, &[], WRITE | EXCLUSIVE, flushdb).categories(&["keyspace", "dangerous"]).doc(
+    cmd("FLUSHDB", -1, &[], WRITE | EXCLUSIVE, flushdb).categories(&["keyspace", "dangerous"])
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .doc(
         "1.0.0",
         "O(N) where N is the number of keys in the selected database",
         "[ASYNC | SYNC]",
         "Removes all keys of the selected database.",
     ),
-    cmd("LASTSAVE", 1, &[], LOADING | STALE | FAST, lastsave).categories(&["admin", "dangerous"]).doc(
+    cmd("LASTSAVE", 1, &[], LOADING | STALE | FAST, lastsave).categories(&["admin", "dangerous"])
+        .tips(&["nondeterministic_output"])
+        .doc(
         "1.0.0",
         "O(1)",
         "",
@@ -75,7 +83,9 @@ pub static COMMANDS: &[Spec] = &[
         "index1 index2",
         "Exchanges two databases.",
     ),
-    cmd("TIME", 1, &[], LOADING | STALE | FAST, time).doc(
+    cmd("TIME", 1, &[], LOADING | STALE | FAST, time)
+        .tips(&["nondeterministic_output"])
+        .doc(
         "2.6.0",
         "O(1)",
         "",

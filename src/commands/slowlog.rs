@@ -14,24 +14,25 @@ pub static COMMANDS: &[Spec] = &[family("SLOWLOG", -2, NONE, SLOWLOG).doc(
 )];
 
 static SLOWLOG: &[Spec] = &[
-    cmd("SLOWLOG GET", -2, &[], ADMIN | LOADING | STALE, slowlog_get).doc(
-        "2.2.12",
-        "O(N) where N is the number of entries returned",
-        "[count]",
-        "Returns the newest entries, 10 unless told otherwise, all for -1.",
-    ),
-    cmd("SLOWLOG LEN", 2, &[], ADMIN | LOADING | STALE, slowlog_len).doc(
-        "2.2.12",
-        "O(1)",
-        "",
-        "Counts the entries.",
-    ),
-    cmd("SLOWLOG RESET", 2, &[], ADMIN | LOADING | STALE, slowlog_reset).doc(
-        "2.2.12",
-        "O(N) where N is the number of entries in the slowlog",
-        "",
-        "Forgets all entries.",
-    ),
+    cmd("SLOWLOG GET", -2, &[], ADMIN | LOADING | STALE, slowlog_get)
+        .tips(&["request_policy:all_nodes", "nondeterministic_output"])
+        .doc(
+            "2.2.12",
+            "O(N) where N is the number of entries returned",
+            "[count]",
+            "Returns the newest entries, 10 unless told otherwise, all for -1.",
+        ),
+    cmd("SLOWLOG LEN", 2, &[], ADMIN | LOADING | STALE, slowlog_len)
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
+        .doc("2.2.12", "O(1)", "", "Counts the entries."),
+    cmd("SLOWLOG RESET", 2, &[], ADMIN | LOADING | STALE, slowlog_reset)
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+        .doc(
+            "2.2.12",
+            "O(N) where N is the number of entries in the slowlog",
+            "",
+            "Forgets all entries.",
+        ),
     cmd("SLOWLOG HELP", 2, &[], LOADING | STALE, slowlog_help).doc(
         "6.2.0",
         "O(1)",

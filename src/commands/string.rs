@@ -9,6 +9,7 @@ use crate::exec::keyspec::{
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, reply_text};
+use crate::resp::ArgList;
 use crate::store::{Deadline, EventKind, Key, StringRef, Text, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
 
@@ -57,14 +58,24 @@ pub static COMMANDS: &[Spec] = &[
             "Finds the longest common subsequence of two strings.",
         ),
     cmd("MGET", -2, &[keys_to_end(1, RO_ACCESS)], READ | FAST, mget)
-        .doc("1.0.0", "O(N) where N is the number of keys", "key [key ...]", "Returns the strings at several keys."),
-    cmd("MSET", -3, &[keys_to_end(2, OW_UPDATE)], WRITE | DENY_OOM, mset).doc(
+        .tips(&["request_policy:multi_shard"])
+        .doc(
+            "1.0.0",
+            "O(N) where N is the number of keys",
+            "key [key ...]",
+            "Returns the strings at several keys.",
+        ),
+    cmd("MSET", -3, &[keys_to_end(2, OW_UPDATE)], WRITE | DENY_OOM, mset)
+        .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
+        .doc(
         "1.0.1",
         "O(N) where N is the number of keys",
         "key value [key value ...]",
         "Sets several keys at once.",
     ),
-    cmd("MSETNX", -3, &[keys_to_end(2, OW_UPDATE)], WRITE | DENY_OOM, msetnx).doc(
+    cmd("MSETNX", -3, &[keys_to_end(2, OW.and(INSERT))], WRITE | DENY_OOM, msetnx)
+        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
+        .doc(
         "1.0.1",
         "O(N) where N is the number of keys",
         "key value [key value ...]",
@@ -73,7 +84,7 @@ pub static COMMANDS: &[Spec] = &[
     cmd("PSETEX", 4, &[key(OW_UPDATE)], WRITE | DENY_OOM, psetex)
         .doc("2.6.0", "O(1)", "key milliseconds value", "Sets a string that expires after some milliseconds.")
         .deprecated("2.6.12", "`SET` with the `PX` argument"),
-    cmd("SET", -3, &[key(SET_FLAGS)], WRITE | DENY_OOM, set).doc(
+    cmd("SET", -3, &[key(SET_FLAGS)], WRITE | DENY_OOM, set).key_flags(set_key_flags).doc(
         "1.0.0",
         "O(1)",
         "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
@@ -122,6 +133,12 @@ fn mget<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         reply_text(&mut ctx.reply, ctx.keys.string(&key).unwrap_or(None));
     }
     Ok(())
+}
+
+/// `SET` reads its key only if it is told to.
+fn set_key_flags(args: ArgList<'_>) -> KeyFlags {
+    let gets = args.skip(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"GET"));
+    if gets { RW_ACCESS_UPDATE } else { OW_UPDATE }
 }
 
 /// Options of `SET`.
@@ -254,7 +271,11 @@ fn msetnx<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 }
 
 fn check_pairs(args: &Args<'_>, command: &str) -> Outcome {
-    if args.left() % 2 == 0 { Ok(()) } else { Err(CommandError::WrongArity(command.to_owned())) }
+    if args.left().is_multiple_of(2) {
+        Ok(())
+    } else {
+        Err(CommandError::WrongArity(command.to_owned()))
+    }
 }
 
 fn store_pairs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {

@@ -41,8 +41,9 @@ pub enum CommandError {
     InvalidExpireTime(Cow<'static, str>),
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(String),
-    #[error("ERR unknown command '{name}', with args beginning with: {args}")]
-    UnknownCommand { name: String, args: String },
+    /// Name and arguments as they came, cut to a length.
+    #[error("ERR unknown command '{}', with args beginning with: {}", name.escape_ascii(), args.escape_ascii())]
+    UnknownCommand { name: Vec<u8>, args: Vec<u8> },
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
     /// Of commands whose subcommands are not rows, or take a bounded number of arguments.
@@ -91,6 +92,18 @@ impl CommandError {
     /// An error with the general code.
     pub fn err(text: impl AsRef<str>) -> CommandError {
         CommandError::Other(Cow::Owned(format!("ERR {}", text.as_ref())))
+    }
+
+    /// The error reply without its `-`. Client bytes in it are sent back as they came.
+    pub fn reply_bytes(&self) -> Vec<u8> {
+        match self {
+            CommandError::UnknownCommand { name, args } => {
+                let parts: [&[u8]; 4] =
+                    [b"ERR unknown command '", name, b"', with args beginning with: ", args];
+                parts.concat()
+            }
+            other => other.to_string().into_bytes(),
+        }
     }
 
     /// A fixed text, its code included.

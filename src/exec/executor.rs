@@ -80,11 +80,12 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err((None, _)) if is_http(args) => {
+            Err(_) if is_cross_protocol(args) => {
+                let client = &session.client;
                 log::warn!(
-                    "client {} at {} is disconnected: it sends HTTP, perhaps a browser that a web page abuses",
-                    session.client.id,
-                    session.client.address
+                    "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
+                    client.id,
+                    client.address
                 );
                 session.closing = true;
                 return Flow::Close;
@@ -118,7 +119,7 @@ impl Executor {
         if let Err(error) = outcome {
             let mut reply = Reply::new(outbox, session.protocol);
             reply.rewind(mark);
-            reply.error(error.to_string().as_bytes());
+            reply.error(&error.reply_bytes());
         }
         self.finish_reply(session, outbox, mark)
     }
@@ -152,7 +153,7 @@ impl Executor {
         let text = error.to_string();
         self.stats.errors.add(1);
         self.engine.stats.count_error(&text);
-        Reply::new(outbox, session.protocol).error(text.as_bytes());
+        Reply::new(outbox, session.protocol).error(&error.reply_bytes());
     }
 
     /// From the keys on. A panic in a handler is caught here: what it had locked for writing is
@@ -331,6 +332,12 @@ impl Executor {
     }
 }
 
+/// What a browser sends when it is made to send bytes that somebody else chose.
+fn is_cross_protocol(args: ArgList<'_>) -> bool {
+    let name = args.get(0).unwrap_or_default();
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
+}
+
 /// Whoever guesses passwords leaves a trace.
 fn note_failed_login(error: &CommandError, session: &Session) {
     if matches!(error, CommandError::WrongPass) {
@@ -368,25 +375,22 @@ fn declare<'a>(spec: &spec::Spec, args: ArgList<'a>, db: usize, databases: usize
     declared
 }
 
-/// Whether the request is a line of an HTTP request. A browser that was lured into posting to this port
-/// sends them ahead of a body that may hold commands; as in Redis, it gets no further.
-fn is_http(args: ArgList<'_>) -> bool {
-    let name = args.get(0).unwrap_or_default();
-    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
-}
-
 fn unknown_command(args: ArgList<'_>) -> CommandError {
     /// What is quoted of the name, and of all arguments together.
     const EXCERPT: usize = 128;
-    let name = excerpt(args.get(0).unwrap_or_default(), EXCERPT);
-    let mut quoted = String::new();
+    let cut = |bytes: &[u8], max: usize| bytes[..bytes.len().min(max)].to_vec();
+    let mut quoted = Vec::new();
     for arg in args.iter().skip(1) {
         if quoted.len() >= EXCERPT {
             break;
         }
-        quoted.push_str(&format!("'{}' ", excerpt(arg, EXCERPT - quoted.len())));
+        let arg = cut(arg, EXCERPT - quoted.len());
+        quoted.extend_from_slice(&[b"'", &arg[..], b"' "].concat());
     }
-    CommandError::UnknownCommand { name, args: quoted }
+    CommandError::UnknownCommand {
+        name: cut(args.get(0).unwrap_or_default(), EXCERPT),
+        args: quoted,
+    }
 }
 
 /// Prints the lengths of arguments, never their contents.

@@ -16,6 +16,10 @@ impl KeyFlags {
         KeyFlags(self.0 | other.0)
     }
 
+    pub fn contains(self, other: KeyFlags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Names of the flags, in Redis's order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES
@@ -103,6 +107,34 @@ pub const fn keys_to_end(step: usize, flags: KeyFlags) -> KeySpec {
     KeySpec { begin: Begin::Index(1), find: Find::Range { last: -1, step, limit: 0 }, flags }
 }
 
+/// What `COMMAND INFO` tells as first key, last key and step: the one range that the specifications give
+/// together, for clients that do not read these. Zeros if they give none.
+pub fn legacy_range(specs: &[KeySpec]) -> [i64; 3] {
+    let mut range: Option<[i64; 3]> = None;
+    for spec in specs {
+        let (Begin::Index(index), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+            continue;
+        };
+        let first = index as i64;
+        let last = if last < 0 { i64::from(last) } else { first + i64::from(last) };
+        range = match range {
+            None => Some([first, last, step as i64]),
+            // Specifications that do not follow each other are not one range.
+            Some([_, before, _]) if before + 1 != first => break,
+            Some([begin, _, step]) => Some([begin, last, step]),
+        };
+    }
+    range.unwrap_or_default()
+}
+
+/// Whether that range may miss keys.
+pub fn is_movable(specs: &[KeySpec]) -> bool {
+    specs.iter().any(|spec| {
+        !matches!((spec.begin, spec.find), (Begin::Index(_), Find::Range { .. }))
+            || spec.flags.contains(INCOMPLETE)
+    })
+}
+
 impl KeySpec {
     /// Calls `found` with the number of each argument that is a key. False if the arguments do not
     /// agree with the specification.
@@ -121,9 +153,8 @@ impl KeySpec {
                     return false;
                 };
                 let start = begin + first;
-                let fits = number
-                    .checked_mul(step)
-                    .is_some_and(|span| start + span <= args.len() + step - 1);
+                let fits =
+                    number.checked_mul(step).is_some_and(|span| start + span < args.len() + step);
                 if number == 0 || !fits {
                     return false;
                 }

@@ -5,6 +5,7 @@
 //! → `stats`, `slowlog`, `latency` (what is remembered of it).
 
 mod args;
+mod categories;
 mod context;
 mod control;
 mod engine;
@@ -20,8 +21,10 @@ mod registry;
 mod slowlog;
 pub mod spec;
 mod stats;
+pub mod syntax;
 
 pub use args::{Args, Word};
+pub use categories::CATEGORIES;
 pub use context::{Context, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Shutdown};
 pub use engine::{Engine, Health};

@@ -91,15 +91,19 @@ impl Registry {
         }
     }
 
+    /// The members of a family, in the order of its table.
+    pub fn subcommands(&self, family: Command) -> &[Command] {
+        let first = usize::from(family.number) + 1;
+        &self.all[first..first + family.spec.subcommands.len()]
+    }
+
     /// The subcommand with this name (`KILL` of `CLIENT`).
     pub fn subcommand(&self, family: Command, name: &[u8]) -> Option<Command> {
-        let first = usize::from(family.number) + 1;
-        let subcommands = &self.all[first..first + family.spec.subcommands.len()];
         let is_it = |command: &&Command| {
             let full = command.spec.name.as_bytes();
             full[family.spec.name.len() + 1..].eq_ignore_ascii_case(name)
         };
-        subcommands.iter().find(is_it).copied()
+        self.subcommands(family).iter().find(is_it).copied()
     }
 
     /// The command or subcommand with this full name (`get`, `client|kill`).

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::context::Context;
 use super::error::CommandError;
-use super::keyspec::KeySpec;
+use super::keyspec::{KeyFlags, KeySpec};
 use crate::resp::ArgList;
 use crate::store::DeclaredKey;
 
@@ -24,6 +24,9 @@ pub type Declared<'a> = SmallVec<[DeclaredKey<'a>; 2]>;
 /// Declares keys that the key specs cannot express: those in other databases than the selected one.
 pub type Declare =
     for<'a> fn(args: ArgList<'a>, db: usize, databases: usize, declared: &mut Declared<'a>);
+
+/// What a command does to its key, where that depends on its options.
+pub type VariableFlags = fn(args: ArgList<'_>) -> KeyFlags;
 
 /// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
 pub type Flags = u32;
@@ -107,6 +110,7 @@ pub struct Spec {
     pub flags: Flags,
     pub handler: Handler,
     pub declare: Option<Declare>,
+    pub variable_flags: Option<VariableFlags>,
     /// ACL categories besides those that follow from flags and group.
     pub categories: &'static [&'static str],
     /// Hints for clients that spread commands over servers or cache replies, as Redis words them.
@@ -131,6 +135,7 @@ pub const fn cmd(
         flags,
         handler,
         declare: None,
+        variable_flags: None,
         categories: &[],
         tips: &[],
         doc: Doc { since: "", complexity: "", syntax: "", summary: "" },
@@ -170,6 +175,12 @@ impl Spec {
 
     pub const fn declaring(mut self, declare: Declare) -> Spec {
         self.declare = Some(declare);
+        self
+    }
+
+    /// For key specifications with the flag `variable_flags`.
+    pub const fn key_flags(mut self, flags: VariableFlags) -> Spec {
+        self.variable_flags = Some(flags);
         self
     }
 

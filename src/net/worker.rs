@@ -147,6 +147,12 @@ impl Worker {
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.receive(slot, &mut turn);
             }
+            // The end of the stream may have come together with the bytes that were just read; there
+            // will be no other event for it.
+            if event.is_read_closed() && self.connections.get(slot).is_some_and(|c| !c.peer_closed)
+            {
+                self.backlog.push(slot);
+            }
             if event.is_writable()
                 && self.connections.get(slot).is_some_and(|c| !c.outbox.is_empty())
             {

@@ -94,7 +94,8 @@ impl<'a> Reply<'a> {
     pub fn error(&mut self, text: &[u8]) {
         let tail = self.outbox.tail();
         tail.push(b'-');
-        let text = text.trim_ascii_end();
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+        let text = &text[..end.map_or(0, |last| last + 1)];
         tail.extend(
             text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }),
         );

@@ -5,11 +5,9 @@ use std::sync::atomic::Ordering;
 use super::control::ServerControl;
 use crate::base::allocator;
 use crate::base::sync::{Mutex, Rank};
+use crate::base::version::{REDIS_VERSION, VERSION};
 use crate::config::params;
 use crate::exec::{Engine, InfoLines, ThreadStats};
-
-/// What clients that gate on a version of Redis are told.
-pub const REDIS_VERSION: &str = "7.2.4";
 
 /// How many samples a rate is averaged over.
 const SAMPLES: usize = 16;
@@ -68,7 +66,7 @@ impl ServerControl {
         let config = &engine.config;
         vec![
             ("redis_version", REDIS_VERSION.to_owned()),
-            ("sanderling_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("sanderling_version", VERSION.to_owned()),
             ("redis_git_sha1", "00000000".to_owned()),
             ("redis_git_dirty", "0".to_owned()),
             ("redis_build_id", "0000000000000000".to_owned()),
@@ -139,7 +137,7 @@ impl ServerControl {
             ("loading", u8::from(self.engine.health.is_loading()).to_string()),
             ("async_loading", "0".to_owned()),
             ("rdb_changes_since_last_save", self.engine.hooks.changes().to_string()),
-            ("rdb_bgsave_in_progress", u8::from(is_saving).to_string()),
+            ("rdb_bgsave_in_progress", u8::from(self.snapshotter.is_busy()).to_string()),
             ("rdb_last_save_time", since_s(load(&status.last_save_ms)).to_string()),
             ("rdb_last_bgsave_status", outcome.to_owned()),
             ("rdb_last_bgsave_time_sec", since_s(load(&status.last_duration_ms)).to_string()),

@@ -128,7 +128,11 @@ impl Snapshotter {
                         send_reply(&client, reply);
                     }
                 }
-                Job::Reload { save, client } => send_reply(&client, self.reload(save, &lane)),
+                Job::Reload { save, client } => {
+                    let reply = self.reload(save, &lane);
+                    self.status.is_saving.store(false, Ordering::Relaxed);
+                    send_reply(&client, reply);
+                }
             }
         }
     }
@@ -140,11 +144,11 @@ impl Snapshotter {
             if queue.stopping {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
+            let reached = || self.is_save_point_reached().then_some(Job::Save(None));
+            if let Some(job) = queue.jobs.pop_front().or_else(reached) {
+                // Before the queue is unlocked, so that nobody sees the thread idle in between.
+                self.status.is_saving.store(true, Ordering::Relaxed);
                 return Some(job);
-            }
-            if self.is_save_point_reached() {
-                return Some(Job::Save(None));
             }
             self.changed.wait_for(&mut queue, TICK);
         }

@@ -20,6 +20,9 @@ use super::entry::{Entry, ValueRef};
 use super::hash::KeyHash;
 use super::shard::Contents;
 
+/// Takes an entry of the cut: key, value, deadline.
+pub(super) type Emit<'a> = dyn FnMut(&[u8], ValueRef<'_>, Option<i64>) + 'a;
+
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Cut {
@@ -66,7 +69,7 @@ impl Cut {
         self.position = position;
     }
 
-    pub(super) fn emit_kept(&self, emit: &mut dyn FnMut(&[u8], ValueRef<'_>, Option<i64>)) {
+    pub(super) fn emit_kept(&self, emit: &mut Emit<'_>) {
         for (key, entry) in &self.kept {
             if let Some(entry) = entry {
                 emit(key, entry.value.as_ref(), entry.deadline);

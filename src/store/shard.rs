@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::cut::Cut;
+use super::cut::{Cut, Emit};
 use super::entry::{Entry, EntryRef, OwnedValue, Stored, StringRef, ValueRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::keyspace::CutState;
@@ -417,11 +417,7 @@ impl Shard {
 
     /// Emits up to `budget` entries of the cut that were not emitted yet. True when it has emitted all
     /// of them; from then on the shard owes the snapshot nothing.
-    pub(super) fn emit_cut(
-        &mut self,
-        budget: usize,
-        emit: &mut dyn FnMut(&[u8], ValueRef<'_>, Option<i64>),
-    ) -> bool {
+    pub(super) fn emit_cut(&mut self, budget: usize, emit: &mut Emit<'_>) -> bool {
         let Some(cut) = &mut self.cut else { return true };
         let contents = cut.frozen().unwrap_or(&self.contents);
         let hasher = &self.hasher;

@@ -247,6 +247,13 @@ impl View<'_> {
         None
     }
 
+    /// Counts an access, whatever the client asked for with `CLIENT NO-TOUCH` (`TOUCH`); false if there is
+    /// no such key.
+    pub fn touch(&mut self, key: &Key<'_>) -> bool {
+        let access = Access { touches: true, ..self.access };
+        self.look_up(key).map(|entry| access.touch(entry.access())).is_some()
+    }
+
     /// The entry, counted as a hit or a miss but not as an access (`EXISTS`, `TTL`, `TYPE`, `OBJECT`).
     pub fn look_up(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         if !self.exists(key) {

@@ -32,7 +32,7 @@ pub(super) fn touch<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let mut found = 0;
     while !args.is_empty() {
         let key = args.key(&ctx.keys)?;
-        found += usize::from(ctx.keys.read(&key).is_some());
+        found += usize::from(ctx.keys.touch(&key));
     }
     ctx.reply.count(found);
     Ok(())

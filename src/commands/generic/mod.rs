@@ -16,6 +16,9 @@ use crate::exec::{Spec, cmd, family};
 
 const EXPIRE_OPTIONS_SECONDS: &str = "key seconds [NX | XX | GT | LT]";
 
+const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
+
 pub static COMMANDS: &[Spec] = &[
     cmd("COPY", -3, &[key(RO_ACCESS), key_at(2, OW_UPDATE)], WRITE | DENY_OOM, keys::copy)
         .declaring(keys::declare_copy)
@@ -25,13 +28,13 @@ pub static COMMANDS: &[Spec] = &[
             "source destination [DB destination-db] [REPLACE]",
             "Copies the value of a key to another key.",
         ),
-    cmd("DEL", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE, keys::del).doc(
+    cmd("DEL", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE, keys::del).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
         "O(N) where N is the number of keys",
         "key [key ...]",
         "Deletes keys.",
     ),
-    cmd("EXISTS", -2, &[keys_to_end(1, RO)], READ | FAST, keys::exists).doc(
+    cmd("EXISTS", -2, &[keys_to_end(1, RO)], READ | FAST, keys::exists).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
         "O(N) where N is the number of keys",
         "key [key ...]",
@@ -55,7 +58,8 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells when a key expires, in Unix seconds.",
     ),
-    cmd("KEYS", 2, &[], READ, scan::keys).categories(&["dangerous"]).doc(
+    cmd("KEYS", 2, &[], READ, scan::keys).categories(&["dangerous"])
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"]).doc(
         "1.0.0",
         "O(N) where N is the number of keys in the database",
         "pattern",
@@ -94,13 +98,15 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells when a key expires, in Unix milliseconds.",
     ),
-    cmd("PTTL", 2, &[key(RO_ACCESS)], READ | FAST, expire::pttl).doc(
+    cmd("PTTL", 2, &[key(RO_ACCESS)], READ | FAST, expire::pttl).tips(NONDETERMINISTIC).doc(
         "2.6.0",
         "O(1)",
         "key",
         "Tells how many milliseconds a key has left.",
     ),
-    cmd("RANDOMKEY", 1, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::randomkey).doc(
+    cmd("RANDOMKEY", 1, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::randomkey)
+        .tips(&["request_policy:all_shards", "nondeterministic_output"])
+        .doc(
         "1.0.0",
         "O(1)",
         "",
@@ -122,20 +128,22 @@ pub static COMMANDS: &[Spec] = &[
         keys::renamenx,
     )
     .doc("1.0.0", "O(1)", "key newkey", "Renames a key, if the new name is free."),
-    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan).doc(
+    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan)
+        .tips(&["nondeterministic_output", "request_policy:special"])
+        .doc(
         "2.8.0",
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return \
          back to 0. N is the number of elements inside the collection.",
         "cursor [MATCH pattern] [COUNT count] [TYPE type]",
         "Returns the keys of the database piece by piece.",
     ),
-    cmd("TOUCH", -2, &[keys_to_end(1, RO)], READ | FAST, keys::touch).doc(
+    cmd("TOUCH", -2, &[keys_to_end(1, RO)], READ | FAST, keys::touch).tips(SUM_OF_SHARDS).doc(
         "3.2.1",
         "O(N) where N is the number of keys",
         "key [key ...]",
         "Marks keys as used just now and counts how many exist.",
     ),
-    cmd("TTL", 2, &[key(RO_ACCESS)], READ | FAST, expire::ttl).doc(
+    cmd("TTL", 2, &[key(RO_ACCESS)], READ | FAST, expire::ttl).tips(NONDETERMINISTIC).doc(
         "1.0.0",
         "O(1)",
         "key",
@@ -147,7 +155,7 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells the type of the value at a key.",
     ),
-    cmd("UNLINK", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE | FAST, keys::del).doc(
+    cmd("UNLINK", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE | FAST, keys::del).tips(SUM_OF_SHARDS).doc(
         "4.0.0",
         "O(1) for each key removed, and a background thread frees the memory",
         "key [key ...]",

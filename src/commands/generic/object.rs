@@ -11,13 +11,17 @@ use crate::value::Value;
 pub(super) static SUBCOMMANDS: &[Spec] = &[
     cmd("OBJECT ENCODING", 3, &[key_at(2, RO)], READ, object_encoding)
         .categories(&["keyspace"])
+        .tips(&["nondeterministic_output"])
         .doc("2.2.3", "O(1)", "key", "Names the internal form of a value."),
-    cmd("OBJECT FREQ", 3, &[key_at(2, RO)], READ, object_freq).categories(&["keyspace"]).doc(
-        "4.0.0",
-        "O(1)",
-        "key",
-        "Tells the logarithmic access counter of a key, under an LFU policy.",
-    ),
+    cmd("OBJECT FREQ", 3, &[key_at(2, RO)], READ, object_freq)
+        .categories(&["keyspace"])
+        .tips(&["nondeterministic_output"])
+        .doc(
+            "4.0.0",
+            "O(1)",
+            "key",
+            "Tells the logarithmic access counter of a key, under an LFU policy.",
+        ),
     cmd("OBJECT HELP", 2, &[], LOADING | STALE, object_help).categories(&["keyspace"]).doc(
         "6.2.0",
         "O(1)",
@@ -26,9 +30,11 @@ pub(super) static SUBCOMMANDS: &[Spec] = &[
     ),
     cmd("OBJECT IDLETIME", 3, &[key_at(2, RO)], READ, object_idletime)
         .categories(&["keyspace"])
+        .tips(&["nondeterministic_output"])
         .doc("2.2.3", "O(1)", "key", "Tells for how many seconds a key has not been used."),
     cmd("OBJECT REFCOUNT", 3, &[key_at(2, RO)], READ, object_refcount)
         .categories(&["keyspace"])
+        .tips(&["nondeterministic_output"])
         .doc("2.2.3", "O(1)", "key", "Tells how many references Redis would hold to a value."),
 ];
 

@@ -1,0 +1,210 @@
+//! What to measure, and how much of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+/// One chapter of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Throughput,
+    Latency,
+    Memory,
+    Idle,
+    Snapshot,
+    Expiry,
+}
+
+const PARTS: [(&str, Part); 6] = [
+    ("throughput", Part::Throughput),
+    ("latency", Part::Latency),
+    ("memory", Part::Memory),
+    ("idle", Part::Idle),
+    ("snapshot", Part::Snapshot),
+    ("expiry", Part::Expiry),
+];
+
+/// How large a run is; flags override single figures.
+struct Scale {
+    keys: usize,
+    snapshot_keys: usize,
+    rounds: usize,
+    /// Of one measurement.
+    seconds: f64,
+    /// Before idle connections are looked at for the second time.
+    settle_seconds: f64,
+    idle_connections: usize,
+    clients: &'static [usize],
+    /// Requests per second where latency is measured at a fixed rate.
+    rate: u64,
+}
+
+const FULL: Scale = Scale {
+    keys: 1_000_000,
+    snapshot_keys: 2_000_000,
+    rounds: 5,
+    seconds: 2.0,
+    settle_seconds: 10.0,
+    idle_connections: 10_000,
+    clients: &[50, 1000],
+    rate: 20_000,
+};
+
+const QUICK: Scale = Scale {
+    keys: 50_000,
+    snapshot_keys: 200_000,
+    rounds: 1,
+    seconds: 0.25,
+    settle_seconds: 1.0,
+    idle_connections: 1000,
+    clients: &[50],
+    rate: 20_000,
+};
+
+const SMOKE: Scale = Scale {
+    keys: 2_000,
+    snapshot_keys: 5_000,
+    rounds: 1,
+    seconds: 0.05,
+    settle_seconds: 0.05,
+    idle_connections: 50,
+    clients: &[10],
+    rate: 1_000,
+};
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Options {
+    pub parts: Vec<Part>,
+    /// Only this server, nothing to compare it with.
+    pub alone: bool,
+    pub ours: PathBuf,
+    pub against: PathBuf,
+    /// `--workers` of this server; its default if `None`.
+    pub workers: Option<usize>,
+    pub keys: usize,
+    pub snapshot_keys: usize,
+    pub value_bytes: usize,
+    pub clients: Vec<usize>,
+    pub pipelines: Vec<usize>,
+    /// Threads of the load generator.
+    pub threads: usize,
+    pub rounds: usize,
+    pub duration: Duration,
+    pub settle: Duration,
+    pub idle_connections: usize,
+    pub rate: u64,
+}
+
+impl Options {
+    /// Exits with a message if the command line makes no sense.
+    pub fn from_command_line() -> Options {
+        Options::from_matches(&command().get_matches())
+    }
+
+    fn from_matches(matches: &ArgMatches) -> Options {
+        let smoke = matches.get_flag("test") || !matches.get_flag("bench");
+        let scale = match () {
+            () if smoke => &SMOKE,
+            () if matches.get_flag("quick") => &QUICK,
+            () => &FULL,
+        };
+        let number = |name: &str, default| matches.get_one(name).copied().unwrap_or(default);
+        let list = |name: &str, default: &[usize]| match matches.get_many(name) {
+            Some(numbers) => numbers.copied().collect(),
+            None => default.to_vec(),
+        };
+        let path = |name: &str, default: &str| -> PathBuf {
+            matches.get_one(name).cloned().unwrap_or_else(|| default.into())
+        };
+        let seconds = matches.get_one::<f64>("seconds").copied().unwrap_or(scale.seconds);
+        Options {
+            parts: parts(matches),
+            alone: smoke || matches.get_flag("alone"),
+            ours: path("ours", env!("CARGO_BIN_EXE_sanderling")),
+            against: path("against", "redis-server"),
+            workers: matches.get_one("workers").copied(),
+            keys: number("keys", scale.keys),
+            snapshot_keys: number("snapshot-keys", scale.snapshot_keys),
+            value_bytes: number("value", 64),
+            clients: list("clients", scale.clients),
+            pipelines: list("pipeline", &[1, 16]),
+            threads: number("threads", 1),
+            rounds: number("rounds", scale.rounds),
+            duration: Duration::from_secs_f64(seconds),
+            settle: Duration::from_secs_f64(scale.settle_seconds),
+            idle_connections: number("connections", scale.idle_connections),
+            rate: matches.get_one("rate").copied().unwrap_or(scale.rate),
+        }
+    }
+
+    /// The indexes of `programs` in the order in which this round takes them.
+    pub fn order(round: usize, programs: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..programs).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        order
+    }
+}
+
+fn parts(matches: &ArgMatches) -> Vec<Part> {
+    let named: Vec<&String> = matches.get_many("part").into_iter().flatten().collect();
+    let all = named.is_empty() || named.iter().any(|name| *name == "all");
+    let chosen = |name: &str| all || named.iter().any(|other| *other == name);
+    PARTS.iter().filter(|(name, _)| chosen(name)).map(|(_, part)| *part).collect()
+}
+
+fn command() -> Command {
+    let names = PARTS.iter().map(|(name, _)| *name).chain(["all"]);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let count = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(usize)).help(help)
+    };
+    let list = |name, help| count(name, help).value_delimiter(',').action(ArgAction::Append);
+    let path = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("PATH").value_parser(value_parser!(PathBuf)).help(help)
+    };
+    Command::new("versus")
+        .about("The same load against this server and redis-server, in turns")
+        .arg(
+            Arg::new("part")
+                .value_name("PART")
+                .num_args(0..)
+                .value_parser(PossibleValuesParser::new(names))
+                .help("What to measure; everything if none is named"),
+        )
+        .arg(flag("quick", "Small data and one round: seconds, not minutes"))
+        .arg(flag("alone", "Measure only this server"))
+        .arg(path("ours", "Another binary of this server"))
+        .arg(path("against", "The server to compare with, with the flags of redis-server"))
+        .arg(count("workers", "--workers for this server"))
+        .arg(count("keys", "Keys loaded before the load begins"))
+        .arg(count("snapshot-keys", "Keys of the snapshot part"))
+        .arg(count("value", "Bytes of a value"))
+        .arg(list("clients", "Numbers of clients, with commas between"))
+        .arg(list("pipeline", "Requests that a client sends at once, with commas between"))
+        .arg(count("threads", "Threads of the load generator"))
+        .arg(count("rounds", "How often everything is measured"))
+        .arg(
+            Arg::new("seconds")
+                .long("seconds")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("Length of one measurement"),
+        )
+        .arg(count("connections", "Connections of the idle part"))
+        .arg(
+            Arg::new("rate")
+                .long("rate")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1000..))
+                .help("Requests per second where the rate is fixed (latency, expiry)"),
+        )
+        .arg(flag("bench", "Passed by cargo bench").hide(true))
+        .arg(flag("test", "A tiny run of everything, to test this script"))
+}

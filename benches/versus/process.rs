@@ -1,0 +1,77 @@
+//! What the kernel says of a process: CPU time, memory, children.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// CPU time of all threads of a process, user and system, from the fields `utime` and `stime` of
+/// `/proc/PID/stat`. Exact to one tick of 10 ms.
+pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = fields_after_name(&stat);
+    let ticks: u64 = fields[11..13].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// The fields of `/proc/PID/stat` from the third on. The second is the name of the program in
+/// parentheses, which may itself contain blanks and parentheses.
+fn fields_after_name(stat: &str) -> Vec<&str> {
+    let after = stat.rfind(')').map_or("", |end| &stat[end + 1..]);
+    after.split_whitespace().collect()
+}
+
+/// Resident memory in bytes (`VmRSS`).
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    field_bytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS:")
+}
+
+/// The highest `VmRSS` of the process's life, in bytes (`VmHWM`).
+pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
+    field_bytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
+}
+
+/// Memory that only this process holds, in bytes. Of a forked child, pages that it still shares with
+/// its parent do not count: the parent's `VmRSS` has them already.
+pub fn private_bytes(pid: u32) -> io::Result<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(field_bytes(&rollup, "Private_Clean:")? + field_bytes(&rollup, "Private_Dirty:")?)
+}
+
+/// Reads `<name> <number> kB` from a file of such lines.
+fn field_bytes(text: &str, name: &str) -> io::Result<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("the process has ended: no {name}"))
+    })
+}
+
+/// Processes whose parent is this one. Processes come and go while this looks; those do not count.
+pub fn children(pid: u32) -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(candidate) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(format!("/proc/{candidate}/stat")) else { continue };
+        if fields_after_name(&stat).get(1).and_then(|parent| parent.parse().ok()) == Some(pid) {
+            children.push(candidate);
+        }
+    }
+    Ok(children)
+}
+
+/// Lets this process and its children open as many files as they are allowed to.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}
+
+/// How many files this process may open.
+pub fn descriptor_limit() -> usize {
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit as usize)
+}

@@ -1,0 +1,197 @@
+//! The tables against the facts of Redis's commands, and against themselves.
+
+use std::collections::BTreeSet;
+
+use super::registry;
+use crate::exec::keyspec::{Begin, Find, KeySpec};
+use crate::exec::spec::{self, Flags};
+use crate::exec::{Command, syntax};
+
+/// Commands that Redis does not have.
+const OWN: &[&str] = &["HELP"];
+
+/// The facts, one command in a line:
+/// `name,group,arity,since,deprecated_since,flags,acl_categories,key_specs,complexity`
+const FACTS: &str = include_str!("../../tests/data/commands.csv");
+
+/// One line of the facts.
+struct Fact {
+    fields: Vec<String>,
+}
+
+impl Fact {
+    fn name(&self) -> &str {
+        &self.fields[0]
+    }
+    fn group(&self) -> String {
+        self.fields[1].replace('_', "-")
+    }
+    fn flags(&self) -> BTreeSet<&str> {
+        self.fields[5].split_ascii_whitespace().collect()
+    }
+    fn categories(&self) -> BTreeSet<String> {
+        self.fields[6].split_ascii_whitespace().map(str::to_ascii_lowercase).collect()
+    }
+    /// Each with its flags sorted.
+    fn key_specs(&self) -> Vec<String> {
+        let specs = self.fields[7].split(" | ").filter(|spec| !spec.is_empty());
+        specs.map(|spec| sort_last(spec, '/', '+')).collect()
+    }
+}
+
+/// `a/b/Y+X` → `a/b/X+Y`
+fn sort_last(text: &str, separator: char, joint: char) -> String {
+    let (front, last) = text.rsplit_once(separator).expect("a specification has three parts");
+    let mut parts: Vec<&str> = last.split(joint).collect();
+    parts.sort_unstable();
+    format!("{front}{separator}{}", parts.join(&joint.to_string()))
+}
+
+/// Splits at commas outside of quotes.
+fn split_line(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => fields.last_mut().unwrap().push(c),
+        }
+    }
+    fields
+}
+
+fn facts() -> Vec<Fact> {
+    FACTS.lines().skip(1).map(|line| Fact { fields: split_line(line) }).collect()
+}
+
+/// Every implemented command with its facts.
+fn for_each(mut check: impl FnMut(Command, &Fact)) {
+    let (registry, facts) = (registry(), facts());
+    for command in registry.all() {
+        let name = command.spec.name;
+        match facts.iter().find(|fact| fact.name() == name) {
+            Some(fact) => check(*command, fact),
+            None => assert!(OWN.contains(&name), "{name}: neither Redis's nor our own"),
+        }
+    }
+}
+
+/// Flags under the names by which the facts know them.
+const FLAGS: &[(Flags, &str)] = &[
+    (spec::WRITE, "WRITE"),
+    (spec::READ, "READONLY"),
+    (spec::DENY_OOM, "DENYOOM"),
+    (spec::ADMIN, "ADMIN"),
+    (spec::PUBSUB, "PUBSUB"),
+    (spec::NOSCRIPT, "NOSCRIPT"),
+    (spec::BLOCKING, "BLOCKING"),
+    (spec::LOADING, "LOADING"),
+    (spec::STALE, "STALE"),
+    (spec::SKIP_MONITOR, "SKIP_MONITOR"),
+    (spec::SKIP_SLOWLOG, "SKIP_SLOWLOG"),
+    (spec::ASKING, "ASKING"),
+    (spec::FAST, "FAST"),
+    (spec::NO_AUTH, "NO_AUTH"),
+    (spec::MAY_REPLICATE, "MAY_REPLICATE"),
+    (spec::NO_MANDATORY_KEYS, "NO_MANDATORY_KEYS"),
+    (spec::PROTECTED, "PROTECTED"),
+    (spec::NO_ASYNC_LOADING, "NO_ASYNC_LOADING"),
+    (spec::NO_MULTI, "NO_MULTI"),
+    (spec::ALLOW_BUSY, "ALLOW_BUSY"),
+    (spec::SENTINEL, "SENTINEL"),
+    (spec::TOUCHES_ARBITRARY_KEYS, "TOUCHES_ARBITRARY_KEYS"),
+];
+
+#[test]
+fn rows_have_the_arity_group_and_age_of_redis() {
+    for_each(|command, fact| {
+        let name = command.spec.name;
+        assert_eq!(command.spec.arity.to_string(), fact.fields[2], "{name}");
+        assert_eq!(command.group, fact.group(), "{name}");
+        assert_eq!(command.spec.doc.since, fact.fields[3], "{name}");
+        let deprecated = command.spec.deprecation.as_ref().map_or("", |it| it.since);
+        assert_eq!(deprecated, fact.fields[4], "{name}");
+    });
+}
+
+#[test]
+fn rows_have_the_flags_of_redis() {
+    for_each(|command, fact| {
+        let set = FLAGS.iter().filter(|(flag, _)| command.spec.has(*flag));
+        let names: BTreeSet<&str> = set.map(|(_, name)| *name).collect();
+        assert_eq!(names, fact.flags(), "{}", command.spec.name);
+    });
+}
+
+#[test]
+fn categories_are_those_of_redis() {
+    for_each(|command, fact| {
+        let flags = fact.flags();
+        let mut expected = fact.categories();
+        let is_script = expected.contains("scripting");
+        let implied: [(&str, bool); 8] = [
+            ("write", flags.contains("WRITE") && !is_script),
+            ("read", flags.contains("READONLY") && !is_script),
+            ("admin", flags.contains("ADMIN")),
+            ("dangerous", flags.contains("ADMIN")),
+            ("pubsub", flags.contains("PUBSUB")),
+            ("blocking", flags.contains("BLOCKING")),
+            ("fast", flags.contains("FAST")),
+            ("slow", !flags.contains("FAST")),
+        ];
+        expected.extend(implied.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned()));
+        let categories: BTreeSet<String> = command.categories().map(str::to_owned).collect();
+        assert_eq!(categories, expected, "{}", command.spec.name);
+    });
+}
+
+fn describe(key_spec: &KeySpec) -> String {
+    let begin = match key_spec.begin {
+        Begin::Index(index) => format!("index:{index}"),
+        Begin::Keyword(word, from) => format!("keyword:{word}@{from}"),
+    };
+    let find = match key_spec.find {
+        Find::Range { last, step, limit } => format!("range:{last},{step},{limit}"),
+        Find::KeyNum { count, first, step } => format!("keynum:{count},{first},{step}"),
+    };
+    let mut flags: Vec<String> = key_spec.flags.names().map(str::to_ascii_uppercase).collect();
+    flags.sort_unstable();
+    format!("{begin}/{find}/{}", flags.join("+"))
+}
+
+#[test]
+fn keys_are_where_redis_has_them() {
+    for_each(|command, fact| {
+        let specs: Vec<String> = command.spec.keys.iter().map(describe).collect();
+        assert_eq!(specs, fact.key_specs(), "{}", command.spec.name);
+    });
+}
+
+#[test]
+fn every_row_is_documented_and_its_syntax_can_be_read() {
+    let facts = facts();
+    for command in registry().all() {
+        let (name, doc) = (command.spec.name, &command.spec.doc);
+        assert!(doc.summary.ends_with('.'), "{name}: the summary is a sentence");
+        assert!(!doc.since.is_empty(), "{name}: since");
+        let is_unknown = facts.iter().any(|fact| fact.name() == name && fact.fields[8].is_empty());
+        assert!(!doc.complexity.is_empty() || is_unknown, "{name}: complexity");
+        let arguments = syntax::parse(name, doc.syntax, command.spec.keys.len());
+        let arguments = arguments.unwrap_or_else(|| panic!("{name}: {}", doc.syntax));
+        let takes_some = command.spec.arity.unsigned_abs() as usize > command.spec.words();
+        let is_family = !command.spec.subcommands.is_empty();
+        assert!(!arguments.is_empty() || !takes_some || is_family, "{name}: no syntax");
+        let takes_none = command.spec.arity == command.spec.words() as i32;
+        assert!(arguments.is_empty() || !takes_none, "{name}: takes no arguments");
+    }
+}
+
+#[test]
+fn subcommands_are_named_after_their_family() {
+    for command in registry().all() {
+        for subcommand in command.spec.subcommands {
+            let short = subcommand.name.strip_prefix(command.spec.name);
+            assert!(short.is_some_and(|short| short.starts_with(' ')), "{}", subcommand.name);
+        }
+    }
+}
