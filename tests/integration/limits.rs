@@ -68,15 +68,12 @@ fn requests_before_authentication_must_be_small() {
     }
     let mut client = server.client();
     let (long, many) = ("x".repeat(16_384), ["x"; 10]);
-    assert_eq!(client.ask(&many), resp::decode(UNKNOWN.as_bytes()).unwrap().unwrap().0);
+    assert!(resp::render(&client.ask(&many)).starts_with("-ERR unknown command 'x', with args"));
     assert!(resp::render(&client.ask(&["AUTH", &long])).starts_with("-WRONGPASS"));
     assert_eq!(client.say("AUTH swordfish"), "+OK");
     assert_eq!(resp::render(&client.ask(&["SET", "k", &"x".repeat(20_000)])), "+OK");
     assert_eq!(client.say("DEL a b c d e f g h i j k l"), ":1");
 }
-
-const UNKNOWN: &str =
-    "-ERR unknown command 'x', with args beginning with: 'x' 'x' 'x' 'x' 'x' 'x' 'x' 'x' 'x' \r\n";
 
 #[test]
 fn one_client_too_many_is_told_so_and_the_next_is_served_when_one_leaves() {

@@ -1,7 +1,7 @@
 //! Connections over loopback: how bytes become requests, and how connections end.
 
 use crate::support::ask::Ask;
-use crate::support::peer::{Connection, Protocol, SocketConnection};
+use crate::support::peer::{Connection, Protocol, REPLY_TIMEOUT, SocketConnection};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
 
@@ -19,8 +19,8 @@ fn start() -> Sanderling {
 
 /// Waits until the server has read so many bytes since its start.
 fn wait_until_read(server: &Sanderling, bytes: u64) {
-    const ROUNDS_MAX: usize = 100_000_000;
-    for _ in 0..ROUNDS_MAX {
+    let deadline = Instant::now() + REPLY_TIMEOUT;
+    while Instant::now() < deadline {
         if server.engine().stats.total(|stats| &stats.bytes_in) >= bytes {
             return;
         }
@@ -30,6 +30,7 @@ fn wait_until_read(server: &Sanderling, bytes: u64) {
 }
 
 fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(REPLY_TIMEOUT)).expect("the socket takes options");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the connection ends in order");
     bytes

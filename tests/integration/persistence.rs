@@ -75,9 +75,9 @@ fn a_snapshot_is_text_and_its_last_line_counts_what_is_in_it() {
     let expected = [
         "SELECT 0",
         "SELECT 3",
+        "SET \"naïve\" \"café\"",
         "SET counter 17",
         "SET greeting \"hello world\" PXAT 1790000060000",
-        "SET naïve café",
     ];
     assert_eq!(lines, expected);
 }

@@ -3,6 +3,7 @@
 use super::ask::Ask;
 use super::peer::Connection;
 use super::resp::Reply;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub fn digest(client: &mut impl Connection) -> String {
     digest
 }
 
-/// Keys and values that a careless format would spoil.
+/// Keys and values that a careless format would spoil. Each key occurs once.
 pub fn awkward_pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
     let all: Vec<u8> = (0..=255).collect();
     let mut pairs: Vec<(Vec<u8>, Vec<u8>)> =
@@ -62,7 +63,7 @@ pub fn awkward_pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
             pairs.push((value, format!("of a key of {len} bytes").into_bytes()));
         }
     }
-    pairs
+    BTreeMap::from_iter(pairs).into_iter().collect()
 }
 
 /// Sets all of them.

@@ -108,10 +108,15 @@ impl Process {
         self.child.wait().expect("a killed child ends");
     }
 
-    /// Sends SIGTERM and waits for the end.
-    pub fn terminate(self) -> ExitStatus {
+    /// Sends SIGTERM.
+    pub fn signal_term(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("a running child can be signalled");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(self) -> ExitStatus {
+        self.signal_term();
         self.wait()
     }
 
