@@ -223,6 +223,10 @@ impl Server {
                 log::error!("a thread had panicked; this is a bug");
             }
         }
+        // Whoever holds the engine may outlive the server, in a test or a program that embeds it.
+        if let Err(error) = self.control.snapshotter.directory().release() {
+            log::warn!("cannot unlock the data directory: {error}");
+        }
     }
 
     /// What makes [`Server::wait`] return without saving, as if by `SHUTDOWN NOSAVE`.
