@@ -162,7 +162,9 @@ impl View<'_> {
             let _ = self.hold((physical * self.keyspace.shards() + shard) as u32, Mode::Write);
             removed += self.only_shard().contents().len() as u64;
             let contents = self.only_shard_mut().take_all();
-            self.effects.garbage.push(Garbage::Contents(contents));
+            if !contents.is_empty() {
+                self.effects.garbage.push(Garbage::Contents(contents));
+            }
             self.unlock();
         }
         removed
