@@ -15,6 +15,8 @@ mod shard;
 mod slab;
 mod snapshot_walk;
 mod table;
+#[cfg(test)]
+mod tests;
 mod view;
 mod walk;
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::cut::{Cut, Emit};
-use super::entry::{Entry, EntryRef, OwnedValue, Stored, StringRef, ValueRef};
+use super::entry::{Entry, EntryRef, OwnedValue, Stored, StringRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::keyspace::CutState;
 use super::record::{Form, Parts, Record};
@@ -374,10 +374,15 @@ impl Shard {
         Some(self.contents.release(place, &self.hasher))
     }
 
-    /// Takes everything out at once; the caller frees it outside of the lock.
+    /// Takes everything out at once, damage included; the caller frees it outside of the lock.
     pub(super) fn take_all(&mut self) -> Contents {
         let contents = std::mem::take(&mut self.contents);
+        let was_poisoned = std::mem::take(&mut self.poisoned);
         match &mut self.cut {
+            Some(cut) if was_poisoned => {
+                cut.give_up();
+                contents
+            }
             Some(cut) => {
                 cut.freeze(contents);
                 Contents::default()
@@ -439,6 +444,11 @@ impl Shard {
                 true
             }
         }
+    }
+
+    /// Whether the state at the cut is lost, because the shard was poisoned and then emptied.
+    pub(super) fn is_cut_lost(&self) -> bool {
+        self.cut.as_ref().is_some_and(|cut| cut.is_lost())
     }
 
     /// Forgets what was kept for a snapshot that was given up.
