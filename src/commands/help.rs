@@ -57,7 +57,9 @@ fn overview(registry: &Registry) -> Vec<String> {
     for group in groups {
         lines.push(format!("@{group}"));
         let members = registry.top_level().filter(|command| command.group == group);
-        lines.extend(wrap(members.map(|command| command.spec.name)));
+        let mut names: Vec<&str> = members.map(|command| command.spec.name).collect();
+        names.sort_unstable();
+        lines.extend(wrap(&names));
     }
     lines.push("HELP @string lists a group, HELP SET explains a command,".to_owned());
     lines.push("HELP CLIENT KILL explains a subcommand. QUIT ends the connection.".to_owned());
@@ -65,7 +67,7 @@ fn overview(registry: &Registry) -> Vec<String> {
 }
 
 /// Indented lines of words.
-fn wrap(words: impl Iterator<Item = &'static str>) -> Vec<String> {
+fn wrap(words: &[&str]) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words {
         let line = lines.last_mut().expect("there is always a last line");

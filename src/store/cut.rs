@@ -32,6 +32,8 @@ pub(super) struct Cut {
     kept: HashMap<Box<[u8]>, Option<Entry>>,
     /// The shard was emptied as a whole: this is what it held.
     frozen: Option<Contents>,
+    /// What the shard held was damaged before it was emitted.
+    lost: bool,
 }
 
 impl Cut {
@@ -55,6 +57,14 @@ impl Cut {
     /// The shard is emptied. Only the first time matters: later contents are not part of the cut.
     pub(super) fn freeze(&mut self, contents: Contents) {
         self.frozen.get_or_insert(contents);
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.lost = true;
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     pub(super) fn frozen(&self) -> Option<&Contents> {

@@ -44,10 +44,10 @@ impl<'a> CutWalk<'a> {
                 continue;
             };
             let mut shard = cell.lock.write();
-            if shard.is_poisoned() {
+            shard.join_cut(self.keyspace.cut());
+            if shard.is_poisoned() || shard.is_cut_lost() {
                 return Err(DamagedShard { db: self.db, shard: self.shard });
             }
-            shard.join_cut(self.keyspace.cut());
             let db = self.db;
             if shard.emit_cut(SLICE, &mut |key, value, deadline| emit(db, key, value, deadline)) {
                 self.shard += 1;

@@ -155,17 +155,17 @@ impl View<'_> {
     }
 
     fn flush_one(&mut self, db: usize) -> u64 {
-        if self.keyspace.counts(db).keys == 0 {
-            return 0;
-        }
         let mut removed = 0;
-        for shard in 0..self.keyspace.shards() {
+        let physical = self.keyspace.physical(db);
+        for shard in 0..self.keyspace.shards_if_used(physical).len() {
             // A poisoned shard is emptied too: this is how an operator gets rid of the damage.
-            let taken = self.with_shard(db, shard, Mode::Write, |view| {
-                removed += view.only_shard().contents().len() as u64;
-                view.only_shard_mut().take_all()
-            });
-            self.effects.garbage.extend(taken.map(Garbage::Contents));
+            let _ = self.hold((physical * self.keyspace.shards() + shard) as u32, Mode::Write);
+            removed += self.only_shard().contents().len() as u64;
+            let contents = self.only_shard_mut().take_all();
+            if !contents.is_empty() {
+                self.effects.garbage.push(Garbage::Contents(contents));
+            }
+            self.unlock();
         }
         removed
     }

@@ -1,0 +1,231 @@
+//! The store as a whole: what views see, what a cut keeps, what a panic leaves.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW_MS: i64 = 1_000_000;
+
+fn keyspace() -> Keyspace {
+    Keyspace::new(4, 16, 4, [7; 16])
+}
+
+fn view<'a>(keyspace: &'a Keyspace, db: usize, now_ms: i64) -> View<'a> {
+    let access = Access { tracking: Tracking::Lru, now_s: 0, touches: true, random: 0 };
+    let wants = Wants { events: true, log: true, touched: true };
+    View::new(keyspace, db, now_ms, access, wants)
+}
+
+/// Runs `work` on one key, locked for writing.
+fn with<R>(
+    keyspace: &Keyspace,
+    db: usize,
+    key: &[u8],
+    work: impl FnOnce(&mut View<'_>, &Key<'_>) -> R,
+) -> R {
+    let mut view = view(keyspace, db, NOW_MS);
+    view.lock(&[DeclaredKey { bytes: key, db, arg: 0 }], Mode::Write).expect("nothing is poisoned");
+    let key = view.key_at(0).expect("the key is declared");
+    work(&mut view, &key)
+}
+
+fn put(keyspace: &Keyspace, db: usize, key: &[u8], value: &[u8], deadline: Deadline) {
+    with(keyspace, db, key, |view, key| {
+        view.put_string(key, string_ref(value), deadline, event::SET)
+    });
+}
+
+type State = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<i64>)>;
+
+fn bytes_of(value: ValueRef<'_>) -> Vec<u8> {
+    match value {
+        ValueRef::Integer(number) => number.to_string().into_bytes(),
+        ValueRef::Short { bytes, .. } => bytes.to_vec(),
+        ValueRef::Object(crate::value::Value::String { bytes, .. }) => bytes.to_vec(),
+    }
+}
+
+fn state(keyspace: &Keyspace) -> State {
+    let mut all = State::new();
+    for db in 0..keyspace.databases() {
+        let mut view = view(keyspace, db, 0);
+        view.for_each(|entry| {
+            all.insert((db, entry.key().to_vec()), (bytes_of(entry.value()), entry.deadline()));
+        })
+        .expect("nothing is poisoned");
+    }
+    all
+}
+
+#[test]
+fn an_entry_is_gone_from_its_deadline_on() {
+    let keyspace = keyspace();
+    put(&keyspace, 0, b"k", b"v", Deadline::At(NOW_MS + 10));
+    let seen_at = |now_ms| {
+        let mut view = view(&keyspace, 0, now_ms);
+        view.lock(&[DeclaredKey { bytes: b"k", db: 0, arg: 0 }], Mode::Read).unwrap();
+        let key = view.key_at(0).unwrap();
+        view.read(&key).is_some()
+    };
+    assert!(seen_at(NOW_MS + 9));
+    assert!(!seen_at(NOW_MS + 10));
+    assert_eq!(keyspace.counts(0), DatabaseCounts { keys: 1, volatile: 1 });
+    let shard = keyspace.due_shards(NOW_MS + 10).0;
+    let mut reaping = view(&keyspace, 0, NOW_MS + 10);
+    assert_eq!(reaping.expire_due(shard[0].0, shard[0].1, 100, |_| ()), Ok(1));
+    assert_eq!(reaping.effects.events[0].kind, event::EXPIRED);
+    assert_eq!(reaping.effects.expirations.len(), 1);
+    assert_eq!(keyspace.counts(0), DatabaseCounts::default());
+}
+
+#[test]
+fn values_change_their_form_and_keep_their_deadline() {
+    let keyspace = keyspace();
+    let long = vec![b'x'; 2_000];
+    for value in [&b"17"[..], b"short", &long, b"", &long[..490], b"-9223372036854775808"] {
+        put(&keyspace, 0, b"k", value, Deadline::At(NOW_MS + 5));
+        put(&keyspace, 0, b"k", value, Deadline::Keep);
+        let expected = State::from([((0, b"k".to_vec()), (value.to_vec(), Some(NOW_MS + 5)))]);
+        assert_eq!(state(&keyspace), expected);
+    }
+    with(&keyspace, 0, b"k", |view, key| view.set_deadline(key, None, event::PERSIST));
+    assert_eq!(keyspace.counts(0), DatabaseCounts { keys: 1, volatile: 0 });
+}
+
+#[test]
+fn a_panic_while_writing_poisons_that_shard_only_and_a_flush_heals_it() {
+    let keyspace = keyspace();
+    put(&keyspace, 0, b"{a}1", b"v", Deadline::Clear);
+    put(&keyspace, 0, b"{b}1", b"v", Deadline::Clear);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        with(&keyspace, 0, b"{a}1", |_, _| panic!("a bug in a handler"));
+    }));
+    std::panic::set_hook(hook);
+    assert!(outcome.is_err());
+    let lock = |key: &[u8], mode| {
+        view(&keyspace, 0, NOW_MS).lock(&[DeclaredKey { bytes: key, db: 0, arg: 0 }], mode)
+    };
+    assert_eq!(lock(b"{a}2", Mode::Read), Err(Poisoned));
+    assert_eq!(lock(b"{a}1", Mode::Write), Err(Poisoned));
+    assert_eq!(lock(b"{b}1", Mode::Write), Ok(()));
+    view(&keyspace, 0, NOW_MS).flush([0], &keyspace.world());
+    assert_eq!(lock(b"{a}1", Mode::Write), Ok(()));
+}
+
+#[test]
+fn a_scan_sees_what_stays_exactly_once_while_others_come_and_go() {
+    let keyspace = keyspace();
+    let stays = |n: usize| format!("stays:{n}").into_bytes();
+    (0..3_000).for_each(|n| put(&keyspace, 0, &stays(n), b"v", Deadline::Clear));
+    let mut seen: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    let (mut cursor, mut round) = (0, 0);
+    loop {
+        let mut view = view(&keyspace, 0, NOW_MS);
+        cursor = view
+            .scan(cursor, 10, |entry| *seen.entry(entry.key().to_vec()).or_default() += 1)
+            .unwrap();
+        if cursor == 0 {
+            break;
+        }
+        for n in 0..40 {
+            let key = format!("comes:{}", round * 40 + n).into_bytes();
+            put(&keyspace, 0, &key, b"v", Deadline::Clear);
+            if round % 3 == 2 {
+                with(&keyspace, 0, &key, |view, key| view.remove(key, event::DEL));
+            }
+        }
+        round += 1;
+    }
+    assert!(round > 100);
+    (0..3_000).for_each(|n| assert_eq!(seen.get(&stays(n)), Some(&1), "stays:{n}"));
+}
+
+/// Something that changes the store while a cut is being read.
+#[derive(Clone, Debug)]
+enum Change {
+    Put(usize, u8, u16, Option<i64>),
+    Remove(usize, u8),
+    Edit(usize, u8),
+    Expire(usize, u8, Option<i64>),
+    Flush(usize),
+    Swap(usize, usize),
+    Slice,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let deadline = prop::option::of(NOW_MS + 1..NOW_MS + 100);
+    prop_oneof![
+        6 => (0usize..4, 0u8..60, 0u16..700, deadline.clone()).prop_map(|(db, key, len, at)| Change::Put(db, key, len, at)),
+        3 => (0usize..4, 0u8..60).prop_map(|(db, key)| Change::Remove(db, key)),
+        2 => (0usize..4, 0u8..60).prop_map(|(db, key)| Change::Edit(db, key)),
+        2 => (0usize..4, 0u8..60, deadline).prop_map(|(db, key, at)| Change::Expire(db, key, at)),
+        1 => (0usize..4).prop_map(Change::Flush),
+        1 => (0usize..4, 0usize..4).prop_map(|(a, b)| Change::Swap(a, b)),
+        8 => Just(Change::Slice),
+    ]
+}
+
+fn apply(keyspace: &Keyspace, change: &Change) {
+    let name = |key: &u8| format!("key:{key}").into_bytes();
+    match change {
+        Change::Put(db, key, len, at) => {
+            let deadline = at.map_or(Deadline::Clear, Deadline::At);
+            put(keyspace, *db, &name(key), &vec![*key; usize::from(*len)], deadline);
+        }
+        Change::Remove(db, key) => {
+            with(keyspace, *db, &name(key), |view, key| view.remove(key, event::DEL));
+        }
+        Change::Edit(db, key) => {
+            let edit = |bytes: &mut Vec<u8>| bytes.extend_from_slice(b"edited");
+            with(keyspace, *db, &name(key), |view, key| view.edit_string(key, event::APPEND, edit))
+                .unwrap();
+        }
+        Change::Expire(db, key, at) => {
+            with(keyspace, *db, &name(key), |view, key| view.set_deadline(key, *at, event::EXPIRE));
+        }
+        Change::Flush(db) => drop(view(keyspace, *db, NOW_MS).flush([*db], &keyspace.world())),
+        Change::Swap(a, b) => view(keyspace, 0, NOW_MS).swap(*a, *b, &keyspace.world()),
+        Change::Slice => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_cut_is_the_state_at_its_instant_whatever_happens_meanwhile(
+        before in prop::collection::vec(change(), 0..150),
+        meanwhile in prop::collection::vec(change(), 0..150),
+        again in prop::collection::vec(change(), 0..50),
+    ) {
+        let keyspace = keyspace();
+        let lane = keyspace.lane();
+        before.iter().for_each(|change| apply(&keyspace, change));
+        // Twice, so that nothing of the first cut leaks into the second.
+        for changes in [&meanwhile, &again] {
+            let expected = state(&keyspace);
+            let mut found = State::new();
+            let mut walk = CutWalk::begin(&keyspace, &lane, &keyspace.world());
+            let slice = |walk: &mut CutWalk<'_>, found: &mut State| {
+                walk.slice(|db, key, value, deadline| {
+                    let old = found.insert((db, key.to_vec()), (bytes_of(value), deadline));
+                    assert!(old.is_none(), "an entry is emitted once");
+                })
+                .expect("nothing is poisoned")
+            };
+            for change in changes {
+                match change {
+                    Change::Slice => drop(slice(&mut walk, &mut found)),
+                    change => apply(&keyspace, change),
+                }
+            }
+            while slice(&mut walk, &mut found) {}
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
