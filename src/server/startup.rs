@@ -238,6 +238,10 @@ impl Server {
         for thread in self.threads.drain(..) {
             thread.join().expect("panics are caught in the thread");
         }
+        // Whoever holds the engine may outlive the server, in a test or a program that embeds it.
+        if let Err(error) = self.control.snapshotter.directory().release() {
+            log::warn!("cannot unlock the data directory: {error}");
+        }
     }
 
     /// What makes [`Server::wait`] return without saving, as if by `SHUTDOWN NOSAVE`.

@@ -1,4 +1,10 @@
 //! One binary for all integration tests.
 
+mod concurrency;
+mod lifecycle;
+mod limits;
+mod network;
+mod persistence;
+mod recovery;
 mod support;
 mod transcripts;
