@@ -118,7 +118,8 @@ impl Snapshotter {
 
     /// Works until told to stop.
     pub(super) fn run(&self) {
-        yield_to_workers();
+        // Not by much: the longer a save takes, the more entries change under it and must be kept.
+        super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         while let Some(job) = self.next_job() {
@@ -270,16 +271,6 @@ impl Snapshotter {
         loading::empty_store(&self.engine);
         loading::load(&self.engine, &newest, false).map_err(|error| failed(&error))?;
         Ok(())
-    }
-}
-
-/// Lets workers go first where they and this thread want the same core. Not by much: the longer a save
-/// takes, the more entries change under it and must be kept.
-fn yield_to_workers() {
-    const NICENESS: i32 = 4;
-    let this_thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(this_thread), NICENESS) {
-        log::debug!("the snapshotter keeps its priority: {error}");
     }
 }
 
