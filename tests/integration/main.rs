@@ -7,4 +7,5 @@ mod network;
 mod persistence;
 mod recovery;
 mod support;
+mod tidy;
 mod transcripts;
