@@ -62,6 +62,7 @@ impl Reaper {
 
     /// Works until told to stop.
     pub(super) fn run(self) {
+        super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         loop {

@@ -118,6 +118,8 @@ impl Snapshotter {
 
     /// Works until told to stop.
     pub(super) fn run(&self) {
+        // Not by much: the longer a save takes, the more entries change under it and must be kept.
+        super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         while let Some(job) = self.next_job() {
