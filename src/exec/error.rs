@@ -44,6 +44,8 @@ pub enum CommandError {
     /// Name and arguments as they came, cut to a length.
     #[error("ERR unknown command '{}', with args beginning with: {}", name.escape_ascii(), args.escape_ascii())]
     UnknownCommand { name: Vec<u8>, args: Vec<u8> },
+    #[error("ERR Unsupported option {}", String::from_utf8_lossy(.0))]
+    UnsupportedOption(Vec<u8>),
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
     /// Of commands whose subcommands are not rows, or take a bounded number of arguments.
@@ -102,6 +104,9 @@ impl CommandError {
                     [b"ERR unknown command '", name, b"', with args beginning with: ", args];
                 parts.concat()
             }
+            CommandError::UnsupportedOption(given) => {
+                [b"ERR Unsupported option ", &given[..]].concat()
+            }
             other => other.to_string().into_bytes(),
         }
     }
@@ -124,7 +129,26 @@ impl From<Poisoned> for CommandError {
     }
 }
 
-/// Printable form of client bytes inside an error text, at most `max` bytes of them.
+/// What an error text quotes of client bytes: at most `max` of them and, as in Redis, whose texts end
+/// there, nothing from a zero byte on.
+pub fn quotable(bytes: &[u8], max: usize) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(max)];
+    memchr::memchr(0, bytes).map_or(bytes, |end| &bytes[..end])
+}
+
+/// The same as text.
 pub fn excerpt(bytes: &[u8], max: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+    String::from_utf8_lossy(quotable(bytes, max)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_end_at_their_limit_or_at_a_zero_byte() {
+        assert_eq!(quotable(b"abc", 2), b"ab");
+        assert_eq!(quotable(b"a\xff\0bc", 10), b"a\xff");
+        assert_eq!(excerpt(b"\0", 10), "");
+    }
 }

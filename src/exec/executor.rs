@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::args::Args;
 use super::context::Context;
 use super::engine::Engine;
-use super::error::{CommandError, excerpt};
+use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
 use super::latency::Sample;
 use super::registry::{Command, Lookup};
@@ -391,17 +391,16 @@ fn declare<'a>(spec: &spec::Spec, args: ArgList<'a>, db: usize, databases: usize
 fn unknown_command(args: ArgList<'_>) -> CommandError {
     /// What is quoted of the name, and of all arguments together.
     const EXCERPT: usize = 128;
-    let cut = |bytes: &[u8], max: usize| bytes[..bytes.len().min(max)].to_vec();
     let mut quoted = Vec::new();
     for arg in args.iter().skip(1) {
         if quoted.len() >= EXCERPT {
             break;
         }
-        let arg = cut(arg, EXCERPT - quoted.len());
-        quoted.extend_from_slice(&[b"'", &arg[..], b"' "].concat());
+        let arg = quotable(arg, EXCERPT - quoted.len());
+        quoted.extend_from_slice(&[b"'", arg, b"' "].concat());
     }
     CommandError::UnknownCommand {
-        name: cut(args.get(0).unwrap_or_default(), EXCERPT),
+        name: quotable(args.get(0).unwrap_or_default(), EXCERPT).to_vec(),
         args: quoted,
     }
 }

@@ -28,7 +28,7 @@ pub use categories::CATEGORIES;
 pub use context::{Context, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Shutdown};
 pub use engine::{Engine, Health};
-pub use error::{CommandError, excerpt};
+pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
 pub use histogram::{Counts, Histogram};
 pub use hooks::{EventHook, Hooks, LogHook, TouchHook};

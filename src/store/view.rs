@@ -235,7 +235,7 @@ impl View<'_> {
         self.look_up(key).map(|entry| access.touch(entry.access())).is_some()
     }
 
-    /// The entry, counted as a hit or a miss but not as an access (`EXISTS`, `TTL`, `TYPE`, `OBJECT`).
+    /// The entry, counted as a hit or a miss but not as an access (`EXISTS`, `TTL`, `TYPE`).
     #[inline]
     pub fn look_up(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let entry = live_entry(&self.held, key, self.now_ms);
@@ -245,6 +245,16 @@ impl View<'_> {
                 self.effects.misses += 1;
                 self.effects.event(event::KEYMISS, key.db, key.bytes);
             }
+        }
+        entry
+    }
+
+    /// The same without an event when it is missing (`OBJECT`).
+    pub fn inspect(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let entry = live_entry(&self.held, key, self.now_ms);
+        match entry {
+            Some(_) => self.effects.hits += 1,
+            None => self.effects.misses += 1,
         }
         entry
     }

@@ -2,8 +2,10 @@
 
 mod clients;
 mod concurrency;
+mod effects;
 mod lifecycle;
 mod limits;
+mod model;
 mod network;
 mod persistence;
 mod recovery;

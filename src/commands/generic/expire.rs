@@ -1,7 +1,7 @@
 //! Expiry times of keys: set, read, remove.
 
 use crate::commands::expire_time::{Unit, set_deadline};
-use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
+use crate::exec::{Args, CommandError, Context, Outcome, quotable};
 use crate::store::event;
 
 /// Under which condition the time is set.
@@ -28,10 +28,7 @@ impl Conditions {
                 b"GT" => conditions.gt = true,
                 b"LT" => conditions.lt = true,
                 _ => {
-                    return Err(CommandError::err(format!(
-                        "Unsupported option {}",
-                        excerpt(arg, 128)
-                    )));
+                    return Err(CommandError::UnsupportedOption(quotable(arg, 128).to_vec()));
                 }
             }
         }

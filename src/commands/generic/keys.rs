@@ -125,8 +125,8 @@ pub(super) fn copy<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if source.db == target.db && source.bytes == target.bytes {
         return Err(CommandError::SameObject);
     }
-    let entry = ctx.keys.copy(&source);
-    let copied = match entry {
+    ctx.keys.read(&source);
+    let copied = match ctx.keys.copy(&source) {
         Some(entry) if options.replace || !ctx.keys.exists(&target) => {
             ctx.keys.put_entry(&target, entry, event::COPY_TO);
             true

@@ -47,7 +47,7 @@ const SHARED_INTEGERS: std::ops::Range<i64> = 0..10_000;
 /// `OBJECT ENCODING key`
 fn object_encoding<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    match ctx.keys.look_up(&key).map(|entry| encoding(entry.value())) {
+    match ctx.keys.inspect(&key).map(|entry| encoding(entry.value())) {
         Some(name) => ctx.reply.bulk(name),
         None => ctx.reply.null(),
     }
@@ -73,7 +73,7 @@ pub(crate) fn encoding(value: ValueRef<'_>) -> &'static str {
 /// `OBJECT REFCOUNT key`
 fn object_refcount<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    match ctx.keys.look_up(&key).map(|entry| entry.value()) {
+    match ctx.keys.inspect(&key).map(|entry| entry.value()) {
         Some(ValueRef::Integer(number)) if SHARED_INTEGERS.contains(&number) => {
             ctx.reply.integer(SHARED_REFCOUNT);
         }

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod data;
+pub mod generator;
 pub mod oracle;
 pub mod peer;
 pub mod process;

@@ -1,0 +1,158 @@
+//! What commands leave behind for others: the log repeats to the same state, and events are those of
+//! Redis.
+
+use crate::support::ask::Ask;
+use crate::support::generator::{Generator, seeds, shown};
+use crate::support::oracle::{self, Oracle};
+use crate::support::peer::{Connection, Peer, Protocol};
+use crate::support::resp::{self, Reply};
+use crate::support::sanderling::{START_MS, Sanderling};
+use sanderling::exec::{EventHook, LogHook};
+use sanderling::store::{Event, LogCommand};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
+const DATABASES: usize = 16;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<LogCommand>>>);
+
+impl LogHook for Log {
+    fn append(&self, unit: &[LogCommand]) {
+        self.0.lock().unwrap().extend_from_slice(unit);
+    }
+}
+
+/// Every key with its value and deadline, database by database.
+fn state(client: &mut impl Connection) -> Vec<String> {
+    let mut lines = Vec::new();
+    for db in 0..DATABASES {
+        client.say(&format!("SELECT {db}"));
+        let Reply::Array(keys) = resp::sorted(client.ask(&["KEYS", "*"])) else {
+            panic!("KEYS has an array");
+        };
+        for key in keys {
+            let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
+            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+            let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
+            lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
+        }
+    }
+    lines
+}
+
+/// Waits until everything that has expired is removed, and so in the log.
+fn wait_for_the_reaper(client: &mut impl Connection) {
+    for db in 0..DATABASES {
+        client.say(&format!("SELECT {db}"));
+        let Reply::Array(keys) = client.ask(&["KEYS", "*"]) else { panic!("KEYS has an array") };
+        client.say_until("DBSIZE", |size| size == format!(":{}", keys.len()));
+    }
+}
+
+#[test]
+fn repeating_the_log_gives_the_same_state_whatever_the_time() {
+    for seed in seeds(6) {
+        let server = Sanderling::start(&FLAGS);
+        let log = Log::default();
+        server.engine().hooks.install_log(Box::new(log.clone()));
+        let mut client = server.client();
+        let mut generator = Generator::new(seed, START_MS);
+        generator.near_deadlines = true;
+        for _ in 0..1_500 {
+            let words = generator.command();
+            client.ask(&words);
+            if generator.below(8) == 0 {
+                let step = Duration::from_millis(generator.below(900) as u64);
+                server.engine().clock.advance(step);
+                generator.now_ms += step.as_millis() as i64;
+            }
+        }
+        wait_for_the_reaper(&mut client);
+        let expected = state(&mut client);
+        // A day before: what has expired goes because the log says so, not because it is time.
+        let directory = tempfile::tempdir().unwrap();
+        let other = Sanderling::start_at(START_MS - 86_400_000, directory.path(), &FLAGS);
+        let mut client = other.client();
+        repeat(&log, &mut client, seed);
+        assert_eq!(state(&mut client), expected, "seed {seed}");
+        assert!(!expected.is_empty(), "seed {seed} leaves nothing to compare");
+    }
+}
+
+fn repeat(log: &Log, client: &mut impl Connection, seed: u64) {
+    let mut db = 0;
+    for command in log.0.lock().unwrap().iter() {
+        if command.db != db {
+            db = command.db;
+            assert_eq!(client.say(&format!("SELECT {db}")), "+OK");
+        }
+        let reply = client.ask(&command.args);
+        let is_error = matches!(reply, Reply::Error(_));
+        assert!(!is_error, "seed {seed}: {}: {}", shown(&command.args), resp::render(&reply));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl EventHook for Events {
+    fn publish(&self, event: &Event) {
+        let line = format!("{} {} {}", event.db, event.kind.name, event.key.escape_ascii());
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// The events that `redis-server` published since the last call, by way of a mark that follows them.
+fn published(control: &mut dyn Connection, subscriber: &mut dyn Connection) -> Vec<String> {
+    assert_eq!(control.say("PUBLISH mark -"), ":1");
+    let mut lines = Vec::new();
+    loop {
+        let Some(Reply::Array(message)) = subscriber.receive().unwrap() else {
+            panic!("a subscriber receives arrays");
+        };
+        let [.., Reply::Bulk(channel), Reply::Bulk(key)] = &message[..] else {
+            panic!("a message ends with its channel and its text");
+        };
+        let channel = String::from_utf8_lossy(channel).into_owned();
+        if channel == "mark" {
+            return lines;
+        }
+        let (db, name) = channel.strip_prefix("__keyevent@").unwrap().split_once("__:").unwrap();
+        lines.push(format!("{db} {name} {}", key.escape_ascii()));
+    }
+}
+
+#[test]
+fn events_are_those_of_redis() {
+    let Some(program) = oracle::find() else {
+        eprintln!("skipped: redis-server is not installed");
+        return;
+    };
+    let mut oracle = Oracle::start(&program).expect("redis-server starts");
+    let [mut theirs, mut control, mut subscriber] =
+        [(); 3].map(|()| oracle.connect(Protocol::Resp2).expect("redis-server accepts"));
+    assert_eq!(control.say("CONFIG SET notify-keyspace-events AEnm"), "+OK");
+    for pattern in ["__keyevent@*", "mark"] {
+        assert!(subscriber.say(&format!("PSUBSCRIBE {pattern}")).contains("psubscribe"));
+    }
+    let server = Sanderling::start(&FLAGS);
+    let events = Events::default();
+    server.engine().hooks.install_events(Box::new(events.clone()));
+    let mut ours = server.client();
+    for seed in seeds(3) {
+        theirs.say("FLUSHALL");
+        ours.say("FLUSHALL");
+        // Absolute deadlines lie in the past of one clock or the future of both.
+        let mut generator = Generator::new(seed, START_MS + 1_000_000_000_000);
+        for _ in 0..1_000 {
+            let words = generator.command();
+            theirs.ask(&words);
+            ours.ask(&words);
+            let expected = published(&mut *control, &mut *subscriber);
+            let got = std::mem::take(&mut *events.0.lock().unwrap());
+            assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Random commands to this server and to `redis-server` in turns: every reply is the same, and so is
+//! what is stored in the end.
+//!
+//! `SEEDS=0-1000 cargo test model` runs many; a failure prints its seed.
+
+use crate::support::ask::Ask;
+use crate::support::generator::{Generator, seeds, shown};
+use crate::support::oracle::{self, Oracle};
+use crate::support::peer::{Connection, Peer, Protocol};
+use crate::support::resp::{self, Reply};
+use crate::support::sanderling::Sanderling;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::tempdir;
+
+const COMMANDS: usize = 3_000;
+/// Sent in one write.
+const BATCH: usize = 100;
+const DATABASES: usize = 16;
+/// How far apart the clocks of the servers may be, one of which stands still.
+const SKEW_MS: i64 = 120_000;
+
+#[test]
+fn random_commands_have_the_replies_and_the_result_of_redis() {
+    let Some(program) = oracle::find() else {
+        eprintln!("skipped: redis-server is not installed");
+        return;
+    };
+    let mut oracle = Oracle::start(&program).expect("redis-server starts");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let now_ms = since.as_millis() as i64;
+    let directory = tempdir().unwrap();
+    let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
+    let server = Sanderling::start_at(now_ms, directory.path(), &flags);
+    for seed in seeds(10) {
+        let mut theirs = oracle.connect(Protocol::Resp2).expect("redis-server accepts");
+        let mut ours = server.client();
+        assert_eq!(theirs.say("FLUSHALL"), "+OK");
+        assert_eq!(ours.say("FLUSHALL"), "+OK");
+        compare_replies(seed, now_ms, &mut *theirs, &mut ours);
+        compare_states(seed, &mut *theirs, &mut ours);
+    }
+}
+
+fn compare_replies(seed: u64, now_ms: i64, theirs: &mut dyn Connection, ours: &mut dyn Connection) {
+    let mut generator = Generator::new(seed, now_ms);
+    let mut history = Vec::new();
+    for _ in 0..COMMANDS / BATCH {
+        let batch: Vec<_> = (0..BATCH).map(|_| generator.command()).collect();
+        let bytes: Vec<u8> = batch.iter().flat_map(|words| resp::encode(words)).collect();
+        theirs.send(&bytes).unwrap();
+        ours.send(&bytes).unwrap();
+        for words in batch {
+            let name = String::from_utf8_lossy(&words[0]).into_owned();
+            let expected = theirs.receive().unwrap().expect("redis-server replies");
+            let got = ours.receive().unwrap().expect("the server replies");
+            history.push(shown(&words));
+            assert!(
+                is_same(&name, &expected, &got),
+                "seed {seed}: expected {}\ngot {}\nafter\n{}",
+                resp::render(&expected),
+                resp::render(&got),
+                history[history.len().saturating_sub(30)..].join("\n")
+            );
+        }
+    }
+}
+
+/// Whether the replies agree, as far as they are not bound to the moment or to chance.
+fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
+    match (name, expected, got) {
+        // Keys that have expired count until somebody removes them.
+        ("dbsize", Reply::Integer(_), Reply::Integer(_)) => true,
+        ("keys", ..) => resp::sorted(expected.clone()) == resp::sorted(got.clone()),
+        (_, Reply::Integer(a), Reply::Integer(b)) if *a > 0 => match name {
+            "pttl" | "pexpiretime" => (a - b).abs() <= SKEW_MS,
+            "ttl" | "expiretime" => (a - b).abs() <= SKEW_MS / 1000,
+            _ => a == b,
+        },
+        _ => expected == got,
+    }
+}
+
+fn compare_states(seed: u64, theirs: &mut dyn Connection, ours: &mut dyn Connection) {
+    for db in 0..DATABASES {
+        let select = format!("SELECT {db}");
+        assert_eq!(theirs.say(&select), ours.say(&select));
+        let Reply::Array(keys) = theirs.ask(&["KEYS", "*"]) else { panic!("KEYS has an array") };
+        let Reply::Array(own) = ours.ask(&["KEYS", "*"]) else { panic!("KEYS has an array") };
+        assert_eq!(own.len(), keys.len(), "seed {seed}, database {db}");
+        for key in keys {
+            let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
+            for name in ["get", "pexpiretime"] {
+                let words = [name.as_bytes(), &key];
+                let (expected, got) = (theirs.ask(&words), ours.ask(&words));
+                let place = format!("seed {seed}: {name} {} in {db}", key.escape_ascii());
+                assert!(is_same(name, &expected, &got), "{place}: {expected:?}, not {got:?}");
+            }
+        }
+    }
+    assert_eq!(theirs.say("DEBUG DIGEST"), ours.say("DEBUG DIGEST"), "seed {seed}");
+}
