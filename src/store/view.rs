@@ -346,8 +346,9 @@ impl View<'_> {
         self.stored(key, stored.expect("what was due has been removed"), kind);
     }
 
-    /// Stores an entry that was taken or copied from elsewhere.
-    pub fn put_entry(&mut self, key: &Key<'_>, entry: Entry, kind: EventKind) {
+    /// Stores an entry that was taken or copied from elsewhere. It counts as a new key even where it
+    /// replaces another, as in Redis; what brought it there is told with [`View::also`].
+    pub fn put_entry(&mut self, key: &Key<'_>, entry: Entry) {
         self.settle(key);
         let write = Write {
             now_ms: self.now_ms,
@@ -355,7 +356,9 @@ impl View<'_> {
             access: self.access,
         };
         let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
-        self.stored(key, stored.expect("what was due has been removed"), kind);
+        self.effects.discard(stored.expect("what was due has been removed").replaced);
+        self.effects.touch(key.db, key.bytes);
+        self.effects.event(event::NEW, key.db, key.bytes);
     }
 
     fn stored(&mut self, key: &Key<'_>, stored: Stored, kind: EventKind) {
@@ -410,12 +413,12 @@ impl View<'_> {
         true
     }
 
-    /// Takes the entry out; see [`View::remove`].
-    pub fn take(&mut self, key: &Key<'_>, kind: EventKind) -> Option<Entry> {
+    /// Takes the entry out. What happened to it is told with [`View::also`].
+    pub fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
         self.settle(key);
         let entry = self.copy(key)?;
         self.shard_mut(key).remove(key.hash, key.bytes);
-        self.changed(key, kind, false);
+        self.effects.touch(key.db, key.bytes);
         Some(entry)
     }
 

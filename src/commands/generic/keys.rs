@@ -76,8 +76,10 @@ fn move_entry(ctx: &mut Context<'_>, source: &Key<'_>, target: &Key<'_>) {
     if source.bytes == target.bytes {
         return;
     }
-    if let Some(entry) = ctx.keys.take(source, event::RENAME_FROM) {
-        ctx.keys.put_entry(target, entry, event::RENAME_TO);
+    if let Some(entry) = ctx.keys.take(source) {
+        ctx.keys.put_entry(target, entry);
+        ctx.keys.also(source, event::RENAME_FROM);
+        ctx.keys.also(target, event::RENAME_TO);
     }
 }
 
@@ -128,7 +130,8 @@ pub(super) fn copy<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     ctx.keys.read(&source);
     let copied = match ctx.keys.copy(&source) {
         Some(entry) if options.replace || !ctx.keys.exists(&target) => {
-            ctx.keys.put_entry(&target, entry, event::COPY_TO);
+            ctx.keys.put_entry(&target, entry);
+            ctx.keys.also(&target, event::COPY_TO);
             true
         }
         _ => false,
@@ -161,8 +164,10 @@ pub(super) fn move_<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     }
     let target = ctx.keys.declared(1).expect("the key is declared in the database it moves to");
     let moves = ctx.keys.exists(&source) && !ctx.keys.exists(&target);
-    if moves && let Some(entry) = ctx.keys.take(&source, event::MOVE_FROM) {
-        ctx.keys.put_entry(&target, entry, event::MOVE_TO);
+    if moves && let Some(entry) = ctx.keys.take(&source) {
+        ctx.keys.put_entry(&target, entry);
+        ctx.keys.also(&source, event::MOVE_FROM);
+        ctx.keys.also(&target, event::MOVE_TO);
     }
     ctx.reply.integer(i64::from(moves));
     Ok(())
