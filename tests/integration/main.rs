@@ -3,6 +3,7 @@
 mod clients;
 mod concurrency;
 mod effects;
+mod fuzz;
 mod lifecycle;
 mod limits;
 mod model;
