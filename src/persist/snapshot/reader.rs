@@ -173,14 +173,14 @@ fn parse_comment(line: &str) -> Option<Comment> {
         .map(|field| field.split_once(' ').unwrap_or((field, "")))
         .collect();
     let number =
-        |(name, value): &(&str, &str), wanted| (*name == wanted).then(|| value.parse().ok())?;
+        |(name, value): &(&str, &str), wanted| (*name == wanted).then(|| decimal(value))?;
     match &fields[..] {
         [section, line, keys, bytes, ("crc32c", crc)] => Some(Comment::Section {
             number: number(section, "section").filter(|number| *number > 0)?,
             line: number(line, "line")?,
             keys: number(keys, "keys")?,
             bytes: number(bytes, "bytes")?,
-            crc: u32::from_str_radix(crc, 16).ok()?,
+            crc: checksum(crc)?,
         }),
         [("end", ""), sections, keys] => Some(Comment::End {
             sections: number(sections, "sections")?,
@@ -188,6 +188,18 @@ fn parse_comment(line: &str) -> Option<Comment> {
         }),
         _ => None,
     }
+}
+
+/// A number as the writer writes it: without sign or leading zeros.
+fn decimal(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (itoa::Buffer::new().format(number) == text).then_some(number)
+}
+
+/// Eight hexadecimal digits in lower case.
+fn checksum(text: &str) -> Option<u32> {
+    let crc = u32::from_str_radix(text, 16).ok()?;
+    (format!("{crc:08x}") == text).then_some(crc)
 }
 
 #[cfg(test)]
@@ -244,6 +256,16 @@ mod tests {
         assert!(damage.section.is_some_and(|n| n > 1), "{damage}");
         let line = text.lines().nth(damage.line as usize - 1).unwrap();
         assert!(line.starts_with("SELECT"), "{line}");
+    }
+
+    #[test]
+    fn numbers_are_taken_only_as_they_are_written() {
+        let text = String::from_utf8(sample(5)).unwrap();
+        for (written, altered) in [("keys 5", "keys 05"), ("section 1", "section +1")] {
+            assert!(read(text.replacen(written, altered, 1).as_bytes()).is_err(), "{altered}");
+        }
+        assert_eq!(checksum("0000beef"), Some(0xbeef));
+        assert!(checksum("0000BEEF").is_none() && checksum("beef").is_none());
     }
 
     #[test]
