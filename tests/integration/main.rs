@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod clients;
 mod concurrency;
 mod lifecycle;
 mod limits;

@@ -136,21 +136,31 @@ impl Drop for Process {
 
 /// Runs the binary with exactly these arguments; it must end by itself.
 pub fn run(args: &[&str]) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sanderling"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sanderling"));
+    finish(command.args(args).env_remove("RUST_LOG"), b"")
+}
+
+/// Runs any program to its end. Files take what it prints, since a full pipe would stop it.
+pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
+    let own = TempDir::with_prefix("program-").expect("a directory can be made");
+    let path = |name: &str| own.path().join(name);
+    let create = |name| File::create(path(name)).expect("a file can be made");
+    fs::write(path("stdin"), input).expect("a file can be written");
+    let mut child = command
+        .stdin(File::open(path("stdin")).expect("it was just written"))
+        .stdout(create("stdout"))
+        .stderr(create("stderr"))
         .spawn()
-        .expect("the binary runs");
-    wait_for(&mut child);
-    let output = child.wait_with_output().expect("the output can be read");
-    Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).expect("it prints UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("it prints UTF-8"),
-    }
+        .expect("the program runs");
+    let status = wait_for(&mut child);
+    let read = |name| fs::read_to_string(path(name)).expect("it prints UTF-8");
+    Ended { code: status.code(), stdout: read("stdout"), stderr: read("stderr") }
+}
+
+/// Where a program is, if it is installed.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 fn wait_for(child: &mut Child) -> ExitStatus {
