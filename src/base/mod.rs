@@ -7,6 +7,7 @@
 mod float_text;
 
 pub mod allocator;
+pub mod bytes;
 pub mod clock;
 pub mod crc16;
 pub mod glob;

@@ -1,7 +1,8 @@
 //! Expiry times as arguments: relative or absolute, in seconds or milliseconds.
 
 use crate::base::number::parse_i64;
-use crate::exec::{Args, CommandError};
+use crate::exec::{Args, CommandError, Context};
+use crate::store::{Key, event};
 
 /// How an argument states a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,19 @@ pub fn parse_positive(
         return Err(invalid());
     }
     unit.deadline(value, now_ms).ok_or_else(invalid)
+}
+
+/// Lets an existing key expire; if the deadline has passed already, deletes it at once. Logged as the
+/// absolute time, or as the deletion.
+pub fn set_deadline(ctx: &mut Context<'_>, key: &Key<'_>, deadline: i64) {
+    if deadline <= ctx.now_ms() {
+        ctx.keys.remove(key, event::DEL);
+        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        return;
+    }
+    ctx.keys.set_deadline(key, Some(deadline), event::EXPIRE);
+    let time = itoa::Buffer::new().format(deadline).to_owned();
+    ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
 }
 
 #[cfg(test)]

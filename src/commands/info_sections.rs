@@ -50,7 +50,7 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     let stats = &ctx.engine.stats;
     let clients = &ctx.engine.clients;
     let [operations, bytes_in, bytes_out] = ctx.engine.control().rates();
-    let expired = stats.total(|s| &s.expired) + stats.expired_by_reaper.load(Ordering::Relaxed);
+    let expired = stats.total(|s| &s.expired);
     let kilobytes = |bytes: f64| format!("{:.2}", bytes / 1024.0);
     line(text, "total_connections_received", clients.accepted.load(Ordering::Relaxed));
     line(text, "total_commands_processed", stats.total(|s| &s.processed));

@@ -5,7 +5,7 @@ use crate::base::number::parse_i64;
 use crate::base::version::VERSION;
 use crate::exec::spec::{
     ADMIN, ALLOW_BUSY, EXCLUSIVE, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READ,
-    SENTINEL, STALE, WRITE,
+    SENTINEL, STALE, UNPAUSABLE, WRITE,
 };
 use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown, Spec, cmd};
 use crate::session::WaitKind;
@@ -68,7 +68,7 @@ pub static COMMANDS: &[Spec] = &[
         "SHUTDOWN",
         -1,
         &[],
-        ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY,
+        ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY | UNPAUSABLE,
         shutdown,
     )
     .doc(

@@ -13,7 +13,7 @@ use crate::resp::ArgList;
 use crate::store::{Deadline, EventKind, Key, StringRef, Text, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
 
-use super::expire_time::{ExpiryOption, Unit, parse_positive};
+use super::expire_time::{ExpiryOption, Unit, parse_positive, set_deadline};
 
 const SET_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);
 const TWO_KEYS: KeySpec = KeySpec {
@@ -342,7 +342,7 @@ fn getex<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if options.persist {
         persist_after_get(ctx, &key);
     } else if let Some(deadline) = deadline {
-        expire_after_get(ctx, &key, deadline);
+        set_deadline(ctx, &key, deadline);
     }
     Ok(())
 }
@@ -352,17 +352,6 @@ fn persist_after_get(ctx: &mut Context<'_>, key: &Key<'_>) {
         ctx.keys.set_deadline(key, None, event::PERSIST);
         ctx.keys.log_instead(|| vec![b"PERSIST", key.bytes]);
     }
-}
-
-fn expire_after_get(ctx: &mut Context<'_>, key: &Key<'_>, deadline: i64) {
-    if deadline <= ctx.now_ms() {
-        ctx.keys.remove(key, event::DEL);
-        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
-        return;
-    }
-    ctx.keys.set_deadline(key, Some(deadline), event::EXPIRE);
-    let time = itoa::Buffer::new().format(deadline).to_owned();
-    ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
 }
 
 /// `APPEND key value`

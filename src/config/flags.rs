@@ -106,6 +106,8 @@ fn arg(param: &'static Param) -> Arg {
     let arg = if param.flag == param.name { arg } else { arg.alias(param.name) };
     match param.kind {
         Kind::Secret => arg.num_args(0..=1).action(ArgAction::Set),
+        // `--recover-anyway` alone says everything.
+        Kind::Bool => arg.num_args(0..=1).default_missing_value("yes").action(ArgAction::Set),
         Kind::Int { .. } => arg.allow_negative_numbers(true).action(ArgAction::Set),
         _ if param.kind.is_list() => arg.num_args(1..).action(ArgAction::Append),
         _ => arg.action(ArgAction::Set),
@@ -219,6 +221,15 @@ mod tests {
         assert_eq!(config.bind_addresses(), ["127.0.0.1", "::1"]);
         assert_eq!(&*config.text(params::SAVE), "60 1 5 5");
         assert_eq!(&*load(&["--save", ""]).unwrap().text(params::SAVE), "");
+    }
+
+    #[test]
+    fn a_flag_that_says_yes_needs_no_value() {
+        let value = |words: &[&str]| load(words).unwrap().flag(params::RECOVER_ANYWAY);
+        assert!(!value(&[]) && !value(&["--recover-anyway", "no"]));
+        assert!(value(&["--recover-anyway"]) && value(&["--recover-anyway", "--port", "1"]));
+        assert!(value(&["--recover-anyway", "yes"]));
+        assert!(load(&["--recover-anyway", "perhaps"]).is_err());
     }
 
     #[test]

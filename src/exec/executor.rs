@@ -48,9 +48,21 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(engine: Arc<Engine>, random: Random) -> Executor {
+        let stats = engine.stats.register_thread();
+        Executor::with_stats(engine, random, stats)
+    }
+
+    /// An executor for loading, whose counters nobody adds up.
+    pub fn for_replay(engine: Arc<Engine>) -> Executor {
+        let stats = engine.stats.unregistered();
+        // Replaying draws no random numbers.
+        Executor::with_stats(engine, Random::seeded(0), stats)
+    }
+
+    fn with_stats(engine: Arc<Engine>, random: Random, stats: Arc<ThreadStats>) -> Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
-        Executor { stats: engine.stats.register_thread(), engine, random, reader, lap }
+        Executor { stats, engine, random, reader, lap }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -181,6 +193,7 @@ impl Executor {
                 "{} panicked; this is a bug. The client is disconnected.",
                 command.spec.name
             );
+            turn.step_in();
             session.closing = true;
             Err(CommandError::text("ERR internal error, see the server's log"))
         })
@@ -223,6 +236,7 @@ impl Executor {
         keys.unlock();
         if session.origin == Origin::Network {
             let effects = &mut keys.effects;
+            self.stats.changes.add(effects.changes);
             self.stats.hits.add(effects.hits);
             self.stats.misses.add(effects.misses);
             self.stats.expired.add(effects.expired);

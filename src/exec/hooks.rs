@@ -5,7 +5,7 @@
 //! costs one relaxed load per command.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::resp::ArgList;
 use crate::store::{Effects, Event, Garbage, KeyBytes, LogCommand, Wants};
@@ -60,8 +60,6 @@ pub struct Hooks {
     events: Hook<dyn EventHook>,
     touches: Hook<dyn TouchHook>,
     garbage: OnceLock<GarbageChute>,
-    /// Changes since the last snapshot.
-    changes: AtomicU64,
 }
 
 impl Hooks {
@@ -85,16 +83,6 @@ impl Hooks {
     /// Says whether anybody listens to events at the moment.
     pub fn set_events_wanted(&self, wanted: bool) {
         self.events.wanted.store(wanted && self.events.consumer.get().is_some(), Ordering::Relaxed);
-    }
-
-    /// Changes since the last snapshot.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
-    }
-
-    /// A snapshot covers so many of the changes.
-    pub fn changes_saved(&self, count: u64) {
-        self.changes.fetch_sub(count, Ordering::Relaxed);
     }
 
     #[inline]
@@ -131,9 +119,6 @@ impl Hooks {
 
     /// Everybody else's part, to be called once the locks are released.
     pub fn drain(&self, effects: &mut Effects) {
-        if effects.changes > 0 {
-            self.changes.fetch_add(effects.changes, Ordering::Relaxed);
-        }
         if let (Some(hook), false) = (self.touches.consumer.get(), effects.touched.is_empty()) {
             hook.touched(&effects.touched);
         }

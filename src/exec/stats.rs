@@ -49,6 +49,8 @@ impl CommandStats {
 
 /// See the module's description.
 pub struct ThreadStats {
+    /// Changes of keys. Not a statistic: save points depend on it, so it is never reset.
+    pub changes: Counter,
     pub commands: Box<[CommandStats]>,
     pub processed: Counter,
     pub hits: Counter,
@@ -65,6 +67,7 @@ pub struct ThreadStats {
 impl ThreadStats {
     fn new(commands: usize) -> ThreadStats {
         ThreadStats {
+            changes: Counter::default(),
             commands: (0..commands).map(|_| CommandStats::default()).collect(),
             processed: Counter::default(),
             hits: Counter::default(),
@@ -109,8 +112,8 @@ pub struct CommandTotals {
 pub struct Stats {
     commands: usize,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
-    /// Keys that the reaper removed because their deadline had passed.
-    pub expired_by_reaper: AtomicU64,
+    /// How many changes the last snapshot covers, of all since the start.
+    changes_saved: AtomicU64,
     /// Error replies by code. Errors are rare enough for a lock.
     errors_by_code: Mutex<std::collections::BTreeMap<String, u64>>,
 }
@@ -123,7 +126,7 @@ impl Stats {
         Stats {
             commands,
             threads: Mutex::new(Rank::Leaf, Vec::new()),
-            expired_by_reaper: AtomicU64::new(0),
+            changes_saved: AtomicU64::new(0),
             errors_by_code: Mutex::new(Rank::Leaf, std::collections::BTreeMap::new()),
         }
     }
@@ -135,9 +138,29 @@ impl Stats {
         stats
     }
 
+    /// A set of counters that is in no sum.
+    pub fn unregistered(&self) -> Arc<ThreadStats> {
+        Arc::new(ThreadStats::new(self.commands))
+    }
+
     /// The sum of one counter over all threads.
     pub fn total(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
         self.threads.lock().iter().map(|stats| counter(stats).get()).sum()
+    }
+
+    /// Changes since the start.
+    pub fn changes(&self) -> u64 {
+        self.total(|stats| &stats.changes)
+    }
+
+    /// Changes that no snapshot covers.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.changes() - self.changes_saved.load(Ordering::Relaxed)
+    }
+
+    /// A snapshot covers the first so many changes.
+    pub fn set_changes_saved(&self, count: u64) {
+        self.changes_saved.store(count, Ordering::Relaxed);
     }
 
     pub fn command(&self, number: u16) -> CommandTotals {
@@ -184,7 +207,6 @@ impl Stats {
                 }
             }
         }
-        self.expired_by_reaper.store(0, Ordering::Relaxed);
         self.errors_by_code.lock().clear();
     }
 

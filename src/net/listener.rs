@@ -206,3 +206,64 @@ impl Admission {
         let _ = accepted.stream.write(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::commands;
+    use crate::config::Config;
+    use crate::store::Keyspace;
+    use std::io::Read;
+
+    /// Who may come in with this configuration; and the poll that the only mailbox belongs to.
+    fn admission(settings: &[(&str, &str)]) -> (Admission, mio::Poll) {
+        let config = Config::default();
+        let pairs: Vec<_> =
+            settings.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        config.set(&pairs, false, |_| Ok(())).unwrap();
+        let keyspace = Keyspace::new(1, 1, 1, [0; 16]);
+        let clock = Arc::new(Clock::manual(0));
+        let engine = Engine::new(commands::registry(), keyspace, Arc::new(config), clock);
+        let poll = mio::Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(poll.registry(), mio::Token(0)).unwrap());
+        (Admission { engine: Arc::new(engine), workers: vec![mailbox] }, poll)
+    }
+
+    /// What a peer with this address is told: nothing if it is served.
+    fn told(admission: &Admission, address: &str) -> String {
+        let (mut peer, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let address = Endpoint::Tcp(address.parse().unwrap());
+        let stream = Stream::Unix(mio::net::UnixStream::from_std(stream));
+        admission.admit(Accepted { stream, local_address: address.clone(), address });
+        let mut text = String::new();
+        match peer.read_to_string(&mut text) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => assert_eq!(text, ""),
+            closed => drop(closed.unwrap()),
+        }
+        text
+    }
+
+    const ELSEWHERE: &str = "192.0.2.7:40000";
+
+    #[test]
+    fn in_protected_mode_only_this_machine_is_served() {
+        let (admission, _poll) = admission(&[]);
+        assert!(told(&admission, ELSEWHERE).starts_with("-DENIED "));
+        assert!(told(&admission, "[2001:db8::7]:40000").starts_with("-DENIED "));
+        for local in ["127.0.0.1:40000", "[::1]:40000", "[::ffff:127.0.0.1]:40000"] {
+            assert_eq!(told(&admission, local), "", "{local}");
+        }
+        assert_eq!(admission.engine.clients.rejected.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_password_or_a_word_of_the_operator_lets_other_machines_in() {
+        for setting in [("requirepass", "secret"), ("protected-mode", "no")] {
+            let (admission, _poll) = admission(&[setting]);
+            assert_eq!(told(&admission, ELSEWHERE), "", "{setting:?}");
+        }
+    }
+}

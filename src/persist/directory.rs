@@ -33,11 +33,12 @@ pub struct SnapshotFile {
     pub path: PathBuf,
 }
 
-/// See the module's description. The lock is held until this is dropped.
+/// See the module's description. The lock is held until [`DataDirectory::release`], or until this is
+/// dropped.
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl DataDirectory {
@@ -55,13 +56,18 @@ impl DataDirectory {
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
         let path = path.canonicalize().map_err(unusable)?;
-        let directory = DataDirectory { path, _lock: lock };
+        let directory = DataDirectory { path, lock };
         directory.remove_unfinished().map_err(unusable)?;
         Ok(directory)
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Lets another server use the directory. Nothing may be written to it afterwards.
+    pub fn release(&self) -> io::Result<()> {
+        self.lock.unlock()
     }
 
     /// What a server that died was writing is of no use to anybody.
@@ -149,7 +155,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let owner = DataDirectory::open(temp.path()).unwrap();
         assert!(matches!(DataDirectory::open(temp.path()), Err(DirectoryError::InUse { .. })));
-        drop(owner);
+        owner.release().unwrap();
+        let next = DataDirectory::open(temp.path()).unwrap();
+        drop(next);
         DataDirectory::open(temp.path()).unwrap();
     }
 

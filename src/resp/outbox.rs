@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 
-use crate::value::Bytes;
+use crate::base::bytes::Bytes;
 
 /// Payloads from this size on are shared; below, copying is cheaper than another `iovec`.
 const SHARED_MIN: usize = 16 * 1024;

@@ -5,8 +5,8 @@
 //! string, a null `$-1` or `*-1`).
 
 use super::outbox::{Mark, Outbox};
+use crate::base::bytes::Bytes;
 use crate::base::number::{write_f64, write_i64};
-use crate::value::Bytes;
 
 /// The protocol version that a client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -136,7 +136,7 @@ impl ServerControl {
         vec![
             ("loading", u8::from(self.engine.health.is_loading()).to_string()),
             ("async_loading", "0".to_owned()),
-            ("rdb_changes_since_last_save", self.engine.hooks.changes().to_string()),
+            ("rdb_changes_since_last_save", self.engine.stats.unsaved_changes().to_string()),
             ("rdb_bgsave_in_progress", u8::from(self.snapshotter.is_busy()).to_string()),
             ("rdb_last_save_time", since_s(load(&status.last_save_ms)).to_string()),
             ("rdb_last_bgsave_status", outcome.to_owned()),

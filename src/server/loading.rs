@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use crate::base::random::Random;
 use crate::base::sync::{Mutex, Rank};
 use crate::exec::{Engine, Executor};
 use crate::persist::SnapshotFile;
@@ -135,8 +134,7 @@ struct Loader<'e> {
 
 impl<'e> Loader<'e> {
     fn new(engine: &'e Arc<Engine>) -> Loader<'e> {
-        // Loading draws no random numbers.
-        let executor = Executor::new(Arc::clone(engine), Random::seeded(0));
+        let executor = Executor::for_replay(Arc::clone(engine));
         Loader { engine, executor, outbox: Outbox::default() }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::info::Rates;
 use crate::config::params;
-use crate::exec::{Engine, Sample};
+use crate::exec::{Engine, Sample, ThreadStats};
 use crate::store::{Access, Garbage, Lane, Tracking, View};
 
 /// How often deadlines are looked at.
@@ -40,6 +40,7 @@ impl ReaperHandle {
 /// See the module's description.
 pub(super) struct Reaper {
     engine: Arc<Engine>,
+    stats: Arc<ThreadStats>,
     rates: Arc<Rates>,
     mail: Receiver<Mail>,
 }
@@ -55,11 +56,13 @@ impl Reaper {
         }));
         let wake = sender.clone();
         engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
-        (Reaper { engine: Arc::clone(engine), rates, mail }, ReaperHandle(sender))
+        let stats = engine.stats.register_thread();
+        (Reaper { engine: Arc::clone(engine), stats, rates, mail }, ReaperHandle(sender))
     }
 
     /// Works until told to stop.
     pub(super) fn run(self) {
+        super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         loop {
@@ -102,7 +105,8 @@ impl Reaper {
         let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
         let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
-        engine.stats.expired_by_reaper.fetch_add(removed as u64, Ordering::Relaxed);
+        self.stats.expired.add(removed as u64);
+        self.stats.changes.add(view.effects.changes);
         engine.hooks.drain(&mut view.effects);
         removed == SLICE
     }

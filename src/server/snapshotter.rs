@@ -118,6 +118,8 @@ impl Snapshotter {
 
     /// Works until told to stop.
     pub(super) fn run(&self) {
+        // Not by much: the longer a save takes, the more entries change under it and must be kept.
+        super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         while let Some(job) = self.next_job() {
@@ -139,13 +141,13 @@ impl Snapshotter {
 
     /// Waits for a job; a save point that is reached is one. `None` to stop.
     fn next_job(&self) -> Option<Job> {
-        let mut queue = self.queue.lock();
         loop {
+            let reached = self.is_save_point_reached();
+            let mut queue = self.queue.lock();
             if queue.stopping {
                 return None;
             }
-            let reached = || self.is_save_point_reached().then_some(Job::Save(None));
-            if let Some(job) = queue.jobs.pop_front().or_else(reached) {
+            if let Some(job) = queue.jobs.pop_front().or(reached.then_some(Job::Save(None))) {
                 // Before the queue is unlocked, so that nobody sees the thread idle in between.
                 self.status.is_saving.store(true, Ordering::Relaxed);
                 return Some(job);
@@ -155,7 +157,7 @@ impl Snapshotter {
     }
 
     fn is_save_point_reached(&self) -> bool {
-        let changes = self.engine.hooks.changes();
+        let changes = self.engine.stats.unsaved_changes();
         if changes == 0 || self.engine.health.is_loading() {
             return false;
         }
@@ -218,7 +220,7 @@ impl Snapshotter {
             let mut writer = SnapshotWriter::new(file)?;
             let mut walk = {
                 let world = keyspace.world();
-                changes = self.engine.hooks.changes();
+                changes = self.engine.stats.changes();
                 CutWalk::begin(keyspace, lane, &world)
             };
             let mut slices = 0;
@@ -234,7 +236,7 @@ impl Snapshotter {
             }
             writer.finish()
         })?;
-        self.engine.hooks.changes_saved(changes);
+        self.engine.stats.set_changes_saved(changes);
         Ok(written)
     }
 

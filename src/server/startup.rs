@@ -106,8 +106,24 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a thread without which the server cannot do its work. If it panics, a bug, the server stops
+    /// in order instead of going on without it.
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work)?;
+        let desk = Arc::clone(&self.control.desk);
+        let watched = move || {
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+                let thread = std::thread::current();
+                log::error!(
+                    "{} panicked; this is a bug; stopping the server",
+                    thread.name().unwrap_or("a thread")
+                );
+                desk.ask(Request {
+                    how: Shutdown { force: true, ..Shutdown::default() },
+                    client: None,
+                });
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(watched)?;
         self.threads.push(thread);
         Ok(())
     }
@@ -116,8 +132,9 @@ impl Server {
         for number in 0..workers {
             let worker = Worker::new(&self.engine, Random::from_entropy())?;
             self.mailboxes.push(Arc::clone(worker.mailbox()));
-            let desk = Arc::clone(&self.control.desk);
-            self.spawn(&format!("worker-{number}"), move || run_worker(worker, &desk))?;
+            self.spawn(&format!("worker-{number}"), move || {
+                worker.run().expect("polling a valid descriptor works");
+            })?;
         }
         let admission = Arc::new(Admission {
             engine: Arc::clone(&self.engine),
@@ -219,9 +236,11 @@ impl Server {
         self.control.snapshotter.stop();
         self.reaper.stop();
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                log::error!("a thread had panicked; this is a bug");
-            }
+            thread.join().expect("panics are caught in the thread");
+        }
+        // Whoever holds the engine may outlive the server, in a test or a program that embeds it.
+        if let Err(error) = self.control.snapshotter.directory().release() {
+            log::warn!("cannot unlock the data directory: {error}");
         }
     }
 
@@ -233,19 +252,6 @@ impl Server {
             desk.ask(Request { how, client: None });
         }
     }
-}
-
-/// A worker that ends by itself has met a bug outside of any command. Its connections are lost, so the
-/// server stops in order instead of going on with fewer workers.
-fn run_worker(worker: Worker, desk: &ShutdownDesk) {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.run()));
-    let problem = match outcome {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "it panicked; this is a bug".to_owned(),
-    };
-    log::error!("a worker failed: {problem}; stopping the server");
-    desk.ask(Request { how: Shutdown { force: true, ..Shutdown::default() }, client: None });
 }
 
 fn worker_count(config: &Config) -> usize {

@@ -30,6 +30,26 @@ pub enum StringRef<'a> {
     },
 }
 
+/// What becomes of an entry's deadline when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    Keep,
+    Clear,
+    /// Unix milliseconds.
+    At(i64),
+}
+
+impl Deadline {
+    /// The deadline that follows upon `old`.
+    pub(super) fn after(self, old: Option<i64>) -> Option<i64> {
+        match self {
+            Deadline::Keep => old,
+            Deadline::Clear => None,
+            Deadline::At(unix_ms) => Some(unix_ms),
+        }
+    }
+}
+
 /// The value of an entry in its shard.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {

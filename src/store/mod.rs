@@ -24,7 +24,7 @@ pub use access::{Access, Tracking};
 pub use effects::{
     Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, Wants, event,
 };
-pub use entry::{Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use snapshot_walk::CutWalk;
-pub use view::{Deadline, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};
+pub use view::{DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};

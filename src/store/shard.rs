@@ -7,14 +7,15 @@
 //! Every change goes through a handful of mutators here. Each first calls [`Shard::before_change`], the
 //! one place where a snapshot in progress gets to see what it must keep (see `store::cut`).
 //!
-//! Nothing in this file knows what time it is: entries past their deadline are found like others, and
-//! the view hides them.
+//! Entries past their deadline are found like others, and the view hides them; only storing refuses to
+//! replace one silently.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
+use super::access::Access;
 use super::cut::{Cut, Emit};
-use super::entry::{Entry, EntryRef, OwnedValue, Stored, StringRef};
+use super::entry::{Deadline, EntryRef, OwnedValue, Stored as StoredRef, StringRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::keyspace::CutState;
 use super::record::{Form, Parts, Record};
@@ -32,6 +33,28 @@ pub(super) struct Object {
     pub value: Value,
     pub deadline: Option<i64>,
 }
+
+/// How an entry is written.
+#[derive(Clone, Copy)]
+pub(super) struct Write {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    pub deadline: Deadline,
+    pub access: Access,
+}
+
+/// What storing an entry did.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub is_new: bool,
+    /// The value that must be freed, if it was an object.
+    pub replaced: Option<Value>,
+}
+
+/// There is an entry whose deadline has passed. It must be removed, for others to hear of it, before
+/// anything is stored in its place.
+#[derive(Debug)]
+pub(super) struct Due;
 
 /// What a shard holds, apart from its relation to snapshots.
 #[derive(Default)]
@@ -91,11 +114,11 @@ impl Contents {
     }
 
     #[inline]
-    fn stored_at(&self, place: u32) -> Stored<'_> {
+    fn stored_at(&self, place: u32) -> StoredRef<'_> {
         if place < OBJECTS_MAX {
-            Stored::Object(&self.objects[place as usize])
+            StoredRef::Object(&self.objects[place as usize])
         } else {
-            Stored::Record(Record::new(self.slabs.get(Cell::from_place(place))))
+            StoredRef::Record(Record::new(self.slabs.get(Cell::from_place(place))))
         }
     }
 
@@ -238,16 +261,14 @@ impl Shard {
         .collect()
     }
 
-    /// Stores a short or long string under the key, replacing whatever was there. `access` is for a new
-    /// entry; one that is replaced keeps its slot and gets it too. Returns the value that must be freed.
+    /// Stores a string under the key, replacing whatever was there.
     pub(super) fn put_string(
         &mut self,
         hash: KeyHash,
         key: &[u8],
         value: StringRef<'_>,
-        deadline: Option<i64>,
-        access: u32,
-    ) -> Option<Value> {
+        write: &Write,
+    ) -> Result<Stored, Due> {
         let integer;
         let (form, bytes) = match value {
             StringRef::Integer(number) => {
@@ -257,15 +278,25 @@ impl Shard {
             StringRef::Bytes { bytes, edited: false } => (Form::Plain, bytes),
             StringRef::Bytes { bytes, edited: true } => (Form::Edited, bytes),
         };
-        let parts = Parts { key, form, value: bytes, deadline };
         self.before_change(hash, key);
         let Some(at) = self.contents.find(hash, key) else {
-            let place = self.contents.store(parts);
-            self.index_new(hash, place, deadline, access);
-            return None;
+            let deadline = write.deadline.after(None);
+            let place = self.contents.store(Parts { key, form, value: bytes, deadline });
+            return Ok(self.index_new(hash, place, deadline, write));
         };
-        self.contents.table.access(at).store(access, Ordering::Relaxed);
-        self.replace_at(hash, at, parts)
+        let deadline = write.deadline.after(self.prepare_to_replace(at, write)?);
+        let replaced = self.replace_at(hash, at, Parts { key, form, value: bytes, deadline });
+        Ok(Stored { is_new: false, replaced })
+    }
+
+    /// The old deadline of an entry that is to be replaced, which counts as an access to it.
+    fn prepare_to_replace(&self, at: Position, write: &Write) -> Result<Option<i64>, Due> {
+        let old = self.contents.stored_at(self.contents.table.place(at)).deadline();
+        if old.is_some_and(|deadline| deadline <= write.now_ms) {
+            return Err(Due);
+        }
+        write.access.touch(self.contents.table.access(at));
+        Ok(old)
     }
 
     /// Overwrites in place where the record fits, else moves the entry to a new place.
@@ -287,47 +318,54 @@ impl Shard {
         }
     }
 
-    /// Stores an owned entry under the key, replacing whatever was there; see [`Shard::put_string`].
+    /// Stores an owned value under the key; see [`Shard::put_string`].
     pub(super) fn put_entry(
         &mut self,
         hash: KeyHash,
         key: &[u8],
-        entry: Entry,
-        access: u32,
-    ) -> Option<Value> {
-        let Entry { value, deadline } = entry;
+        value: OwnedValue,
+        write: &Write,
+    ) -> Result<Stored, Due> {
         let value = match value {
             OwnedValue::Short { bytes, edited } => {
                 let string = StringRef::Bytes { bytes: &bytes, edited };
-                return self.put_string(hash, key, string, deadline, access);
+                return self.put_string(hash, key, string, write);
             }
             OwnedValue::Integer(number) => {
-                return self.put_string(hash, key, StringRef::Integer(number), deadline, access);
+                return self.put_string(hash, key, StringRef::Integer(number), write);
             }
             OwnedValue::Object(value) => value,
         };
         self.before_change(hash, key);
-        let object = Object { key: key.into(), value, deadline };
         let Some(at) = self.contents.find(hash, key) else {
-            let place = self.contents.store_object(object);
-            self.index_new(hash, place, deadline, access);
-            return None;
+            let deadline = write.deadline.after(None);
+            let place = self.contents.store_object(Object { key: key.into(), value, deadline });
+            return Ok(self.index_new(hash, place, deadline, write));
         };
+        let old_deadline = self.prepare_to_replace(at, write)?;
+        let deadline = write.deadline.after(old_deadline);
         let contents = &mut self.contents;
-        let place = contents.table.place(at);
-        let old_deadline = contents.stored_at(place).deadline();
         contents.index_deadline(hash, old_deadline, deadline);
-        contents.table.access(at).store(access, Ordering::Relaxed);
-        let fresh = contents.store_object(object);
+        let place = contents.table.place(at);
+        let fresh = contents.store_object(Object { key: key.into(), value, deadline });
         contents.table.set_place(at, fresh);
-        contents.release(place, &self.hasher)
+        Ok(Stored { is_new: false, replaced: contents.release(place, &self.hasher) })
     }
 
-    fn index_new(&mut self, hash: KeyHash, place: u32, deadline: Option<i64>, access: u32) {
+    fn index_new(
+        &mut self,
+        hash: KeyHash,
+        place: u32,
+        deadline: Option<i64>,
+        write: &Write,
+    ) -> Stored {
         let Contents { table, slabs, objects, .. } = &mut self.contents;
         let hasher = &self.hasher;
-        table.insert(hash.0, place, access, |place| hash_at(slabs, objects, hasher, place));
+        table.insert(hash.0, place, write.access.initial(), |place| {
+            hash_at(slabs, objects, hasher, place)
+        });
         self.contents.index_deadline(hash, None, deadline);
+        Stored { is_new: true, replaced: None }
     }
 
     /// The object's value, to be changed. `None` if there is no such key or it holds a short string.

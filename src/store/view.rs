@@ -14,10 +14,10 @@ use smallvec::SmallVec;
 
 use super::access::Access;
 use super::effects::{Effects, EventKind, LogCommand, Wants, event};
-use super::entry::{Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 use super::hash::KeyHash;
 use super::keyspace::{Keyspace, ShardCell};
-use super::shard::Shard;
+use super::shard::{Shard, Stored, Write};
 use crate::base::sync::{ReadGuard, WriteGuard};
 use crate::value::{Bytes, Value};
 
@@ -51,15 +51,6 @@ pub struct Key<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
-/// What becomes of an entry's deadline when its value is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deadline {
-    Keep,
-    Clear,
-    /// Unix milliseconds.
-    At(i64),
-}
-
 enum Held<'a> {
     Read(ReadGuard<'a, Shard>),
     Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
@@ -84,6 +75,7 @@ pub struct View<'a> {
     /// The session's selected database.
     pub db: usize,
     held: SmallVec<[(u32, Held<'a>); 1]>,
+    /// Argument numbers and keys; the numbers rise.
     keys: SmallVec<[(usize, Key<'a>); 2]>,
     pub effects: Effects,
 }
@@ -121,6 +113,7 @@ impl<'a> View<'a> {
             let held = ordinal as usize;
             self.keys.push((key.arg, Key { bytes: key.bytes, db: key.db, hash, held }));
         }
+        debug_assert!(self.keys.is_sorted_by_key(|(arg, _)| *arg), "keys are declared in order");
         match &self.keys[..] {
             [] => Ok(()),
             [(_, only)] => {
@@ -180,7 +173,8 @@ impl<'a> View<'a> {
 
     /// The declared key that is argument number `arg` (the first, if it was declared twice).
     pub fn key_at(&self, arg: usize) -> Option<Key<'a>> {
-        self.keys.iter().find(|(number, _)| *number == arg).map(|(_, key)| *key)
+        let first = self.keys.partition_point(|(number, _)| *number < arg);
+        self.keys.get(first).filter(|(number, _)| *number == arg).map(|(_, key)| *key)
     }
 
     /// The declared key number `index`, in the order of declaration.
@@ -191,13 +185,6 @@ impl<'a> View<'a> {
     /// Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-
-    fn shard(&self, key: &Key<'_>) -> &Shard {
-        match &self.held[key.held].1 {
-            Held::Read(guard) => guard,
-            Held::Write { guard, .. } => guard,
-        }
     }
 
     fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
@@ -230,21 +217,18 @@ impl<'a> View<'a> {
 /// Reading.
 impl View<'_> {
     /// The entry as it is, without counting the access.
+    #[inline]
     pub fn peek(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        self.shard(key).get(key.hash, key.bytes).filter(|entry| !entry.is_due(self.now_ms))
+        live_entry(&self.held, key, self.now_ms)
     }
 
     /// The entry, counted as an access to it, and as a hit or a miss.
     #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        let found = self.touch_access(key);
-        if found {
-            self.effects.hits += 1;
-            return self.shard(key).get(key.hash, key.bytes);
-        }
-        self.effects.misses += 1;
-        self.effects.event(event::KEYMISS, key.db, key.bytes);
-        None
+        let access = self.access;
+        let entry = self.look_up(key)?;
+        access.touch(entry.access());
+        Some(entry)
     }
 
     /// Counts an access, whatever the client asked for with `CLIENT NO-TOUCH` (`TOUCH`); false if there is
@@ -255,29 +239,22 @@ impl View<'_> {
     }
 
     /// The entry, counted as a hit or a miss but not as an access (`EXISTS`, `TTL`, `TYPE`, `OBJECT`).
+    #[inline]
     pub fn look_up(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        if !self.exists(key) {
-            self.effects.misses += 1;
-            self.effects.event(event::KEYMISS, key.db, key.bytes);
-            return None;
+        let entry = live_entry(&self.held, key, self.now_ms);
+        match entry {
+            Some(_) => self.effects.hits += 1,
+            None => {
+                self.effects.misses += 1;
+                self.effects.event(event::KEYMISS, key.db, key.bytes);
+            }
         }
-        self.effects.hits += 1;
-        self.peek(key)
+        entry
     }
 
     /// How this command's accesses are recorded.
     pub fn access(&self) -> Access {
         self.access
-    }
-
-    fn touch_access(&self, key: &Key<'_>) -> bool {
-        match self.peek(key) {
-            Some(entry) => {
-                self.access.touch(entry.access());
-                true
-            }
-            None => false,
-        }
     }
 
     /// The entry's string content, counted like [`View::read`].
@@ -288,8 +265,9 @@ impl View<'_> {
 
     /// The entry's string content before a change: an access, but neither hit nor miss.
     pub fn string_for_change(&mut self, key: &Key<'_>) -> Result<Option<Text<'_>>, WrongType> {
-        self.touch_access(key);
-        self.peek(key).map(text_of).transpose()
+        let Some(entry) = self.peek(key) else { return Ok(None) };
+        self.access.touch(entry.access());
+        text_of(entry).map(Some)
     }
 
     pub fn exists(&self, key: &Key<'_>) -> bool {
@@ -300,6 +278,18 @@ impl View<'_> {
     pub fn copy(&self, key: &Key<'_>) -> Option<Entry> {
         self.peek(key).map(EntryRef::to_entry)
     }
+}
+
+fn shard_of<'h>(held: &'h [(u32, Held<'_>)], key: &Key<'_>) -> &'h Shard {
+    match &held[key.held].1 {
+        Held::Read(guard) => guard,
+        Held::Write { guard, .. } => guard,
+    }
+}
+
+#[inline]
+fn live_entry<'h>(held: &'h [(u32, Held<'_>)], key: &Key<'_>, now_ms: i64) -> Option<EntryRef<'h>> {
+    shard_of(held, key).get(key.hash, key.bytes).filter(|entry| !entry.is_due(now_ms))
 }
 
 fn text_of(entry: EntryRef<'_>) -> Result<Text<'_>, WrongType> {
@@ -314,9 +304,8 @@ fn text_of(entry: EntryRef<'_>) -> Result<Text<'_>, WrongType> {
 impl View<'_> {
     /// Removes the entry if its deadline has passed, and records that.
     fn settle(&mut self, key: &Key<'_>) {
-        let due =
-            self.shard(key).get(key.hash, key.bytes).is_some_and(|entry| entry.is_due(self.now_ms));
-        if due {
+        let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
+        if entry.is_some_and(|entry| entry.is_due(self.now_ms)) {
             self.expire(key);
         }
     }
@@ -333,14 +322,6 @@ impl View<'_> {
         }
     }
 
-    fn deadline_for(&self, key: &Key<'_>, deadline: Deadline) -> Option<i64> {
-        match deadline {
-            Deadline::Keep => self.peek(key).and_then(|entry| entry.deadline()),
-            Deadline::Clear => None,
-            Deadline::At(unix_ms) => Some(unix_ms),
-        }
-    }
-
     /// Stores a string under the key, whatever was there.
     pub fn put_string(
         &mut self,
@@ -349,27 +330,30 @@ impl View<'_> {
         deadline: Deadline,
         kind: EventKind,
     ) {
-        self.settle(key);
-        let is_new = self.wants_new_event(key);
-        let deadline = self.deadline_for(key, deadline);
-        let access = self.access.initial();
-        let old = self.shard_mut(key).put_string(key.hash, key.bytes, value, deadline, access);
-        self.effects.discard(old);
-        self.changed(key, kind, is_new);
+        let write = Write { now_ms: self.now_ms, deadline, access: self.access };
+        let mut stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+        if stored.is_err() {
+            self.expire(key);
+            stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+        }
+        self.stored(key, stored.expect("what was due has been removed"), kind);
     }
 
     /// Stores an entry that was taken or copied from elsewhere.
     pub fn put_entry(&mut self, key: &Key<'_>, entry: Entry, kind: EventKind) {
         self.settle(key);
-        let is_new = self.wants_new_event(key);
-        let access = self.access.initial();
-        let old = self.shard_mut(key).put_entry(key.hash, key.bytes, entry, access);
-        self.effects.discard(old);
-        self.changed(key, kind, is_new);
+        let write = Write {
+            now_ms: self.now_ms,
+            deadline: entry.deadline.map_or(Deadline::Clear, Deadline::At),
+            access: self.access,
+        };
+        let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
+        self.stored(key, stored.expect("what was due has been removed"), kind);
     }
 
-    fn wants_new_event(&self, key: &Key<'_>) -> bool {
-        self.effects.wants.events && !self.exists(key)
+    fn stored(&mut self, key: &Key<'_>, stored: Stored, kind: EventKind) {
+        self.effects.discard(stored.replaced);
+        self.changed(key, kind, stored.is_new);
     }
 
     fn changed(&mut self, key: &Key<'_>, kind: EventKind, is_new: bool) {

@@ -7,10 +7,7 @@
 pub mod lcs;
 pub mod string;
 
-use triomphe::Arc;
-
-/// The payload of a long string.
-pub type Bytes = Arc<Vec<u8>>;
+pub use crate::base::bytes::Bytes;
 
 /// A value of any type.
 #[derive(Clone, Debug)]
@@ -24,7 +21,7 @@ const LARGE_BYTES: usize = 64 * 1024;
 
 impl Value {
     pub fn string(bytes: Vec<u8>) -> Value {
-        Value::String { bytes: Arc::new(bytes), edited: false }
+        Value::String { bytes: Bytes::new(bytes), edited: false }
     }
 
     /// The name that `TYPE` prints.

@@ -1,6 +1,6 @@
 //! Expiry times of keys: set, read, remove.
 
-use crate::commands::expire_time::Unit;
+use crate::commands::expire_time::{Unit, set_deadline};
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
 use crate::store::event;
 
@@ -86,13 +86,8 @@ fn set_expiry<'a>(
     let deadline = deadline.ok_or(CommandError::InvalidExpireTime(command.into()))?;
     let current = ctx.keys.peek(&key).map(|entry| entry.deadline());
     let sets = current.is_some_and(|current| conditions.hold(current, deadline));
-    if sets && deadline <= ctx.now_ms() {
-        ctx.keys.remove(&key, event::DEL);
-        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
-    } else if sets {
-        ctx.keys.set_deadline(&key, Some(deadline), event::EXPIRE);
-        let time = itoa::Buffer::new().format(deadline).to_owned();
-        ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
+    if sets {
+        set_deadline(ctx, &key, deadline);
     }
     ctx.reply.integer(i64::from(sets));
     Ok(())

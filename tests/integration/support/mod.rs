@@ -1,7 +1,10 @@
 //! What the integration tests share: a client, servers to talk to, and the transcript runner.
 
+pub mod ask;
+pub mod data;
 pub mod oracle;
 pub mod peer;
+pub mod process;
 pub mod resp;
 pub mod runner;
 pub mod sanderling;

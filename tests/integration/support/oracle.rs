@@ -5,6 +5,7 @@
 //! tell addresses. Its clock cannot be moved, so what comes after an `@advance` is skipped.
 
 use super::peer::{Connection, Need, Peer, Protocol, SocketConnection};
+use super::process;
 use super::resp::{self, Reply};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -28,10 +29,7 @@ pub struct Oracle {
 
 /// Where `redis-server` is, if it is installed.
 pub fn find() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join("redis-server"))
-        .find(|file| file.is_file())
+    process::find("redis-server")
 }
 
 impl Oracle {

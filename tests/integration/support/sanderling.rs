@@ -1,6 +1,7 @@
 //! This server as a peer: started in the test's process, with a clock that the test moves.
 
 use super::peer::{Connection, Need, Peer, Protocol, REPLY_TIMEOUT, SocketConnection};
+use super::process::free_port;
 use super::resp::Reply;
 use sanderling::base::clock::Clock;
 use sanderling::config::flags::{self, CommandLine};
@@ -9,7 +10,7 @@ use sanderling::exec::Engine;
 use sanderling::server::Server;
 use std::ffi::OsString;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -54,21 +55,24 @@ impl Sanderling {
 
     /// In a directory that outlives the server.
     pub fn start_in(directory: &Path, flags: &[&str]) -> Self {
+        Self::start_at(START_MS, directory, flags)
+    }
+
+    /// The same at another time than [`START_MS`].
+    pub fn start_at(unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
         let dir = directory.to_str().expect("temporary paths are UTF-8");
+        let mut problem = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            let listener =
-                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-            let port = listener.local_addr().expect("a listener has an address").port();
-            drop(listener);
-            let text = port.to_string();
+            let text = free_port().to_string();
             let mut all = vec!["--port", &text, "--data-dir", dir];
             all.extend_from_slice(flags);
             // Somebody else may take the port in between; then another one is tried.
-            if let Ok(server) = Server::start(config(&all), Clock::manual(START_MS)) {
-                return Self::wrap(server, port);
+            match Server::start(config(&all), Clock::manual(unix_ms)) {
+                Ok(server) => return Self::wrap(server, text.parse().expect("it was a port")),
+                Err(error) => problem = error.to_string(),
             }
         }
-        panic!("the server does not start");
+        panic!("the server does not start: {problem}");
     }
 
     fn wrap(server: Server, port: u16) -> Self {

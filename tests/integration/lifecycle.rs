@@ -1,0 +1,129 @@
+//! How a server ends, and what is there when the next one begins.
+
+use crate::support::ask::Ask;
+use crate::support::data::{digest, snapshots};
+use crate::support::peer::Connection;
+use crate::support::process::Process;
+use std::fs;
+use tempfile::tempdir;
+
+const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+
+#[test]
+fn after_kill_9_the_last_snapshot_is_loaded() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &DEBUG);
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 1000");
+    assert_eq!(client.say("SAVE"), "+OK");
+    let saved = digest(&mut client);
+    client.say("SET later v");
+    server.kill();
+    let server = Process::start(directory.path(), &DEBUG);
+    assert_eq!(digest(&mut server.client()), saved);
+    assert!(server.log().contains("loaded 1000 keys"), "{}", server.log());
+}
+
+#[test]
+fn a_server_killed_while_it_saves_has_the_old_snapshot_or_the_new_one() {
+    let directory = tempdir().unwrap();
+    let mut server = Process::start(directory.path(), &DEBUG);
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 50000 key 100");
+    assert_eq!(client.say("SAVE"), "+OK");
+    for round in 0..6 {
+        let old = digest(&mut client);
+        client.say(&format!("SET round {round}"));
+        let new = digest(&mut client);
+        client.say("BGSAVE");
+        // Later in each round, so that different moments of saving are met.
+        for _ in 0..round * 40 {
+            client.say("PING");
+        }
+        server.kill();
+        server = Process::start(directory.path(), &DEBUG);
+        client = server.client();
+        let found = digest(&mut client);
+        assert!(found == old || found == new, "round {round}: neither state was found");
+        let unfinished = fs::read_dir(directory.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "tmp"));
+        assert_eq!(unfinished.count(), 0);
+    }
+}
+
+#[test]
+fn sigterm_saves_when_save_points_are_set_and_exits_with_success() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &[]);
+    let mut client = server.client();
+    client.say("SET k v");
+    assert!(server.terminate().success());
+    client.expect_end();
+    let server = Process::start(directory.path(), &["--save", ""]);
+    assert_eq!(server.client().say("GET k"), "\"v\"");
+    // Without save points there is nothing to keep.
+    server.client().say("SET k w");
+    assert!(server.terminate().success());
+    let server = Process::start(directory.path(), &["--shutdown-on-sigterm", "nosave"]);
+    assert_eq!(server.client().say("GET k"), "\"v\"");
+    server.client().say("SET k x");
+    assert!(server.terminate().success());
+    assert_eq!(Process::start(directory.path(), &[]).client().say("GET k"), "\"v\"");
+}
+
+#[test]
+fn a_signal_does_not_stop_a_server_that_cannot_save() {
+    let parent = tempdir().unwrap();
+    let (directory, gone) = (parent.path().join("data"), parent.path().join("gone"));
+    let server = Process::start(&directory, &[]);
+    let mut client = server.client();
+    client.say("SET k v");
+    fs::rename(&directory, &gone).unwrap();
+    server.signal_term();
+    client.say_until("INFO persistence", |info| info.contains("rdb_last_bgsave_status:err"));
+    client.say_until("GET k", |reply| reply == "\"v\"");
+    fs::rename(&gone, &directory).unwrap();
+    assert!(server.terminate().success());
+    assert_eq!(Process::start(&directory, &[]).client().say("GET k"), "\"v\"");
+}
+
+#[test]
+fn shutdown_saves_or_not_as_it_is_told() {
+    for (flags, line, saves) in [
+        (&[][..], "SHUTDOWN", true),
+        (&["--save", ""], "SHUTDOWN", false),
+        (&["--save", ""], "SHUTDOWN SAVE", true),
+        (&[], "SHUTDOWN NOSAVE", false),
+        (&[], "shutdown nosave now force", false),
+    ] {
+        let directory = tempdir().unwrap();
+        let server = Process::start(directory.path(), flags);
+        let mut client = server.client();
+        client.say("SET k v");
+        client.send(format!("{line}\r\nSET k late\r\n").as_bytes()).unwrap();
+        client.expect_end();
+        assert!(server.wait().success(), "{line}");
+        assert_eq!(snapshots(directory.path()).len(), usize::from(saves), "{line} {flags:?}");
+        if saves {
+            let server = Process::start(directory.path(), &[]);
+            assert_eq!(server.client().say("GET k"), "\"v\"");
+        }
+    }
+}
+
+#[test]
+fn shutdown_fails_when_saving_fails_unless_it_is_forced() {
+    let parent = tempdir().unwrap();
+    let (directory, gone) = (parent.path().join("data"), parent.path().join("gone"));
+    let server = Process::start(&directory, &[]);
+    let mut client = server.client();
+    client.say("SET k v");
+    fs::rename(&directory, &gone).unwrap();
+    assert_eq!(client.say("SHUTDOWN"), "-ERR Errors trying to SHUTDOWN. Check logs.");
+    assert_eq!(client.say("GET k"), "\"v\"");
+    assert_eq!(client.say("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
+    client.send(b"SHUTDOWN FORCE\r\n").unwrap();
+    client.expect_end();
+    assert!(server.wait().success());
+}

@@ -1,0 +1,182 @@
+//! What the server keeps clients from: working without a password, being too many, being idle, sending
+//! or owing too much.
+
+use crate::support::ask::Ask;
+use crate::support::peer::Connection;
+use crate::support::resp;
+use crate::support::sanderling::Sanderling;
+use std::io::Write;
+use std::time::Duration;
+
+fn start(flags: &[&str]) -> Sanderling {
+    let mut all = vec!["--save", "", "--workers", "2"];
+    all.extend_from_slice(flags);
+    Sanderling::start(&all)
+}
+
+#[test]
+fn without_the_password_only_a_few_commands_work() {
+    let server = start(&["--password", "swordfish"]);
+    let mut client = server.client();
+    for line in ["PING", "GET k", "SET k v", "CLIENT ID", "COMMAND COUNT", "CONFIG GET *"] {
+        assert_eq!(client.say(line), "-NOAUTH Authentication required.", "{line}");
+    }
+    // Unknown names and wrong numbers of arguments are told first, as in Redis.
+    assert!(client.say("NOSUCH").starts_with("-ERR unknown command 'NOSUCH'"));
+    assert_eq!(client.say("GET"), "-ERR wrong number of arguments for 'get' command");
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.";
+    for line in ["AUTH shark", "AUTH default shark", "AUTH nobody swordfish", "AUTH ''"] {
+        assert_eq!(client.say(line), wrong, "{line}");
+    }
+    assert_eq!(client.say("GET k"), "-NOAUTH Authentication required.");
+    assert_eq!(client.say("AUTH default swordfish"), "+OK");
+    assert_eq!(client.say("SET k v"), "+OK");
+    // A later mistake does not take away what was given.
+    assert_eq!(client.say("AUTH shark"), wrong);
+    assert_eq!(client.say("GET k"), "\"v\"");
+    let mut other = server.client();
+    assert!(other.say("HELLO 2 AUTH default swordfish").starts_with("[ \"server\""));
+    assert_eq!(other.say("GET k"), "\"v\"");
+    assert_eq!(other.say("QUIT"), "+OK");
+}
+
+#[test]
+fn a_new_password_binds_new_clients_and_none_lets_everybody_in() {
+    let server = start(&[]);
+    let mut old = server.client();
+    assert_eq!(old.say("CONFIG SET requirepass secret"), "+OK");
+    let mut new = server.client();
+    assert_eq!(new.say("GET k"), "-NOAUTH Authentication required.");
+    assert_eq!(old.say("GET k"), "nil");
+    assert_eq!(old.say("CONFIG SET requirepass ''"), "+OK");
+    assert_eq!(new.say("GET k"), "nil");
+}
+
+#[test]
+fn requests_before_authentication_must_be_small() {
+    let server = start(&["--password", "swordfish"]);
+    let cases = [
+        ("*11\r\n", "-ERR Protocol error: unauthenticated multibulk length"),
+        ("*1\r\n$16385\r\n", "-ERR Protocol error: unauthenticated bulk length"),
+    ];
+    for (bytes, error) in cases {
+        let mut client = server.client();
+        client.send(bytes.as_bytes()).unwrap();
+        let told = client.receive().unwrap().expect("the error is told");
+        assert_eq!(resp::render(&told), error);
+        client.expect_end();
+    }
+    let mut client = server.client();
+    let (long, many) = ("x".repeat(16_384), ["x"; 10]);
+    assert!(resp::render(&client.ask(&many)).starts_with("-ERR unknown command 'x', with args"));
+    assert!(resp::render(&client.ask(&["AUTH", &long])).starts_with("-WRONGPASS"));
+    assert_eq!(client.say("AUTH swordfish"), "+OK");
+    assert_eq!(resp::render(&client.ask(&["SET", "k", &"x".repeat(20_000)])), "+OK");
+    assert_eq!(client.say("DEL a b c d e f g h i j k l"), ":1");
+}
+
+#[test]
+fn one_client_too_many_is_told_so_and_the_next_is_served_when_one_leaves() {
+    let server = start(&["--maxclients", "2"]);
+    let (mut first, second) = (server.client(), server.client());
+    assert_eq!(first.say("PING"), "+PONG");
+    let mut third = server.client();
+    let told = third.receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients reached");
+    third.expect_end();
+    assert_eq!(first.info("rejected_connections"), "1");
+    assert!(Box::new(second).finish().unwrap().is_empty());
+    assert_eq!(server.client().say("PING"), "+PONG");
+    assert_eq!(first.say("CONFIG SET maxclients 1"), "+OK");
+    assert_eq!(first.say("PING"), "+PONG", "who is in stays in");
+}
+
+#[test]
+fn idle_clients_are_disconnected_after_the_timeout() {
+    let server = start(&["--timeout", "10"]);
+    let (mut idle, mut busy) = (server.client(), server.client());
+    let clock = &server.engine().clock;
+    assert_eq!(idle.say("PING"), "+PONG");
+    assert_eq!(busy.say("PING"), "+PONG");
+    clock.advance(Duration::from_secs(8));
+    assert_eq!(busy.say("PING"), "+PONG");
+    clock.advance(Duration::from_secs(8));
+    idle.expect_end();
+    assert_eq!(busy.say("PING"), "+PONG");
+    assert_eq!(busy.say("CONFIG SET timeout 0"), "+OK");
+    clock.advance(Duration::from_secs(1_000_000));
+    assert_eq!(busy.say("PING"), "+PONG");
+}
+
+/// More than the kernel buffers for two ends of a connection.
+const UNREAD_REPLIES: usize = 200;
+const REPLY_BYTES: usize = 1 << 20;
+
+/// A client that asks for much and reads nothing, and the number under which the server knows it.
+fn owe_much(server: &Sanderling) -> (impl Connection + use<>, String) {
+    let mut client = server.client();
+    assert_eq!(client.ask(&["SET", "large", &"x".repeat(REPLY_BYTES)]), ok());
+    let id = client.say("CLIENT ID")[1..].to_owned();
+    client.send(&b"GET large\r\n".repeat(UNREAD_REPLIES)).unwrap();
+    (client, id)
+}
+
+fn ok() -> resp::Reply {
+    resp::Reply::Simple(b"OK".to_vec())
+}
+
+/// Reads what is still there; tells how many whole replies came before the end.
+fn count_replies(client: &mut impl Connection) -> usize {
+    std::iter::from_fn(|| client.receive().ok().flatten()).count()
+}
+
+#[test]
+fn a_client_that_does_not_read_is_disconnected_at_the_hard_limit() {
+    let server = start(&["--client-output-buffer-limit", "normal 1mb 0 0"]);
+    let (mut client, id) = owe_much(&server);
+    server.client().say_until("CLIENT LIST", |list| !list.contains(&format!("id={id} ")));
+    assert!(count_replies(&mut client) < UNREAD_REPLIES);
+}
+
+#[test]
+fn above_the_soft_limit_a_client_is_disconnected_only_when_that_lasts() {
+    let server = start(&["--client-output-buffer-limit", "normal 0 1mb 60"]);
+    let (mut client, id) = owe_much(&server);
+    let mut control = server.client();
+    let is_there = |list: &str| list.contains(&format!("id={id} "));
+    let owes = |list: &str| list.contains("cmd=get") && !list.contains("omem=0 tot-mem=0");
+    control.say_until(&format!("CLIENT LIST ID {id}"), owes);
+    server.engine().clock.advance(Duration::from_secs(30));
+    assert!(is_there(&control.say("CLIENT LIST")));
+    server.engine().clock.advance(Duration::from_secs(40));
+    control.say_until("CLIENT LIST", |list| !is_there(list));
+    assert!(count_replies(&mut client) < UNREAD_REPLIES);
+}
+
+#[test]
+fn a_client_that_reads_late_gets_everything_when_there_is_no_limit() {
+    let server = start(&[]);
+    let (mut client, _) = owe_much(&server);
+    client.close_sending().unwrap();
+    assert_eq!(count_replies(&mut client), UNREAD_REPLIES);
+}
+
+#[test]
+fn a_request_that_outgrows_the_query_buffer_ends_the_connection() {
+    let server = start(&["--client-query-buffer-limit", "1mb"]);
+    let mut stream = server.connect_tcp().unwrap();
+    let mut request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n".to_vec();
+    request.resize(8 << 20, b'x');
+    // The server may close before it has read all of it.
+    let _ = stream.write_all(&request);
+    let mut control = server.client();
+    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    assert_eq!(control.say("EXISTS k"), ":0");
+    // Several requests that are small enough each are no matter, however many are sent at once.
+    let value = "x".repeat(900_000);
+    let requests = resp::encode(&["SET", "k", &value]).repeat(4);
+    control.send(&requests).unwrap();
+    for _ in 0..4 {
+        assert_eq!(control.receive().unwrap(), Some(ok()));
+    }
+}

@@ -1,0 +1,83 @@
+//! Data directories and data to put into them.
+
+use super::ask::Ask;
+use super::peer::Connection;
+use super::resp::Reply;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The snapshots of a data directory, oldest first.
+pub fn snapshots(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .expect("the data directory exists")
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// `DEBUG DIGEST`, which is equal for equal data.
+pub fn digest(client: &mut impl Connection) -> String {
+    let digest = client.say("DEBUG DIGEST");
+    assert!(digest.len() == 41 && digest.starts_with('+'), "{digest}");
+    digest
+}
+
+/// Keys and values that a careless format would spoil. Each key occurs once.
+pub fn awkward_pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let all: Vec<u8> = (0..=255).collect();
+    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> =
+        (0..=255).map(|byte| (format!("byte:{byte}").into_bytes(), vec![byte])).collect();
+    pairs.extend((0..=255).map(|byte| (vec![byte], vec![byte, b'"', byte, b'\\', byte])));
+    pairs.extend((0..255).map(|byte| (vec![b'k', byte, byte + 1], [&all[..], &[byte]].concat())));
+    let texts: [&[u8]; 20] = [
+        b"",
+        b" ",
+        b"\"",
+        b"'",
+        b"''",
+        b"\\",
+        b"\\x00",
+        b"a b",
+        b"# section 1",
+        b"\n# end \xc2\xb7 sections 0 \xc2\xb7 keys 0\n",
+        b"line\nline\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"9223372036854775807",
+        b"-9223372036854775808",
+        b"9223372036854775808",
+        b"-0",
+        b"007",
+        b"1e5",
+        "\u{0}\u{7f}\u{e9}\u{2028}\u{1f980}".as_bytes(),
+        b"\xff\xfe\xc3\x28",
+    ];
+    pairs.extend(texts.iter().map(|text| ([b"text:", *text].concat(), text.to_vec())));
+    pairs.extend(texts.iter().map(|text| (text.to_vec(), [*text, b"!"].concat())));
+    for len in [44, 45, 255, 256, 511, 512, 513, 16_000, 16_384, 65_536, 300_000, 3_000_000] {
+        let value: Vec<u8> = all.iter().copied().cycle().take(len).collect();
+        pairs.push((format!("long:{len}").into_bytes(), value.clone()));
+        if len < 200_000 {
+            pairs.push((value, format!("of a key of {len} bytes").into_bytes()));
+        }
+    }
+    BTreeMap::from_iter(pairs).into_iter().collect()
+}
+
+/// Sets all of them.
+pub fn set_pairs(client: &mut impl Connection, pairs: &[(Vec<u8>, Vec<u8>)]) {
+    for (key, value) in pairs {
+        let reply = client.ask(&[b"SET", &key[..], value]);
+        assert_eq!(reply, Reply::Simple(b"OK".to_vec()));
+    }
+}
+
+/// Each must have its value.
+pub fn check_pairs(client: &mut impl Connection, pairs: &[(Vec<u8>, Vec<u8>)]) {
+    for (key, value) in pairs {
+        let reply = client.ask(&[b"GET", &key[..]]);
+        assert!(reply == Reply::Bulk(value.clone()), "the value of {}", key.escape_ascii());
+    }
+}

@@ -1,0 +1,184 @@
+//! The binary as a child process: for what ends a process, and for exit codes.
+
+use super::ask::Ask;
+use super::peer::{Protocol, SocketConnection};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Generous: only a defect uses it up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const START_ATTEMPTS: usize = 20;
+
+/// A running server; killed when dropped.
+pub struct Process {
+    child: Child,
+    pub port: u16,
+    /// Where its standard error goes.
+    log: PathBuf,
+    _own: TempDir,
+}
+
+/// A run that ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Process {
+    /// In a data directory that outlives the process; returns when it answers `PING`.
+    pub fn start(data: &Path, flags: &[&str]) -> Process {
+        for _ in 0..START_ATTEMPTS {
+            let (mut process, port) = Self::spawn(data, flags);
+            if process.answers() {
+                return process;
+            }
+            // Somebody else may have taken the port in between; then another one is tried.
+            let log = process.log();
+            assert!(log.contains(&format!(":{port}: ")), "the server does not start:\n{log}");
+        }
+        panic!("no port is free");
+    }
+
+    fn spawn(data: &Path, flags: &[&str]) -> (Process, u16) {
+        let own = TempDir::with_prefix("sanderling-process-").expect("a directory can be made");
+        let log = own.path().join("stderr");
+        let port = free_port();
+        let child = Command::new(env!("CARGO_BIN_EXE_sanderling"))
+            .args(["--port", &port.to_string(), "--data-dir"])
+            .arg(data)
+            .args(flags)
+            .current_dir(own.path())
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("the log can be written"))
+            .spawn()
+            .expect("the binary runs");
+        (Process { child, port, log, _own: own }, port)
+    }
+
+    /// Waits until the server serves, or has ended.
+    fn answers(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.child.try_wait().expect("a child can be waited for").is_some() {
+                return false;
+            }
+            if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+                let opened = SocketConnection::open(stream, Protocol::Resp2);
+                let reply = opened.expect("the server answers").say("PING");
+                if !reply.starts_with("-LOADING") {
+                    return true;
+                }
+            }
+            std::thread::yield_now();
+        }
+        panic!("the server neither serves nor ends:\n{}", self.log());
+    }
+
+    /// Everything it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the log can be read")
+    }
+
+    /// A connection that speaks RESP2.
+    pub fn client(&self) -> SocketConnection<TcpStream> {
+        let stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the server accepts");
+        stream.set_nodelay(true).expect("the socket takes options");
+        SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
+    }
+
+    /// How many threads it runs.
+    pub fn threads(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        fs::read_dir(tasks).expect("a running process has threads").count()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a running child can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+
+    /// Sends SIGTERM.
+    pub fn signal_term(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("a running child can be signalled");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(self) -> ExitStatus {
+        self.signal_term();
+        self.wait()
+    }
+
+    /// Waits for the end, which something else has brought about.
+    pub fn wait(mut self) -> ExitStatus {
+        wait_for(&mut self.child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the binary with exactly these arguments; it must end by itself.
+pub fn run(args: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sanderling"));
+    finish(command.args(args).env_remove("RUST_LOG"), b"")
+}
+
+/// Runs any program to its end. Files take what it prints, since a full pipe would stop it.
+pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
+    let own = TempDir::with_prefix("program-").expect("a directory can be made");
+    let path = |name: &str| own.path().join(name);
+    let create = |name| File::create(path(name)).expect("a file can be made");
+    fs::write(path("stdin"), input).expect("a file can be written");
+    let mut child = command
+        .stdin(File::open(path("stdin")).expect("it was just written"))
+        .stdout(create("stdout"))
+        .stderr(create("stderr"))
+        .spawn()
+        .expect("the program runs");
+    let status = wait_for(&mut child);
+    let read = |name| fs::read_to_string(path(name)).expect("it prints UTF-8");
+    Ended { code: status.code(), stdout: read("stdout"), stderr: read("stderr") }
+}
+
+/// Where a program is, if it is installed.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn wait_for(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return status;
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("the process does not end");
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A port that nobody used a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a listener has an address").port()
+}
