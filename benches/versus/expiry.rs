@@ -16,8 +16,9 @@ use crate::workload::{Mix, load, load_keys};
 const CLIENTS: usize = 50;
 /// The deadlines are spread evenly over this many milliseconds.
 const SPREAD_MS: u64 = 1000;
-/// Time that a server is given to store an expiring key.
-const LOAD_PER_KEY: Duration = Duration::from_micros(6);
+/// Storing keys that expire may take this many times as long as storing those that stay, and then some.
+const LOAD_SLACK: u32 = 3;
+const LOAD_RESERVE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// The undisturbed phase, in measurements.
@@ -55,10 +56,12 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
 
 fn measure(program: &Program, options: &Options) -> Result<Figures> {
     let server = program.start()?;
+    let began = Instant::now();
     load_keys(&server, options.keys, options.value_bytes)?;
+    let load_time = began.elapsed() * LOAD_SLACK + LOAD_RESERVE;
     let warm_up = options.duration;
     let quiet = warm_up + options.duration * BEFORE;
-    let first_deadline = unix_time() + LOAD_PER_KEY * options.keys as u32 + quiet;
+    let first_deadline = unix_time() + load_time + quiet;
     load_expiring(&server, options.keys, first_deadline)?;
     let spec = LoadSpec {
         mix: Mix::Get,

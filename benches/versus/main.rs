@@ -54,6 +54,7 @@ fn run(options: &Options) -> Result<()> {
     let programs = programs(options)?;
     report::print_machine(options, &programs);
     for part in &options.parts {
+        let before = process::MachineTime::now()?;
         match part {
             Part::Throughput => throughput::run(options, &programs)?,
             Part::Latency => latency::run(options, &programs)?,
@@ -62,6 +63,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,
         }
+        report::print_others(process::MachineTime::now()?.share_of_others(before));
     }
     Ok(())
 }

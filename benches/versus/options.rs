@@ -1,5 +1,6 @@
 //! What to measure, and how much of it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,9 +100,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Exits with a message if the command line makes no sense.
+    /// Exits with a message if the command line makes no sense. Without `--bench`, which cargo adds, this
+    /// runs among tests, and the arguments (names of tests, say) are meant for these.
     pub fn from_command_line() -> Options {
-        Options::from_matches(&command().get_matches())
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let is_bench = args.iter().any(|arg| arg == "--bench");
+        let count = if is_bench { args.len() } else { 1 };
+        Options::from_matches(&command().get_matches_from(&args[..count]))
     }
 
     fn from_matches(matches: &ArgMatches) -> Options {

@@ -15,6 +15,40 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
+/// CPU time since the machine was started, in ticks.
+#[derive(Clone, Copy, Debug)]
+pub struct MachineTime {
+    total: u64,
+    busy: u64,
+    /// Used by this process, and by its children that have ended.
+    own: u64,
+}
+
+impl MachineTime {
+    pub fn now() -> io::Result<MachineTime> {
+        let machine = fs::read_to_string("/proc/stat")?;
+        let first_line = machine.lines().next().unwrap_or_default();
+        let numbers = |fields: &mut dyn Iterator<Item = &str>| -> Vec<u64> {
+            fields.filter_map(|field| field.parse().ok()).collect()
+        };
+        // user nice system idle iowait irq softirq steal; what follows is part of user and nice.
+        let spent = numbers(&mut first_line.split_whitespace().skip(1).take(8));
+        let idle: u64 = spent.iter().skip(3).take(2).sum();
+        let total: u64 = spent.iter().sum();
+        let own = fs::read_to_string("/proc/self/stat")?;
+        let own = numbers(&mut fields_after_name(&own).into_iter().skip(11).take(4));
+        Ok(MachineTime { total, busy: total - idle, own: own.iter().sum() })
+    }
+
+    /// The share of the machine's CPU time that others have used since then, from 0 to 1. It tells
+    /// whether a measurement is worth anything.
+    pub fn share_of_others(self, since: MachineTime) -> f64 {
+        let own = self.own.saturating_sub(since.own);
+        let others = self.busy.saturating_sub(since.busy).saturating_sub(own);
+        others as f64 / self.total.saturating_sub(since.total).max(1) as f64
+    }
+}
+
 /// The fields of `/proc/PID/stat` from the third on. The second is the name of the program in
 /// parentheses, which may itself contain blanks and parentheses.
 fn fields_after_name(stat: &str) -> Vec<&str> {

@@ -177,6 +177,11 @@ pub fn print_machine(options: &Options, programs: &[Program]) {
     );
 }
 
+/// How much of the machine was not available to what was measured.
+pub fn print_others(share: f64) {
+    println!("\nOther processes used {:.1} % of the machine meanwhile.", share * 100.0);
+}
+
 fn cpu_model() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));

@@ -193,6 +193,7 @@ impl Executor {
                 "{} panicked; this is a bug. The client is disconnected.",
                 command.spec.name
             );
+            turn.step_in();
             session.closing = true;
             Err(CommandError::text("ERR internal error, see the server's log"))
         })

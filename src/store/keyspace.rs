@@ -276,7 +276,14 @@ impl Turn<'_> {
     pub fn exclusively<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> R {
         self.held = None;
         let result = work(&self.lane.keyspace.world());
-        self.held = Some(self.lane.gate.read());
+        self.step_in();
         result
+    }
+
+    /// Steps into the gate again if a panic in [`Turn::exclusively`] left it outside.
+    pub fn step_in(&mut self) {
+        if self.held.is_none() {
+            self.held = Some(self.lane.gate.read());
+        }
     }
 }

@@ -75,6 +75,7 @@ pub struct View<'a> {
     /// The session's selected database.
     pub db: usize,
     held: SmallVec<[(u32, Held<'a>); 1]>,
+    /// Argument numbers and keys; the numbers rise.
     keys: SmallVec<[(usize, Key<'a>); 2]>,
     pub effects: Effects,
 }
@@ -112,6 +113,7 @@ impl<'a> View<'a> {
             let held = ordinal as usize;
             self.keys.push((key.arg, Key { bytes: key.bytes, db: key.db, hash, held }));
         }
+        debug_assert!(self.keys.is_sorted_by_key(|(arg, _)| *arg), "keys are declared in order");
         match &self.keys[..] {
             [] => Ok(()),
             [(_, only)] => {
@@ -171,7 +173,8 @@ impl<'a> View<'a> {
 
     /// The declared key that is argument number `arg` (the first, if it was declared twice).
     pub fn key_at(&self, arg: usize) -> Option<Key<'a>> {
-        self.keys.iter().find(|(number, _)| *number == arg).map(|(_, key)| *key)
+        let first = self.keys.partition_point(|(number, _)| *number < arg);
+        self.keys.get(first).filter(|(number, _)| *number == arg).map(|(_, key)| *key)
     }
 
     /// The declared key number `index`, in the order of declaration.

@@ -145,7 +145,7 @@ fn functions(text: &str) -> Vec<(&str, usize, usize)> {
             line.strip_prefix(indent)
                 .is_some_and(|rest| rest == "}" || !rest.starts_with(' ') && rest.ends_with(';'))
         };
-        let body = lines[start + 1..].iter().position(|line| ends(line));
+        let body = lines[start + 1..].iter().position(ends);
         found.push((code, start + 1, body.map_or(1, |length| length + 2)));
     }
     found
