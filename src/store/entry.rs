@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use super::record::{Form, Record};
+use super::record::Record;
 use super::shard::Object;
 use crate::value::{Bytes, Value};
 
@@ -95,13 +95,7 @@ impl<'a> Stored<'a> {
     pub(super) fn value(&self) -> ValueRef<'a> {
         match self {
             Stored::Object(object) => ValueRef::Object(&object.value),
-            Stored::Record(record) => match record.form() {
-                Form::Integer => {
-                    let bytes = record.value().try_into().expect("an integer is eight bytes");
-                    ValueRef::Integer(i64::from_le_bytes(bytes))
-                }
-                form => ValueRef::Short { bytes: record.value(), edited: form == Form::Edited },
-            },
+            Stored::Record(record) => record.value_ref(),
         }
     }
 
@@ -111,8 +105,21 @@ impl<'a> Stored<'a> {
     }
 }
 
+/// A value that is kept as a short string; others come back as they were.
+impl<'a> TryFrom<ValueRef<'a>> for StringRef<'a> {
+    type Error = ValueRef<'a>;
+
+    fn try_from(value: ValueRef<'a>) -> Result<StringRef<'a>, ValueRef<'a>> {
+        match value {
+            ValueRef::Integer(number) => Ok(StringRef::Integer(number)),
+            ValueRef::Short { bytes, edited } => Ok(StringRef::Bytes { bytes, edited }),
+            ValueRef::Object(_) => Err(value),
+        }
+    }
+}
+
 impl ValueRef<'_> {
-    fn to_owned(self) -> OwnedValue {
+    pub(super) fn to_owned(self) -> OwnedValue {
         match self {
             ValueRef::Integer(number) => OwnedValue::Integer(number),
             ValueRef::Short { bytes, edited } => OwnedValue::Short { bytes: bytes.into(), edited },

@@ -9,6 +9,8 @@
 //! A value of form `Integer` is eight bytes, an `i64`. What does not fit (key over 255 bytes, record over
 //! [`RECORD_MAX`], or a value that is no string) is an object instead (see `store::shard`).
 
+use super::entry::ValueRef;
+
 /// Longest record. Longer entries pay one allocation for the key and one or two for the value.
 pub(super) const RECORD_MAX: usize = 512;
 const HEADER: usize = 4;
@@ -26,6 +28,8 @@ pub(super) enum Form {
     Integer = 1,
     /// Bytes that were edited in place (`APPEND`, `SETRANGE`): always `raw`.
     Edited = 2,
+    /// No value at all: a key that did not exist at the time of a cut. Never in a slab.
+    Absent = 3,
 }
 
 /// The parts of a record, to be written.
@@ -107,7 +111,19 @@ impl<'a> Record<'a> {
             0 => Form::Plain,
             1 => Form::Integer,
             2 => Form::Edited,
-            form => unreachable!("no record is written with form {form}"),
+            _ => Form::Absent,
+        }
+    }
+
+    /// The value as others read it. There must be one.
+    #[inline]
+    pub(super) fn value_ref(&self) -> ValueRef<'a> {
+        match self.form() {
+            Form::Integer => {
+                let bytes = self.value().try_into().expect("an integer is eight bytes");
+                ValueRef::Integer(i64::from_le_bytes(bytes))
+            }
+            form => ValueRef::Short { bytes: self.value(), edited: form == Form::Edited },
         }
     }
 

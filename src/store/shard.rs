@@ -190,6 +190,7 @@ fn object_from(parts: Parts<'_>) -> Object {
             number.to_string().into_bytes()
         }
         Form::Plain | Form::Edited => parts.value.to_vec(),
+        Form::Absent => unreachable!("what is absent is not stored"),
     };
     let edited = parts.form == Form::Edited;
     let value = Value::String { bytes: triomphe::Arc::new(bytes), edited };
@@ -446,7 +447,7 @@ impl Shard {
     pub(super) fn join_cut(&mut self, cut: CutState) {
         if self.cut_seen != cut.number() {
             self.cut_seen = cut.number();
-            self.cut = cut.is_open().then(Box::default);
+            self.cut = cut.is_open().then(|| Box::new(Cut::new(self.hasher)));
         }
     }
 
@@ -454,7 +455,7 @@ impl Shard {
     #[inline]
     fn before_change(&mut self, hash: KeyHash, key: &[u8]) {
         if let Some(cut) = &mut self.cut {
-            cut.keep(hash, key, || self.contents.get(hash, key).map(EntryRef::to_entry));
+            cut.keep(hash, key, || self.contents.get(hash, key));
         }
     }
 
@@ -465,9 +466,9 @@ impl Shard {
         let contents = cut.frozen().unwrap_or(&self.contents);
         let hasher = &self.hasher;
         let hash_of = |place| hasher.hash(contents.key_at(place)).0;
-        let next = contents.table.walk(cut.position(), budget, hash_of, |_, place, _| {
+        let next = contents.table.walk(cut.position(), budget, hash_of, |hash, place, _| {
             let stored = contents.stored_at(place);
-            if !cut.was_kept(stored.key()) {
+            if !cut.was_kept(KeyHash(hash), stored.key()) {
                 emit(stored.key(), stored.value(), stored.deadline());
             }
         });
