@@ -104,6 +104,29 @@ impl EventHook for Events {
     }
 }
 
+#[test]
+fn a_key_that_comes_from_elsewhere_is_new_and_looking_inside_is_no_miss() {
+    let server = Sanderling::start(&FLAGS);
+    let events = Events::default();
+    server.engine().hooks.install_events(Box::new(events.clone()));
+    let mut client = server.client();
+    client.say("MSET a 1 b 2");
+    events.0.lock().unwrap().clear();
+    // The first two replace keys, which makes no difference.
+    for (line, expected) in [
+        ("COPY a b REPLACE", &["0 new b", "0 copy_to b"][..]),
+        ("RENAME a b", &["0 new b", "0 rename_from a", "0 rename_to b"]),
+        ("MOVE b 3", &["3 new b", "0 move_from b", "3 move_to b"]),
+        ("COPY nosuch b", &["0 keymiss nosuch"]),
+        ("OBJECT ENCODING nosuch", &[]),
+        ("RENAME nosuch b", &[]),
+        ("MOVE nosuch 3", &[]),
+    ] {
+        client.say(line);
+        assert_eq!(std::mem::take(&mut *events.0.lock().unwrap()), expected, "{line}");
+    }
+}
+
 /// The events that `redis-server` published since the last call, by way of a mark that follows them.
 fn published(control: &mut dyn Connection, subscriber: &mut dyn Connection) -> Vec<String> {
     assert_eq!(control.say("PUBLISH mark -"), ":1");
