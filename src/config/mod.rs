@@ -1,7 +1,7 @@
 //! Layer 1: parameters. One table ([`params`]) says what there is; a [`Config`] holds the values.
 //!
 //! Values come from three places, each overriding the one before: the defaults in the table, the
-//! configuration file ([`file`]), the command line ([`flags`]). While the server runs, `CONFIG SET`
+//! configuration file ([`mod@file`]), the command line ([`flags`]). While the server runs, `CONFIG SET`
 //! changes what is changeable and `CONFIG REWRITE` ([`rewrite`]) brings the file up to date.
 //!
 //! One `Config` is shared by all threads. A number is an atomic and reading it is one relaxed load

@@ -7,7 +7,7 @@
 //! several arguments that belong together a block.
 //!
 //! The notation has no types. They follow from the names of the arguments; where commands use one name for
-//! different things, [`TYPES_BY_COMMAND`] says so.
+//! different things, `TYPES_BY_COMMAND` says so.
 
 /// What an argument is, named as `COMMAND DOCS` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
