@@ -24,8 +24,6 @@ use crate::store::{CutWalk, Lane};
 const TICK: Duration = Duration::from_millis(100);
 /// After a failure, automatic snapshots wait so long before they try again.
 const RETRY_MS: i64 = 5_000;
-/// Slices written between two pauses.
-const SLICES_PER_PAUSE: u32 = 16;
 
 /// Something to do for the snapshotter. A client that is named gets its reply when it is done.
 pub(super) enum Job {
@@ -223,14 +221,12 @@ impl Snapshotter {
                 changes = self.engine.stats.changes();
                 CutWalk::begin(keyspace, lane, &world)
             };
-            let mut slices = 0;
             while walk
                 .slice(|db, key, value, deadline| writer.add(db, key, value, deadline))
                 .map_err(io::Error::other)?
             {
-                writer.flush_if_large()?;
-                slices += 1;
-                if slices % SLICES_PER_PAUSE == 0 {
+                // Not oftener: on a busy machine it may take long until the thread's turn comes again.
+                if writer.flush_if_large()? {
                     std::thread::yield_now();
                 }
             }

@@ -56,9 +56,13 @@ impl<W: Write> SnapshotWriter<W> {
         self.body_keys += 1;
     }
 
-    /// Writes the present section if it has become large enough.
-    pub fn flush_if_large(&mut self) -> io::Result<()> {
-        if self.body.len() >= SECTION_BYTES { self.flush() } else { Ok(()) }
+    /// Writes the present section if it has become large enough; tells whether it had.
+    pub fn flush_if_large(&mut self) -> io::Result<bool> {
+        let is_large = self.body.len() >= SECTION_BYTES;
+        if is_large {
+            self.flush()?;
+        }
+        Ok(is_large)
     }
 
     fn flush(&mut self) -> io::Result<()> {
