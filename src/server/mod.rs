@@ -17,7 +17,7 @@ pub use startup::{Server, StartupError};
 
 /// Lets workers go first where they and the calling thread want the same core.
 fn yield_to_workers() {
-    const NICENESS: i32 = 4;
+    const NICENESS: i32 = 10;
     let this_thread = rustix::thread::gettid();
     if let Err(error) = rustix::process::setpriority_process(Some(this_thread), NICENESS) {
         log::debug!("a background thread keeps its priority: {error}");
