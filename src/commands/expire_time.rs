@@ -89,8 +89,9 @@ pub fn set_deadline(ctx: &mut Context<'_>, key: &Key<'_>, deadline: i64) {
         return;
     }
     ctx.keys.set_deadline(key, Some(deadline), event::EXPIRE);
-    let time = itoa::Buffer::new().format(deadline).to_owned();
-    ctx.keys.log_instead(|| vec![b"PEXPIREAT", key.bytes, time.as_bytes()]);
+    ctx.keys.log_instead(|| {
+        vec![b"PEXPIREAT".to_vec(), key.bytes.to_vec(), deadline.to_string().into()]
+    });
 }
 
 #[cfg(test)]

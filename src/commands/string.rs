@@ -205,8 +205,10 @@ fn store(
     ctx.keys.put_string(key, string_ref(value), deadline.map_or(kept, Deadline::At), event::SET);
     if let Some(unix_ms) = deadline {
         ctx.keys.also(key, event::EXPIRE);
-        let time = itoa::Buffer::new().format(unix_ms).to_owned();
-        ctx.keys.log_instead(|| vec![b"SET", key.bytes, value, b"PXAT", time.as_bytes()]);
+        ctx.keys.log_instead(|| {
+            let time = unix_ms.to_string();
+            [b"SET", key.bytes, value, b"PXAT", time.as_bytes()].map(<[u8]>::to_vec).to_vec()
+        });
     }
 }
 

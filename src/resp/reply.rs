@@ -223,11 +223,6 @@ impl<'a> Reply<'a> {
         items.iter().for_each(|item| self.bulk(item));
     }
 
-    pub fn simple_array(&mut self, lines: &[&str]) {
-        self.array(lines.len());
-        lines.iter().for_each(|line| self.simple(line));
-    }
-
     /// Replies that were encoded elsewhere.
     pub fn raw(&mut self, encoded: &[u8]) {
         self.outbox.tail().extend_from_slice(encoded);

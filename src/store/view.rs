@@ -440,11 +440,6 @@ impl View<'_> {
         self.effects.event(kind, key.db, key.bytes);
     }
 
-    /// Removes the entry if its deadline has passed, for commands that look before they change.
-    pub fn drop_if_due(&mut self, key: &Key<'_>) {
-        self.settle(key);
-    }
-
     /// States what the log must repeat instead of the command as it came. Built only if a log wants it.
     pub fn log_instead<A: AsRef<[u8]>>(&mut self, args: impl FnOnce() -> Vec<A>) {
         if self.effects.wants.log {
