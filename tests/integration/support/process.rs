@@ -1,7 +1,7 @@
 //! The binary as a child process: for what ends a process, and for exit codes.
 
-use super::ask::Ask;
-use super::peer::{Protocol, SocketConnection};
+use super::peer::{Connection, Protocol, SocketConnection};
+use super::resp;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -74,9 +74,15 @@ impl Process {
             if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
                 let opened = SocketConnection::open(stream, Protocol::Resp2);
                 let mut connection = opened.expect("the server answers");
-                if !self.is_other(&connection.say("INFO server"))
-                    && !connection.say("PING").starts_with("-LOADING")
-                {
+                // A server that is just stopping on this port closes without a reply.
+                let mut ask = |words: &[&str]| {
+                    connection.send(&resp::encode(words)).ok()?;
+                    Some(resp::render(&connection.receive().ok()??))
+                };
+                let replies = ask(&["INFO", "server"]).zip(ask(&["PING"]));
+                if replies.is_some_and(|(info, ping)| {
+                    !self.is_other(&info) && !ping.starts_with("-LOADING")
+                }) {
                     return true;
                 }
             }
