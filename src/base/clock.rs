@@ -105,6 +105,9 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Before every deadline.
+    pub const EPOCH: Moment = Moment { monotonic_nanos: 0, unix_micros: 0 };
+
     pub fn unix_millis(&self) -> i64 {
         self.unix_micros.div_euclid(1000)
     }

@@ -11,6 +11,7 @@ pub mod bytes;
 pub mod clock;
 pub mod crc16;
 pub mod glob;
+pub mod histogram;
 pub mod limits;
 pub mod long_double;
 pub mod number;

@@ -5,14 +5,15 @@
 //!
 //! | rank | lock | ordinal |
 //! |---|---|---|
+//! | `Directory` | who replaces the manifest; held during I/O, and only by who holds nothing else | 0 |
 //! | `Exclusivity` | who may ask for the whole world | 0 |
 //! | `Gate` | one per worker or other mutator, held shared while it works | gate number |
 //! | `Shard` | one per shard of the store | database × shards + shard |
 //! | `Log` | the log buffer | 0 |
 //! | `Leaf` | registries: clients, watchers, statistics, configuration texts | 0 |
 //!
-//! Invariant: no socket I/O, no `fsync` and no large free happens while any of them is held, the gate
-//! excepted. Debug builds check the order at every acquisition; release builds compile the check away.
+//! Invariant: no socket I/O, no `fsync` and no large free happens while any of them is held, gate and
+//! directory excepted. Debug builds check the order at every acquisition; release builds compile the check away.
 //!
 //! The locks themselves are `parking_lot`'s: small, fair enough, and without poisoning. What a panic
 //! leaves half-changed is marked by the shard itself (see `store::shard`).
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
+    Directory,
     Exclusivity,
     Gate,
     Shard,

@@ -15,7 +15,7 @@ use crate::base::number::{parse_f64, parse_i64};
 use crate::base::words::write_word;
 use crate::config::params;
 use crate::exec::spec::{ADMIN, EXCLUSIVE, Handler, LOADING, NOSCRIPT, PROTECTED, STALE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, excerpt};
+use crate::exec::{Args, CommandError, Context, Outcome, Reload, Spec, cmd, excerpt};
 use crate::resp::Protocol;
 use crate::session::WaitKind;
 use crate::store::{Deadline, EntryRef, Mode, StringRef, Tracking, ValueRef, event};
@@ -68,6 +68,13 @@ static SUBCOMMANDS: &[Subcommand] = &[
         debug_digest_value,
     ),
     sub("ERROR", 1..=1, "text", "Returns the text as an error, code included.", debug_error),
+    sub(
+        "LOADAOF",
+        0..=0,
+        "",
+        "Makes the log durable and loads everything from disk again.",
+        debug_loadaof,
+    ),
     sub("LOG", 1..=1, "message", "Writes the message to the server's log.", debug_log),
     sub("OBJECT", 1..=1, "key", "Tells how the value of a key is kept.", debug_object),
     sub(
@@ -269,13 +276,21 @@ fn debug_digest_value<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     Ok(())
 }
 
+/// `DEBUG LOADAOF`
+fn debug_loadaof<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    args.finish()?;
+    ctx.engine.control().reload(Reload::Log, ctx.client())?;
+    ctx.wait(WaitKind::Job, None, b"");
+    Ok(())
+}
+
 /// `DEBUG RELOAD [NOSAVE] [MERGE] [NOFLUSH]`: what was there is always replaced, so `MERGE` changes
 /// nothing and `NOFLUSH` is refused.
 fn debug_reload<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let mut save = true;
+    let mut how = Reload::Saved;
     while let Some(option) = args.option() {
         match option.as_bytes() {
-            b"NOSAVE" => save = false,
+            b"NOSAVE" => how = Reload::Unsaved,
             b"MERGE" => {}
             b"NOFLUSH" => {
                 let text =
@@ -288,7 +303,7 @@ fn debug_reload<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
             }
         }
     }
-    ctx.engine.control().reload(save, ctx.client())?;
+    ctx.engine.control().reload(how, ctx.client())?;
     ctx.wait(WaitKind::Job, None, b"");
     Ok(())
 }

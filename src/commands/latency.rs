@@ -2,10 +2,11 @@
 
 use super::family_help::family_help;
 use super::latency_report::{advice, graph};
+use crate::base::histogram::Counts;
 use crate::config::params;
 use crate::exec::spec::{ADMIN, LOADING, NONE, NOSCRIPT, STALE};
 use crate::exec::{
-    Args, Command, CommandError, Context, Counts, Outcome, Series, Spec, cmd, excerpt, family,
+    Args, Command, CommandError, Context, Outcome, Series, Spec, cmd, excerpt, family,
 };
 
 pub static COMMANDS: &[Spec] = &[family("LATENCY", -2, NONE, LATENCY).doc(

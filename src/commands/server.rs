@@ -11,6 +11,12 @@ use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown
 use crate::session::WaitKind;
 
 pub static COMMANDS: &[Spec] = &[
+    cmd("BGREWRITEAOF", 1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT, bgrewriteaof).doc(
+        "1.0.0",
+        "O(1)",
+        "",
+        "Begins to write a snapshot, which makes the log before it superfluous.",
+    ),
     cmd("BGSAVE", -1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT, bgsave).doc(
         "1.0.0",
         "O(1)",
@@ -122,6 +128,15 @@ fn bgsave<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     ctx.reply.simple(match ctx.engine.control().background_save(may_schedule)? {
         BackgroundSave::Started => "Background saving started",
         BackgroundSave::Scheduled => "Background saving scheduled",
+    });
+    Ok(())
+}
+
+/// `BGREWRITEAOF`
+fn bgrewriteaof<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    ctx.reply.simple(match ctx.engine.control().rewrite_log()? {
+        BackgroundSave::Started => "Background append only file rewriting started",
+        BackgroundSave::Scheduled => "Background append only file rewriting scheduled",
     });
     Ok(())
 }

@@ -57,8 +57,13 @@ options! {
         Error = "error",
     }
 
-    /// Redis's append-only file, which this server does not have.
-    AppendOnly {
+    /// When what is logged is made durable.
+    SyncPolicy {
+        /// Before the reply.
+        Always = "always",
+        /// Once a second.
+        Everysec = "everysec",
+        /// When the kernel likes.
         No = "no",
     }
 

@@ -219,7 +219,6 @@ mod tests {
         assert_eq!(warnings[0], "a.conf:1: 'daemonize' has no meaning here and is ignored");
         assert_eq!(warnings.len(), 2);
         assert!(read_text("rename-command FLUSHALL \"\"").is_err());
-        assert!(read_text("appendonly yes").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use std::marker::PhantomData;
 
-use super::choice::{AppendOnly, EvictionPolicy, LogFormat, LogLevel, Options, Permission};
+use super::choice::{EvictionPolicy, LogFormat, LogLevel, Options, Permission, SyncPolicy};
 use super::kind::Kind;
 use crate::base::limits;
 
@@ -210,11 +210,21 @@ params! {
         SNAPSHOT_KEEP: Int = "snapshot-keep", int(1, 1000), "2", Changeable,
             "How many snapshots are kept, the newest included.";
         RECOVER_ANYWAY: Flag = "recover-anyway", Kind::Bool, "no", Fixed,
-            "Load what is sound of a damaged snapshot instead of refusing to start; the damaged file is kept aside.";
+            "Start although files are damaged or missing, with what is sound; damaged files are kept aside.";
         STOP_WRITES_ON_BGSAVE_ERROR: Flag = "stop-writes-on-bgsave-error", Kind::Bool, "yes", Changeable,
             "Refuse writes while the last snapshot has failed.";
-        APPENDONLY: Choice<AppendOnly> = "appendonly", choice::<AppendOnly>(), "no", Fixed,
-            "Tools ask for it, such as redis-benchmark; there is no append-only file in Redis's form.";
+        APPENDONLY: Flag = "appendonly", Kind::Bool, "yes", Changeable,
+            "Keep every change in a log on disk. Setting it to yes again after a failure begins the log anew.";
+        APPENDFSYNC: Choice<SyncPolicy> = "appendfsync", choice::<SyncPolicy>(), "everysec", Changeable,
+            "When what is logged becomes durable: before the reply, once a second, or when the kernel likes.";
+        LOG_SEGMENT_SIZE: Int = "log-segment-size", memory(64 * 1024, i64::MAX), "256mb", Changeable,
+            "How large a file of the log grows before the next one begins.";
+        LOG_BACKLOG_LIMIT: Int = "log-backlog-limit", memory(64 * 1024, i64::MAX), "64mb", Changeable,
+            "Logged bytes that may wait for a slow disk; beyond it, writing clients wait.";
+        AUTO_AOF_REWRITE_PERCENTAGE: Int = "auto-aof-rewrite-percentage", int(0, INT_MAX), "100", Changeable,
+            "Take a snapshot when the log has grown to so many percent of the last one; 0 never does.";
+        AUTO_AOF_REWRITE_MIN_SIZE: Int = "auto-aof-rewrite-min-size", memory(0, i64::MAX), "64mb", Changeable,
+            "But not before snapshot and log together are so large.";
         SHUTDOWN_TIMEOUT: Int = "shutdown-timeout", int(0, INT_MAX), "10", Changeable,
             "Seconds that a shutdown waits for replicas to catch up.";
         SHUTDOWN_ON_SIGINT: Bits = "shutdown-on-sigint", Kind::ShutdownOptions, "default", Changeable,

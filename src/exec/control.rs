@@ -24,6 +24,17 @@ pub enum BackgroundSave {
     Scheduled,
 }
 
+/// What is loaded in the place of what is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// A snapshot of this instant.
+    Saved,
+    /// The newest snapshot that there is.
+    Unsaved,
+    /// The newest snapshot and the log since then.
+    Log,
+}
+
 /// A section of `INFO` that only the server can fill: lines `name:value`.
 pub type InfoLines = Vec<(&'static str, String)>;
 
@@ -38,8 +49,10 @@ pub trait Control: Send + Sync {
     fn shutdown(&self, how: Shutdown, client: &Arc<Client>) -> Result<(), CommandError>;
     /// Whether there was a shutdown to abort.
     fn abort_shutdown(&self) -> bool;
-    /// `DEBUG RELOAD`: saves (if told to), empties the store and loads; the client gets its reply then.
-    fn reload(&self, save: bool, client: &Arc<Client>) -> Result<(), CommandError>;
+    /// `DEBUG RELOAD` and `LOADAOF`: empties the store and loads; the client gets its reply then.
+    fn reload(&self, how: Reload, client: &Arc<Client>) -> Result<(), CommandError>;
+    /// Compacts the log by a new snapshot.
+    fn rewrite_log(&self) -> Result<BackgroundSave, CommandError>;
     /// Puts changed parameters into effect; an error undoes the `CONFIG SET`.
     fn apply_config(&self, names: &[&'static str]) -> Result<(), String>;
     fn rewrite_config(&self) -> Result<(), CommandError>;

@@ -1,6 +1,6 @@
 //! What all executing threads share: each subsystem behind its own small interface.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::control::Control;
@@ -15,11 +15,43 @@ use crate::config::Config;
 use crate::session::Clients;
 use crate::store::{Keyspace, Tracking};
 
+/// How far loading has come.
+#[derive(Debug, Default)]
+pub struct LoadProgress {
+    bytes_total: AtomicU64,
+    bytes_done: AtomicU64,
+    /// Unix milliseconds.
+    began_ms: AtomicI64,
+}
+
+impl LoadProgress {
+    pub fn begin(&self, bytes_total: u64, now_ms: i64) {
+        self.bytes_total.store(bytes_total, Ordering::Relaxed);
+        self.bytes_done.store(0, Ordering::Relaxed);
+        self.began_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub fn add(&self, bytes: u64) {
+        self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes in total, bytes done, and since when in Unix milliseconds.
+    pub fn get(&self) -> (u64, u64, i64) {
+        (
+            self.bytes_total.load(Ordering::Relaxed),
+            self.bytes_done.load(Ordering::Relaxed),
+            self.began_ms.load(Ordering::Relaxed),
+        )
+    }
+}
+
 /// Conditions under which some commands are refused.
 #[derive(Debug, Default)]
 pub struct Health {
+    pub progress: LoadProgress,
     loading: AtomicBool,
     save_failed: AtomicBool,
+    log_failed: AtomicBool,
     out_of_memory: AtomicBool,
 }
 
@@ -39,6 +71,15 @@ impl Health {
 
     pub fn set_save_failed(&self, failed: bool) {
         self.save_failed.store(failed, Ordering::Relaxed);
+    }
+
+    /// The log could not be written.
+    pub fn has_log_failed(&self) -> bool {
+        self.log_failed.load(Ordering::Relaxed)
+    }
+
+    pub fn set_log_failed(&self, failed: bool) {
+        self.log_failed.store(failed, Ordering::Relaxed);
     }
 
     pub fn is_out_of_memory(&self) -> bool {

@@ -78,6 +78,12 @@ pub enum CommandError {
          The log and INFO persistence name the error."
     )]
     Misconf,
+    #[error(
+        "MISCONF Errors writing to the log on disk: nothing that is changed now would survive a restart, so \
+         commands that may modify the data set are refused. INFO persistence names the error; once it is mended, \
+         CONFIG SET appendonly yes begins the log anew."
+    )]
+    LogFailed,
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error(

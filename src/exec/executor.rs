@@ -44,6 +44,8 @@ pub struct Executor {
     reader: Reader,
     /// When the last command ended, which is when the next one begins.
     lap: Moment,
+    /// Something was appended to the log since [`Executor::end_turn`].
+    has_logged: bool,
 }
 
 impl Executor {
@@ -62,7 +64,7 @@ impl Executor {
     fn with_stats(engine: Arc<Engine>, random: Random, stats: Arc<ThreadStats>) -> Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
-        Executor { stats, engine, random, reader, lap }
+        Executor { stats, engine, random, reader, lap, has_logged: false }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -78,6 +80,15 @@ impl Executor {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
         self.lap
+    }
+
+    /// A batch of commands is done: the log may write what they did.
+    pub fn end_turn(&mut self) {
+        if std::mem::take(&mut self.has_logged)
+            && let Some(log) = self.engine.hooks.log()
+        {
+            log.commit();
+        }
     }
 
     /// Executes one request and writes its reply to the outbox.
@@ -220,18 +231,22 @@ impl Executor {
             random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
         };
         session.secret_args = 0;
-        let mut keys = View::new(&engine.keyspace, db, began.unix_millis(), access, wants);
+        // What is replayed was done when it was time; what has expired since goes later.
+        let now_ms = if session.origin == Origin::Replay { 0 } else { began.unix_millis() };
+        let mut keys = View::new(&engine.keyspace, db, now_ms, access, wants);
         if !spec.keys.is_empty() {
             let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
             keys.lock(&declare(spec, args, db, engine.keyspace.databases()), mode)?;
         }
         let reply = Reply::new(outbox, session.protocol);
+        let now = if session.origin == Origin::Replay { Moment::EPOCH } else { began };
         let mut ctx =
-            Context { keys, reply, session, now: began, random: &mut self.random, engine, world };
+            Context { keys, reply, session, now, random: &mut self.random, engine, world };
         let outcome = (spec.handler)(&mut ctx, Args::new(args, spec.words()));
         let Context { mut keys, session, .. } = ctx;
         if keys.effects.must_log() {
-            engine.hooks.append_log(&keys.effects, db, args);
+            session.logged = engine.hooks.append_log(&keys.effects, db, args);
+            self.has_logged = true;
         }
         keys.unlock();
         if session.origin == Origin::Network {

@@ -27,7 +27,8 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 6] = [protected, authenticated, memory, disk, loading, paused];
+const GATES: [Gate; 8] =
+    [protected, authenticated, memory, disk, log_failed, loading, paused, log_behind];
 
 pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     if request.session.origin == Origin::Replay {
@@ -80,6 +81,13 @@ fn disk(request: &Request<'_>) -> Result<(), Refusal> {
     Err(Refusal::Error(CommandError::Misconf))
 }
 
+fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
+    if request.spec.has(spec::WRITE) && request.engine.health.has_log_failed() {
+        return Err(Refusal::Error(CommandError::LogFailed));
+    }
+    Ok(())
+}
+
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {
     if request.engine.health.is_loading() && !request.spec.has(spec::LOADING) {
         return Err(Refusal::Error(CommandError::Loading));
@@ -92,6 +100,19 @@ fn paused(request: &Request<'_>) -> Result<(), Refusal> {
     let changes = spec.has(spec::WRITE | spec::MAY_REPLICATE);
     match request.engine.pause.holds(changes, request.now.unix_millis()) {
         Some(until_ms) if !spec.has(spec::UNPAUSABLE) => Err(Refusal::Postpone(until_ms)),
+        _ => Ok(()),
+    }
+}
+
+/// Writers wait while the disk does not follow the log.
+fn log_behind(request: &Request<'_>) -> Result<(), Refusal> {
+    /// Who waits is told when to go on; this is only in case that is missed.
+    const LOOK_AGAIN_MS: i64 = 100;
+    let log = request.engine.hooks.log().filter(|_| request.spec.has(spec::WRITE));
+    match log {
+        Some(log) if log.is_behind() => {
+            Err(Refusal::Postpone(request.now.unix_millis() + LOOK_AGAIN_MS))
+        }
         _ => Ok(()),
     }
 }

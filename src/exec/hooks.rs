@@ -8,12 +8,33 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::resp::ArgList;
-use crate::store::{Effects, Event, Garbage, KeyBytes, LogCommand, Wants};
+use crate::store::{Effects, Event, Garbage, KeyBytes, LogUnit, Wants};
 
-/// Gets every change in a form that gives the same result when repeated.
+/// Gets every change in a form that gives the same result when repeated. Positions count what was logged
+/// before; they only grow.
 pub trait LogHook: Send + Sync {
-    /// One unit: all of these commands, or none of them.
-    fn append(&self, unit: &[LogCommand]);
+    /// One unit: all of it, or nothing. Returns the position behind it.
+    fn append(&self, unit: &LogUnit<'_>) -> u64;
+    /// A batch of work is done: what it appended may be written.
+    fn commit(&self) {}
+    /// Replies to changes before this position may be sent.
+    fn released(&self) -> u64 {
+        u64::MAX
+    }
+    /// Replies that were not released never will be: what they would acknowledge may be lost.
+    fn has_failed(&self) -> bool {
+        false
+    }
+    /// Whether writers must wait because the disk does not follow.
+    fn is_behind(&self) -> bool {
+        false
+    }
+    /// Everything before this position would survive a loss of power; `None` while nothing is logged.
+    fn durable(&self) -> Option<u64> {
+        None
+    }
+    /// Somebody waits until everything before this position is durable.
+    fn want_durable(&self, _position: u64) {}
 }
 
 /// Gets keyspace events, in the order in which one command caused them.
@@ -95,26 +116,34 @@ impl Hooks {
     }
 
     /// The log's part, to be called while the shard locks are held. `args` is the command as it came.
-    pub fn append_log(&self, effects: &Effects, db: usize, args: ArgList<'_>) {
-        let Some(log) = self.log.consumer.get() else { return };
-        let mut unit = effects.expirations.clone();
+    /// Returns the log's position behind it.
+    pub fn append_log(&self, effects: &Effects, db: usize, args: ArgList<'_>) -> u64 {
+        let Some(log) = self.log.consumer.get() else { return 0 };
         // Removing what had expired is itself a change; a command that did nothing else is not repeated.
         let changed_more = effects.changes > effects.expired;
-        match &effects.rewritten {
-            Some(commands) => unit.extend_from_slice(commands),
-            None if changed_more => {
-                unit.push(LogCommand { db, args: args.iter().map(<[u8]>::to_vec).collect() })
-            }
-            None => {}
-        }
-        log.append(&unit);
+        let is_verbatim = effects.rewritten.is_none() && changed_more;
+        log.append(&LogUnit {
+            removals: &effects.expirations,
+            rewritten: effects.rewritten.as_deref().unwrap_or_default(),
+            verbatim: is_verbatim.then_some((db, args)),
+        })
     }
 
     /// The log's part of removals by the reaper, to be called while the shard lock is held.
     pub fn append_expirations(&self, effects: &Effects) {
         if let (Some(log), false) = (self.log.consumer.get(), effects.expirations.is_empty()) {
-            log.append(&effects.expirations);
+            log.append(&LogUnit { removals: &effects.expirations, ..LogUnit::default() });
         }
+    }
+
+    /// The log, if there is one.
+    pub fn log(&self) -> Option<&dyn LogHook> {
+        self.log.consumer.get().map(|log| &**log)
+    }
+
+    /// Says whether anything is logged at the moment.
+    pub fn set_log_wanted(&self, wanted: bool) {
+        self.log.wanted.store(wanted && self.log.consumer.get().is_some(), Ordering::Relaxed);
     }
 
     /// Everybody else's part, to be called once the locks are released.

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::histogram::Histogram;
+use crate::base::histogram::{Counts, Histogram};
 use crate::base::sync::{Mutex, Rank};
 
 /// A counter with one writer.
@@ -105,7 +105,7 @@ pub struct CommandTotals {
     pub nanos: u64,
     pub rejected: u64,
     pub failed: u64,
-    pub histogram: Option<Box<super::histogram::Counts>>,
+    pub histogram: Option<Box<Counts>>,
 }
 
 /// All threads' counters.

@@ -23,6 +23,9 @@ pub(super) struct Connection {
     pub over_soft_limit_since_ms: Option<i64>,
     /// Queued to be written at the end of the turn.
     pub is_dirty: bool,
+    /// The replies wait until the log is durable; until then nothing more is executed, so that they need
+    /// not wait for what comes later.
+    pub is_on_hold: bool,
 }
 
 impl Connection {
@@ -37,6 +40,7 @@ impl Connection {
             postponed_until_ms: None,
             over_soft_limit_since_ms: None,
             is_dirty: false,
+            is_on_hold: false,
         }
     }
 
@@ -47,6 +51,10 @@ impl Connection {
 
     /// Whether the next request must wait for something.
     pub(super) fn is_held_back(&self) -> bool {
+        self.is_waiting() || self.is_on_hold
+    }
+
+    fn is_waiting(&self) -> bool {
         self.session.waiting.is_some() || self.postponed_until_ms.is_some()
     }
 
@@ -144,7 +152,7 @@ impl Connection {
         let may_unblock = waiting.is_some_and(|waiting| waiting.kind.may_unblock());
         client.may_unblock.store(may_unblock, Ordering::Relaxed);
         // Released behind it: who sees that a client waits can also unblock it.
-        client.is_waiting.store(self.is_held_back(), Ordering::Release);
+        client.is_waiting.store(self.is_waiting(), Ordering::Release);
     }
 
     pub(super) fn publish_output(&mut self) {

@@ -34,6 +34,8 @@ pub struct Mailbox {
     waking: AtomicBool,
     /// Connections that the worker has or is about to get.
     pub(super) connections: AtomicUsize,
+    /// The worker holds replies back until the log is durable.
+    pub(super) awaits_log: AtomicBool,
 }
 
 impl Mailbox {
@@ -43,6 +45,7 @@ impl Mailbox {
             waker: Waker::new(registry, token)?,
             waking: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            awaits_log: AtomicBool::new(false),
         })
     }
 
@@ -84,5 +87,13 @@ impl Postbox for Mailbox {
 
     fn resume(&self) {
         self.put(Mail::Resume);
+    }
+
+    fn log_advanced(&self) {
+        // Sequentially consistent, as is the log's position: either the worker that is about to sleep
+        // sees the new position, or this sees that it waits.
+        if self.awaits_log.load(Ordering::SeqCst) {
+            self.wake();
+        }
     }
 }

@@ -25,9 +25,9 @@ use crate::base::clock::Moment;
 use crate::base::limits::TURN_READ_BYTES_MAX;
 use crate::base::random::Random;
 use crate::config::params;
-use crate::exec::{CommandError, Engine, Executor};
+use crate::exec::{CommandError, Engine, Executor, LogHook};
 use crate::resp::{Outbox, Reply};
-use crate::session::{Message, Origin, Postbox, Session};
+use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
 
 const WAKE: Token = Token(usize::MAX);
@@ -40,6 +40,34 @@ const POOL_MAX: usize = 256;
 /// Something to do for a connection at a time: `(unix_ms, slot, client)`. The client's number tells
 /// whether the slot still holds the connection that the timer was set for.
 type Timer = Reverse<(i64, usize, u64)>;
+
+/// What the log has come to. Positions are log positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LogStanding {
+    /// Changes up to here may be acknowledged.
+    released: u64,
+    durable: u64,
+    has_failed: bool,
+}
+
+/// Who waits for the log to become durable, as `(slot, client)`.
+#[derive(Default)]
+struct DurabilityQueue {
+    /// Their replies are written, but must not be sent yet (`appendfsync always`).
+    held: Vec<(usize, u64)>,
+    /// They said `WAITAOF`.
+    waiters: Vec<(usize, u64)>,
+    /// The log was told that this worker waits.
+    was_awaiting: bool,
+    /// What was known when this was last looked at.
+    seen: LogStanding,
+}
+
+impl DurabilityQueue {
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.waiters.is_empty()
+    }
+}
 
 /// See the module's description.
 pub struct Worker {
@@ -55,6 +83,7 @@ pub struct Worker {
     /// Connections with output.
     dirty: Vec<usize>,
     timers: BinaryHeap<Timer>,
+    durability: DurabilityQueue,
     next_sweep_ms: i64,
     pool: Vec<Vec<u8>>,
     now: Moment,
@@ -80,6 +109,7 @@ impl Worker {
             backlog: Vec::new(),
             dirty: Vec::new(),
             timers: BinaryHeap::new(),
+            durability: DurabilityQueue::default(),
             next_sweep_ms: now.unix_millis() + SWEEP_MS,
             pool: Vec::new(),
             now,
@@ -103,7 +133,9 @@ impl Worker {
             }
             self.turn(&events, &lane);
         }
-        self.connections.drain().for_each(|mut connection| {
+        let released = self.released();
+        let connections = self.connections.drain();
+        connections.filter(|c| c.session.logged <= released).for_each(|mut connection| {
             // Last words; a peer that does not take them now will not get them.
             let _ = connection.send();
         });
@@ -130,8 +162,14 @@ impl Worker {
             self.read_mail(lane);
         }
         self.run_timers(lane);
+        if !self.durability.is_empty() {
+            self.release_held(lane);
+            self.answer_waiters(lane);
+        }
         self.serve_all(events, &backlog, lane);
+        self.executor.end_turn();
         self.send_all();
+        self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
             self.sweep();
         }
@@ -210,6 +248,9 @@ impl Worker {
         if let Some(at_ms) = waiting.or(connection.postponed_until_ms) {
             self.timers.push(Reverse((at_ms, slot, connection.session.client.id)));
         }
+        if let Some(Waiting { kind: WaitKind::Durable { .. }, .. }) = connection.session.waiting {
+            self.durability.waiters.push((slot, connection.session.client.id));
+        }
         self.mark_dirty(slot);
     }
 
@@ -222,11 +263,119 @@ impl Worker {
 
     /// Writes once to everybody who has output, and closes who is finished.
     fn send_all(&mut self) {
+        let released = self.released();
         let mut dirty = std::mem::take(&mut self.dirty);
         for slot in dirty.drain(..) {
-            self.send(slot);
+            if !self.holds(slot, released) {
+                self.send(slot);
+            }
         }
         self.dirty = dirty;
+    }
+
+    fn standing(&self) -> LogStanding {
+        let has_failed = self.executor.engine().hooks.log().is_some_and(LogHook::has_failed);
+        LogStanding { released: self.released(), durable: self.durable(), has_failed }
+    }
+
+    /// The log position up to which changes may be acknowledged.
+    fn released(&self) -> u64 {
+        self.executor.engine().hooks.log().map_or(u64::MAX, LogHook::released)
+    }
+
+    /// Whether a connection's replies must wait because they acknowledge what is not durable yet.
+    fn holds(&mut self, slot: usize, released: u64) -> bool {
+        let Some(connection) = self.connections.get_mut(slot) else { return false };
+        if connection.session.logged <= released {
+            return false;
+        }
+        connection.is_dirty = false;
+        if !std::mem::replace(&mut connection.is_on_hold, true) {
+            self.durability.held.push((slot, connection.session.client.id));
+        }
+        true
+    }
+
+    /// Sees to it that the log wakes this worker as long as somebody waits for it.
+    fn await_log(&mut self) {
+        let is_awaiting = !self.durability.is_empty();
+        if !is_awaiting && !self.durability.was_awaiting {
+            return;
+        }
+        self.durability.was_awaiting = is_awaiting;
+        self.mailbox.awaits_log.store(is_awaiting, Ordering::SeqCst);
+        // What happened before the log could know that somebody waits.
+        let standing = self.standing();
+        if is_awaiting && standing != std::mem::replace(&mut self.durability.seen, standing) {
+            self.mailbox.wake();
+        }
+    }
+
+    /// Sends what has become durable, and lets those connections go on.
+    fn release_held(&mut self, lane: &Lane<'_>) {
+        let standing = self.standing();
+        self.durability.seen = standing;
+        let LogStanding { released, has_failed, .. } = standing;
+        for (slot, client) in std::mem::take(&mut self.durability.held) {
+            if self.slots.get(&client) != Some(&slot) {
+                continue;
+            }
+            let connection = &mut self.connections[slot];
+            if connection.session.logged <= released {
+                connection.is_on_hold = false;
+                self.send(slot);
+                self.proceed_if_unread(slot, lane);
+            } else if has_failed {
+                // Nobody knows what of it survives, so neither success nor failure may be told.
+                log::warn!(
+                    "client {client} is disconnected: the log failed before its changes were durable"
+                );
+                self.close(slot);
+            } else {
+                self.durability.held.push((slot, client));
+            }
+        }
+    }
+
+    /// Goes on with what arrived while the replies were held back.
+    fn proceed_if_unread(&mut self, slot: usize, lane: &Lane<'_>) {
+        if self.connections.get(slot).is_some_and(|connection| connection.unread() > 0) {
+            self.proceed(slot, lane);
+        }
+    }
+
+    /// `WAITAOF`: answers those whose changes are durable.
+    fn answer_waiters(&mut self, lane: &Lane<'_>) {
+        let durable = self.durable();
+        for (slot, client) in std::mem::take(&mut self.durability.waiters) {
+            if self.slots.get(&client) != Some(&slot) {
+                continue;
+            }
+            let Some(waiting) = &self.connections[slot].session.waiting else { continue };
+            let WaitKind::Durable { position, replicas } = waiting.kind else { continue };
+            if durable >= position && replicas == 0 {
+                let reply = self.deadline_reply(slot);
+                self.answer(slot, &reply, lane);
+            } else {
+                self.durability.waiters.push((slot, client));
+            }
+        }
+    }
+
+    fn durable(&self) -> u64 {
+        self.executor.engine().hooks.log().and_then(LogHook::durable).unwrap_or(0)
+    }
+
+    /// What a session that waits is told when its time has run out.
+    fn deadline_reply(&self, slot: usize) -> Vec<u8> {
+        match &self.connections[slot].session.waiting {
+            Some(Waiting { kind: WaitKind::Durable { position, .. }, .. }) => {
+                let local = u8::from(self.durable() >= *position);
+                format!("*2\r\n:{local}\r\n:0\r\n").into_bytes()
+            }
+            Some(waiting) => waiting.on_deadline.clone(),
+            None => Vec::new(),
+        }
     }
 
     fn send(&mut self, slot: usize) {
@@ -346,13 +495,12 @@ impl Worker {
             }
             Message::Reply(encoded) => self.answer(slot, &encoded, lane),
             Message::Unblock { error } => {
-                let Some(waiting) = connection.session.waiting.clone() else { return };
-                if error {
-                    let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
-                    self.answer(slot, &encode_error(text), lane);
-                } else {
-                    self.answer(slot, &waiting.on_deadline, lane);
+                if connection.session.waiting.is_none() {
+                    return;
                 }
+                let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+                let reply = if error { encode_error(text) } else { self.deadline_reply(slot) };
+                self.answer(slot, &reply, lane);
             }
         }
     }
@@ -405,7 +553,7 @@ impl Worker {
         } else if let Some(waiting) = &connection.session.waiting
             && is_due(waiting.deadline_ms)
         {
-            let reply = waiting.on_deadline.clone();
+            let reply = self.deadline_reply(slot);
             self.answer(slot, &reply, lane);
         }
     }

@@ -2,16 +2,28 @@
 //!
 //! ```text
 //! data/lock                    locked while a server uses the directory
-//! data/snapshot-000007.txt     snapshots, numbered; the highest number is the newest
-//! data/snapshot-000008.tmp     a snapshot that is being written, or was when the server died
+//! data/manifest                which of the following make up the data set (see `manifest`)
+//! data/snapshot-000007.txt     snapshots
+//! data/log-000012.aof          segments of the log
+//! data/*.tmp                   what is being written, or was when the server died
+//! data/*.damaged               set aside by --recover-anyway, never read
 //! ```
 //!
-//! A snapshot is written under its temporary name, fsynced, renamed, and then the directory is fsynced:
-//! a file with a final name is complete.
+//! Whatever must be there whole is written under a temporary name, synced and renamed, and then the
+//! directory is synced: a snapshot or manifest with its final name is complete. A segment grows, so it
+//! has its own checks (see `log`).
+//!
+//! Without a manifest (an empty directory, or one that a version without a log wrote), the snapshots by
+//! their numbers are the data set.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{self, Disk, DiskFile};
+use super::manifest::{self, Manifest, ManifestError, SnapshotEntry};
+use crate::base::sync::{Mutex, Rank};
 
 /// Why the directory cannot be used; one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -24,26 +36,119 @@ pub enum DirectoryError {
         "cannot use the data directory {path}: {error}; make it writable or choose another with --data-dir"
     )]
     Unusable { path: String, error: io::Error },
+    #[error("{path}: {error}")]
+    NewerManifest { path: String, error: ManifestError },
+    #[error(
+        "{path} is damaged: {error}. Restore the directory from a backup, or start with --recover-anyway to load \
+         the newest snapshot without what was logged after it"
+    )]
+    DamagedManifest { path: String, error: ManifestError },
+    #[error(
+        "there are log segments in {path}, but no manifest that says what to make of them. Put it back, restore \
+         the directory from a backup, or start with --recover-anyway to load the newest snapshot without the log"
+    )]
+    MissingManifest { path: String },
 }
 
-/// A snapshot that is complete.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SnapshotFile {
-    pub number: u64,
-    pub path: PathBuf,
+/// How the files of a kind are called.
+struct Kind {
+    prefix: &'static str,
+    suffix: &'static str,
+}
+
+const SNAPSHOT: Kind = Kind { prefix: "snapshot-", suffix: ".txt" };
+const SEGMENT: Kind = Kind { prefix: "log-", suffix: ".aof" };
+
+impl Kind {
+    fn name(&self, number: u64) -> String {
+        format!("{}{number:06}{}", self.prefix, self.suffix)
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        let number = name.strip_prefix(self.prefix)?.strip_suffix(self.suffix)?.parse().ok()?;
+        (self.name(number) == name).then_some(number)
+    }
+}
+
+/// Snapshots and segments that lie in a directory, by their numbers in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub snapshots: Vec<u64>,
+    pub segments: Vec<u64>,
+    pub has_manifest: bool,
+}
+
+/// Looks what lies in a directory.
+pub fn list(path: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        listing.snapshots.extend(SNAPSHOT.number(name));
+        listing.segments.extend(SEGMENT.number(name));
+        listing.has_manifest |= name == manifest::NAME;
+    }
+    listing.snapshots.sort_unstable();
+    listing.segments.sort_unstable();
+    Ok(listing)
+}
+
+/// Where a snapshot is in a directory.
+pub fn snapshot_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(SNAPSHOT.name(number))
+}
+
+/// Where a segment is in a directory.
+pub fn segment_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(SEGMENT.name(number))
+}
+
+/// Reads the manifest of a directory, or makes one up from its snapshots if it has none and no log.
+pub fn read_manifest(path: &Path) -> Result<Manifest, DirectoryError> {
+    let shown = || path.display().to_string();
+    let unusable = |error| DirectoryError::Unusable { path: shown(), error };
+    let listing = list(path).map_err(unusable)?;
+    if !listing.has_manifest {
+        if !listing.segments.is_empty() {
+            return Err(DirectoryError::MissingManifest { path: shown() });
+        }
+        return Ok(manifest_of_snapshots(&listing));
+    }
+    let file = path.join(manifest::NAME);
+    let text = fs::read(&file).map_err(unusable)?;
+    Manifest::parse(&String::from_utf8_lossy(&text)).map_err(|error| {
+        let path = file.display().to_string();
+        match error {
+            ManifestError::Newer(_) => DirectoryError::NewerManifest { path, error },
+            ManifestError::Damaged { .. } => DirectoryError::DamagedManifest { path, error },
+        }
+    })
+}
+
+fn manifest_of_snapshots(listing: &Listing) -> Manifest {
+    let alone = |number: &u64| SnapshotEntry { number: *number, segment: None };
+    Manifest { snapshots: listing.snapshots.iter().map(alone).collect(), ..Manifest::default() }
 }
 
 /// See the module's description. The lock is held until [`DataDirectory::release`], or until this is
 /// dropped.
-#[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
     lock: File,
+    disk: Arc<dyn Disk>,
+    /// Held while the file is replaced, so that two changes cannot overtake each other.
+    replacing: Mutex<()>,
+    manifest: Mutex<Manifest>,
 }
 
 impl DataDirectory {
-    /// Takes possession of a directory; makes it if it is missing.
-    pub fn open(path: &Path) -> Result<DataDirectory, DirectoryError> {
+    /// Takes possession of a directory; makes it if it is missing. With `accept_damage`, a manifest that
+    /// cannot be used is set aside.
+    pub fn open(
+        path: &Path,
+        disk: Arc<dyn Disk>,
+        accept_damage: bool,
+    ) -> Result<DataDirectory, DirectoryError> {
         let shown = path.display().to_string();
         let unusable = |error| DirectoryError::Unusable { path: shown.clone(), error };
         fs::create_dir_all(path).map_err(unusable)?;
@@ -56,8 +161,22 @@ impl DataDirectory {
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
         let path = path.canonicalize().map_err(unusable)?;
-        let directory = DataDirectory { path, lock };
+        let mut directory = DataDirectory {
+            path,
+            lock,
+            disk,
+            replacing: Mutex::new(Rank::Directory, ()),
+            manifest: Mutex::new(Rank::Leaf, Manifest::default()),
+        };
         directory.remove_unfinished().map_err(unusable)?;
+        let manifest = match read_manifest(&directory.path) {
+            Err(error) if accept_damage && error.is_damage() => {
+                log::warn!("{error}");
+                directory.do_without_manifest().map_err(unusable)?
+            }
+            read => read?,
+        };
+        directory.manifest = Mutex::new(Rank::Leaf, manifest);
         Ok(directory)
     }
 
@@ -75,114 +194,204 @@ impl DataDirectory {
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "tmp") {
-                fs::remove_file(path)?;
+                self.disk.remove(&path)?;
             }
         }
         Ok(())
     }
 
-    /// The complete snapshots, oldest first.
-    pub fn snapshots(&self) -> io::Result<Vec<SnapshotFile>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            if let Some(number) = snapshot_number(&path) {
-                found.push(SnapshotFile { number, path });
-            }
+    /// Sets aside a manifest that is no use, and all segments, since nothing says how they fit together.
+    fn do_without_manifest(&self) -> io::Result<Manifest> {
+        let listing = list(&self.path)?;
+        if listing.has_manifest {
+            self.set_aside(&self.path.join(manifest::NAME))?;
         }
-        found.sort();
-        Ok(found)
+        for number in &listing.segments {
+            self.set_aside(&self.segment_path(*number))?;
+        }
+        Ok(manifest_of_snapshots(&listing))
     }
 
-    /// Writes the next snapshot with `write`, which gets the open file, and makes it the newest. If
-    /// anything fails, the directory is as it was before.
+    /// What makes up the data set.
+    pub fn manifest(&self) -> Manifest {
+        self.manifest.lock().clone()
+    }
+
+    /// Changes the manifest, durably. If that fails, it is as before.
+    pub fn update_manifest(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        let _replacing = self.replacing.lock();
+        let old = self.manifest();
+        let mut new = old.clone();
+        change(&mut new);
+        if new == old && self.path.join(manifest::NAME).exists() {
+            return Ok(());
+        }
+        let path = self.path.join(manifest::NAME);
+        disk::create_whole(&self.disk, &path, |file| file.write_all(new.print().as_bytes()))?;
+        *self.manifest.lock() = new;
+        Ok(())
+    }
+
+    pub fn snapshot_path(&self, number: u64) -> PathBuf {
+        snapshot_path(&self.path, number)
+    }
+
+    pub fn segment_path(&self, number: u64) -> PathBuf {
+        segment_path(&self.path, number)
+    }
+
+    /// Writes a snapshot with `write`, which gets the open file. It is not part of the data set until the
+    /// manifest names it. If anything fails, the directory is as it was before. Returns its number.
     pub fn create_snapshot<T>(
         &self,
-        write: impl FnOnce(&mut File) -> io::Result<T>,
-    ) -> io::Result<(SnapshotFile, T)> {
-        let number = self.snapshots()?.last().map_or(1, |newest| newest.number + 1);
-        let temporary = self.path.join(format!("snapshot-{number:06}.tmp"));
-        let result = self.write_and_rename(number, &temporary, write);
-        if result.is_err() {
-            // It may never have come to exist; what matters is the first error.
-            let _ = fs::remove_file(&temporary);
+        write: impl FnOnce(&mut dyn DiskFile) -> io::Result<T>,
+    ) -> io::Result<(u64, T)> {
+        let number = self.manifest().snapshots.last().map_or(1, |newest| newest.number + 1);
+        let written = disk::create_whole(&self.disk, &self.snapshot_path(number), write)?;
+        Ok((number, written))
+    }
+
+    /// Opens a new segment.
+    pub fn create_segment(&self, number: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.create(&self.segment_path(number))
+    }
+
+    /// Cuts off a segment behind its last sound block.
+    pub fn truncate_segment(&self, number: u64, len: u64) -> io::Result<()> {
+        self.disk.truncate(&self.segment_path(number), len)
+    }
+
+    /// Makes the names of new files durable.
+    pub fn sync(&self) -> io::Result<()> {
+        self.disk.sync_directory(&self.path)
+    }
+
+    /// Removes snapshots and segments that are older than everything that the manifest names.
+    pub fn remove_superseded(&self) -> io::Result<()> {
+        let (manifest, listing) = (self.manifest(), list(&self.path)?);
+        let oldest = manifest.snapshots.first().map_or(0, |snapshot| snapshot.number);
+        let newest = manifest.snapshots.last().map_or(0, |snapshot| snapshot.number);
+        let is_named = |number: u64| manifest.snapshots.iter().any(|s| s.number == number);
+        for number in listing.snapshots {
+            if number < oldest || number < newest && !is_named(number) {
+                self.disk.remove(&self.snapshot_path(number))?;
+            }
         }
-        result
+        let oldest = manifest.segments.first().map_or(u64::MAX, |segment| segment.number);
+        for number in listing.segments.into_iter().filter(|number| *number < oldest) {
+            self.disk.remove(&self.segment_path(number))?;
+        }
+        Ok(())
     }
 
-    fn write_and_rename<T>(
-        &self,
-        number: u64,
-        temporary: &Path,
-        write: impl FnOnce(&mut File) -> io::Result<T>,
-    ) -> io::Result<(SnapshotFile, T)> {
-        let mut file = File::create(temporary)?;
-        let written = write(&mut file)?;
-        file.sync_all()?;
-        let path = self.path.join(format!("snapshot-{number:06}.txt"));
-        fs::rename(temporary, &path)?;
-        File::open(&self.path)?.sync_all()?;
-        Ok((SnapshotFile { number, path }, written))
+    /// Removes a file that nothing refers to; if that fails, it is only in the way.
+    pub fn remove(&self, path: &Path) {
+        if let Err(error) = self.disk.remove(path) {
+            log::warn!("cannot remove {}: {error}", path.display());
+        }
     }
 
-    /// Removes all but the newest `keep` snapshots.
-    pub fn rotate(&self, keep: usize) -> io::Result<()> {
-        let snapshots = self.snapshots()?;
-        let surplus = snapshots.len().saturating_sub(keep);
-        snapshots[..surplus].iter().try_for_each(|old| fs::remove_file(&old.path))
-    }
-
-    /// Keeps a damaged snapshot for whoever wants to look at it, under a name that is never loaded.
-    pub fn set_aside(&self, damaged: &SnapshotFile) -> io::Result<PathBuf> {
-        let aside = damaged.path.with_extension("damaged");
-        fs::rename(&damaged.path, &aside)?;
+    /// Keeps a damaged file for whoever wants to look at it, under a name that is never read. Returns the
+    /// name.
+    pub fn set_aside(&self, damaged: &Path) -> io::Result<PathBuf> {
+        let aside = damaged.with_extension("damaged");
+        self.disk.rename(damaged, &aside)?;
+        self.sync()?;
         Ok(aside)
     }
 }
 
-fn snapshot_number(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_prefix("snapshot-")?.strip_suffix(".txt")?.parse().ok()
+impl DirectoryError {
+    /// Whether `--recover-anyway` helps.
+    fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            DirectoryError::DamagedManifest { .. } | DirectoryError::MissingManifest { .. }
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use crate::persist::disk::SystemDisk;
+    use crate::persist::manifest::SegmentEntry;
+
+    fn open(path: &Path) -> Result<DataDirectory, DirectoryError> {
+        DataDirectory::open(path, Arc::new(SystemDisk), false)
+    }
+
+    fn files(path: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
 
     #[test]
     fn a_directory_has_one_owner_at_a_time() {
         let temp = tempfile::tempdir().unwrap();
-        let owner = DataDirectory::open(temp.path()).unwrap();
-        assert!(matches!(DataDirectory::open(temp.path()), Err(DirectoryError::InUse { .. })));
+        let owner = open(temp.path()).unwrap();
+        assert!(matches!(open(temp.path()), Err(DirectoryError::InUse { .. })));
         owner.release().unwrap();
-        let next = DataDirectory::open(temp.path()).unwrap();
+        let next = open(temp.path()).unwrap();
         drop(next);
-        DataDirectory::open(temp.path()).unwrap();
+        open(temp.path()).unwrap();
     }
 
     #[test]
-    fn snapshots_are_numbered_rotated_and_replaced_only_when_complete() {
+    fn what_no_snapshot_needs_any_more_is_removed() {
         let temp = tempfile::tempdir().unwrap();
-        let directory = DataDirectory::open(temp.path()).unwrap();
-        for _ in 0..3 {
-            directory.create_snapshot(|file| file.write_all(b"x")).unwrap();
+        let directory = open(temp.path()).unwrap();
+        for number in 1..=3 {
+            directory.create_segment(number).unwrap();
+            let entry = SegmentEntry { number, lsn: number };
+            directory.update_manifest(|manifest| manifest.segments.push(entry)).unwrap();
+            let (snapshot, ()) = directory.create_snapshot(|file| file.write_all(b"x")).unwrap();
+            assert_eq!(snapshot, number);
+            let entry = SnapshotEntry { number, segment: Some(number) };
+            directory.update_manifest(|manifest| manifest.add_snapshot(entry, 2)).unwrap();
+            directory.remove_superseded().unwrap();
         }
-        directory
-            .create_snapshot(|_| io::Result::<()>::Err(io::ErrorKind::StorageFull.into()))
-            .unwrap_err();
-        directory.rotate(2).unwrap();
-        let numbers: Vec<u64> = directory.snapshots().unwrap().iter().map(|s| s.number).collect();
-        assert_eq!(numbers, [2, 3]);
-        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 3, "two snapshots and the lock");
+        let full = |_: &mut dyn DiskFile| io::Result::<()>::Err(io::ErrorKind::StorageFull.into());
+        directory.create_snapshot(full).unwrap_err();
+        let expected = [
+            "lock",
+            "log-000002.aof",
+            "log-000003.aof",
+            "manifest",
+            "snapshot-000002.txt",
+            "snapshot-000003.txt",
+        ];
+        assert_eq!(files(temp.path()), expected);
+        let before = directory.manifest();
+        drop(directory);
+        assert_eq!(open(temp.path()).unwrap().manifest(), before);
     }
 
     #[test]
     fn what_a_dead_server_was_writing_is_removed() {
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join("snapshot-000009.tmp"), "half").unwrap();
-        let directory = DataDirectory::open(temp.path()).unwrap();
-        assert!(directory.snapshots().unwrap().is_empty());
-        assert!(!temp.path().join("snapshot-000009.tmp").exists());
+        let directory = open(temp.path()).unwrap();
+        assert_eq!(directory.manifest(), Manifest::default());
+        assert_eq!(files(temp.path()), ["lock"]);
+    }
+
+    #[test]
+    fn without_a_manifest_snapshots_are_enough_but_segments_are_not() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("snapshot-000003.txt"), "x").unwrap();
+        fs::write(temp.path().join("snapshot-000002.txt"), "x").unwrap();
+        let numbers: Vec<u64> =
+            open(temp.path()).unwrap().manifest().snapshots.iter().map(|s| s.number).collect();
+        assert_eq!(numbers, [2, 3]);
+        fs::write(temp.path().join("log-000001.aof"), "x").unwrap();
+        assert!(matches!(open(temp.path()), Err(DirectoryError::MissingManifest { .. })));
+        let directory = DataDirectory::open(temp.path(), Arc::new(SystemDisk), true).unwrap();
+        assert_eq!(directory.manifest().snapshots.len(), 2);
+        assert!(temp.path().join("log-000001.damaged").exists());
     }
 }

@@ -1,9 +1,13 @@
-//! What is on disk: the data directory and the snapshots in it.
+//! What is on disk: the data directory, the snapshots and the log in it.
 //!
-//! In reading order: `directory` (whose it is, what the files are called, how they are replaced) →
-//! `snapshot` (the format, writing, reading).
+//! In reading order: `disk` (the way to the disk, which tests can stand in for) → `directory` (whose it
+//! is, what the files are called, how they are replaced) → `manifest` (which files make up the data set)
+//! → `snapshot` and `log` (formats, writing, reading).
 
-mod directory;
+pub mod directory;
+pub mod disk;
+pub mod log;
+pub mod manifest;
 pub mod snapshot;
 
-pub use directory::{DataDirectory, DirectoryError, SnapshotFile};
+pub use directory::{DataDirectory, DirectoryError};

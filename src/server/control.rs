@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::info::Rates;
 use super::shutdown::{Request, ShutdownDesk};
-use super::snapshotter::{Job, Snapshotter};
+use super::snapshotter::{Asker, Job, Snapshotter};
 use super::{logging, startup};
 use crate::config::choice::EvictionPolicy;
 use crate::config::{params, rewrite};
-use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Shutdown};
+use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, Shutdown};
+use crate::persist::log::{Log, Phase};
 use crate::session::Client;
 
 /// The server's side of [`Control`].
 pub(super) struct ServerControl {
     pub engine: Arc<Engine>,
+    pub log: Arc<Log>,
     pub snapshotter: Arc<Snapshotter>,
     pub desk: Arc<ShutdownDesk>,
     pub rates: Arc<Rates>,
@@ -24,6 +26,8 @@ pub(super) struct ServerControl {
     pub memory_at_start: u64,
     pub memory_peak: AtomicU64,
     pub keys_loaded: AtomicU64,
+    /// Bytes of a torn block that recovery cut off.
+    pub torn_bytes: AtomicU64,
 }
 
 impl ServerControl {
@@ -37,6 +41,14 @@ impl ServerControl {
                     matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
                 self.engine.set_lfu(is_lfu);
             }
+            "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
+                (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),
+                (false, Phase::On | Phase::Starting | Phase::Failed) => {
+                    self.snapshotter.submit(Job::StopLog);
+                }
+                _ => {}
+            },
+            "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
             "maxclients" => {
                 let wanted = config.int(params::MAXCLIENTS) as u64;
                 let possible = startup::allow_clients(wanted);
@@ -65,7 +77,7 @@ impl Control for ServerControl {
         if self.snapshotter.is_busy() {
             return Err(CommandError::text("ERR Background save already in progress"));
         }
-        self.snapshotter.submit(Job::Save(Some(Arc::clone(client))));
+        self.snapshotter.submit(Job::Save(Asker::Client(Arc::clone(client))));
         Ok(())
     }
 
@@ -74,7 +86,7 @@ impl Control for ServerControl {
         if is_busy && !may_schedule {
             return Err(CommandError::text("ERR Background save already in progress"));
         }
-        self.snapshotter.submit(Job::Save(None));
+        self.snapshotter.submit(Job::Save(Asker::Nobody));
         Ok(if is_busy { BackgroundSave::Scheduled } else { BackgroundSave::Started })
     }
 
@@ -91,9 +103,20 @@ impl Control for ServerControl {
         self.desk.abort()
     }
 
-    fn reload(&self, save: bool, client: &Arc<Client>) -> Result<(), CommandError> {
-        self.snapshotter.submit(Job::Reload { save, client: Arc::clone(client) });
+    fn reload(&self, how: Reload, client: &Arc<Client>) -> Result<(), CommandError> {
+        self.snapshotter.submit(Job::Reload { how, client: Arc::clone(client) });
         Ok(())
+    }
+
+    fn rewrite_log(&self) -> Result<BackgroundSave, CommandError> {
+        if self.snapshotter.is_rewriting() {
+            return Err(CommandError::text(
+                "ERR Background append only file rewriting already in progress",
+            ));
+        }
+        let is_busy = self.snapshotter.is_busy();
+        self.snapshotter.submit(Job::Rewrite);
+        Ok(if is_busy { BackgroundSave::Scheduled } else { BackgroundSave::Started })
     }
 
     fn apply_config(&self, names: &[&'static str]) -> Result<(), String> {

@@ -123,35 +123,6 @@ impl ServerControl {
         ]
     }
 
-    pub(super) fn persistence_lines(&self) -> InfoLines {
-        let status = &self.snapshotter.status;
-        let load = |value: &std::sync::atomic::AtomicI64| value.load(Ordering::Relaxed);
-        let is_saving = status.is_saving.load(Ordering::Relaxed);
-        let since_s = |ms: i64| if ms < 0 { -1 } else { ms / 1000 };
-        let current_s = match is_saving {
-            true => (self.engine.clock.unix_millis() - load(&status.saving_since_ms)) / 1000,
-            false => -1,
-        };
-        let outcome = if status.last_ok.load(Ordering::Relaxed) { "ok" } else { "err" };
-        vec![
-            ("loading", u8::from(self.engine.health.is_loading()).to_string()),
-            ("async_loading", "0".to_owned()),
-            ("rdb_changes_since_last_save", self.engine.stats.unsaved_changes().to_string()),
-            ("rdb_bgsave_in_progress", u8::from(self.snapshotter.is_busy()).to_string()),
-            ("rdb_last_save_time", since_s(load(&status.last_save_ms)).to_string()),
-            ("rdb_last_bgsave_status", outcome.to_owned()),
-            ("rdb_last_bgsave_time_sec", since_s(load(&status.last_duration_ms)).to_string()),
-            ("rdb_current_bgsave_time_sec", current_s.to_string()),
-            ("rdb_saves", status.saves.load(Ordering::Relaxed).to_string()),
-            ("rdb_last_load_keys_expired", "0".to_owned()),
-            ("rdb_last_load_keys_loaded", self.keys_loaded.load(Ordering::Relaxed).to_string()),
-            ("aof_enabled", "0".to_owned()),
-            ("snapshot_last_keys", status.last_keys.load(Ordering::Relaxed).to_string()),
-            ("snapshot_last_bytes", status.last_bytes.load(Ordering::Relaxed).to_string()),
-            ("snapshot_last_error", status.last_error.lock().clone()),
-        ]
-    }
-
     pub(super) fn cpu_lines(&self) -> InfoLines {
         let usage = cpu_seconds().unwrap_or_default();
         let text = |seconds: f64| format!("{seconds:.6}");

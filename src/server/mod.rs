@@ -1,15 +1,20 @@
 //! The server: owns every subsystem, wires them together, starts and stops them.
 //!
-//! In reading order: `startup` (what is opened, in which order) → `loading` (snapshots into the store) →
-//! `reaper`, `snapshotter` (the background threads) → `control` (what commands may ask) → `shutdown`.
+//! In reading order: `startup` (what is opened, in which order) → `recovery`
+//! (`snapshot_loading` and `replay`: from files to the data set) → `reaper`, `snapshotter` (the background
+//! threads) → `control` (what commands may ask) → `shutdown`.
 
 mod control;
 mod info;
-mod loading;
+mod info_persistence;
+mod log_hook;
 pub mod logging;
 mod reaper;
+mod recovery;
+mod replay;
 mod shutdown;
 mod signals;
+mod snapshot_loading;
 mod snapshotter;
 mod startup;
 

@@ -1,21 +1,30 @@
-//! The snapshotter: the thread that writes snapshots, when asked and as `save` says.
+//! The snapshotter: the thread that writes snapshots, when asked, as `save` says, and when the log has
+//! grown.
 //!
-//! A snapshot needs the world for an instant, to begin the cut; then the store is read slice by slice
-//! while everybody goes on. The thread yields between sections, so that on a busy machine it takes the
-//! time that is left over and no client notices it.
+//! A snapshot needs the world for an instant, to begin the cut of the store and, at the same instant, a
+//! new segment of the log; then the store is read slice by slice while everybody goes on. The thread
+//! yields between sections, so that on a busy machine it takes the time that is left over and no client
+//! notices it. Once the manifest names the snapshot, older segments of the log are of no use: this is how
+//! the log is compacted.
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::loading;
+use super::recovery::Recovery;
+use super::snapshot_loading::{self, empty_store};
 use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::config::params;
-use crate::exec::{CommandError, Engine};
+use crate::exec::{CommandError, Engine, Reload};
+use crate::persist::DataDirectory;
+use crate::persist::disk::DiskFile;
+use crate::persist::log::{CutTicket, Log, Phase};
+use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
 use crate::persist::snapshot::{SnapshotWriter, Totals};
-use crate::persist::{DataDirectory, SnapshotFile};
 use crate::resp::{Outbox, Protocol, Reply};
 use crate::session::{Client, Message};
 use crate::store::{CutWalk, Lane};
@@ -25,14 +34,28 @@ const TICK: Duration = Duration::from_millis(100);
 /// After a failure, automatic snapshots wait so long before they try again.
 const RETRY_MS: i64 = 5_000;
 
-/// Something to do for the snapshotter. A client that is named gets its reply when it is done.
+/// Who asked for a snapshot, and is told when it is done.
+pub(super) enum Asker {
+    Nobody,
+    Client(Arc<Client>),
+    /// The thread that stops the server.
+    Stopper(Sender<bool>),
+}
+
+/// Something to do for the snapshotter.
 pub(super) enum Job {
-    Save(Option<Arc<Client>>),
-    /// `DEBUG RELOAD`
+    Save(Asker),
+    /// `BGREWRITEAOF`, or the log has grown: the same, counted apart.
+    Rewrite,
+    /// `DEBUG RELOAD` and `DEBUG LOADAOF`
     Reload {
-        save: bool,
+        how: Reload,
         client: Arc<Client>,
     },
+    /// `CONFIG SET appendonly yes`: begin to log, or begin anew.
+    StartLog,
+    /// `CONFIG SET appendonly no`
+    StopLog,
 }
 
 #[derive(Default)]
@@ -53,6 +76,12 @@ pub(super) struct SaveStatus {
     pub last_keys: AtomicU64,
     pub last_bytes: AtomicU64,
     pub last_error: Mutex<String>,
+    /// The snapshot that is being written was asked for as a rewrite of the log.
+    pub is_rewriting: AtomicBool,
+    pub rewrites: AtomicU64,
+    pub rewrites_failed_in_a_row: AtomicU64,
+    pub last_rewrite_ok: AtomicBool,
+    pub last_rewrite_ms: AtomicI64,
 }
 
 impl SaveStatus {
@@ -68,6 +97,11 @@ impl SaveStatus {
             last_keys: AtomicU64::new(0),
             last_bytes: AtomicU64::new(0),
             last_error: Mutex::new(Rank::Leaf, String::new()),
+            is_rewriting: AtomicBool::new(false),
+            rewrites: AtomicU64::new(0),
+            rewrites_failed_in_a_row: AtomicU64::new(0),
+            last_rewrite_ok: AtomicBool::new(true),
+            last_rewrite_ms: AtomicI64::new(-1),
         }
     }
 }
@@ -75,17 +109,23 @@ impl SaveStatus {
 /// See the module's description.
 pub(super) struct Snapshotter {
     engine: Arc<Engine>,
-    directory: DataDirectory,
+    directory: Arc<DataDirectory>,
+    log: Arc<Log>,
     queue: Mutex<Queue>,
     changed: Condvar,
     pub status: SaveStatus,
 }
 
 impl Snapshotter {
-    pub(super) fn new(engine: &Arc<Engine>, directory: DataDirectory) -> Arc<Snapshotter> {
+    pub(super) fn new(
+        engine: &Arc<Engine>,
+        directory: Arc<DataDirectory>,
+        log: Arc<Log>,
+    ) -> Arc<Snapshotter> {
         let snapshotter = Arc::new(Snapshotter {
             engine: Arc::clone(engine),
             directory,
+            log,
             queue: Mutex::new(Rank::Leaf, Queue::default()),
             changed: Condvar::new(),
             status: SaveStatus::new(engine.clock.unix_millis()),
@@ -95,10 +135,6 @@ impl Snapshotter {
         snapshotter
     }
 
-    pub(super) fn directory(&self) -> &DataDirectory {
-        &self.directory
-    }
-
     pub(super) fn submit(&self, job: Job) {
         self.queue.lock().jobs.push_back(job);
         self.changed.notify_all();
@@ -106,6 +142,15 @@ impl Snapshotter {
 
     pub(super) fn is_busy(&self) -> bool {
         self.status.is_saving.load(Ordering::Relaxed) || !self.queue.lock().jobs.is_empty()
+    }
+
+    /// Whether a rewrite of the log waits for its turn.
+    pub(super) fn is_rewrite_scheduled(&self) -> bool {
+        self.queue.lock().jobs.iter().any(|job| matches!(job, Job::Rewrite))
+    }
+
+    pub(super) fn is_rewriting(&self) -> bool {
+        self.status.is_rewriting.load(Ordering::Relaxed)
     }
 
     /// Ends [`Snapshotter::run`] after the job that it is working on.
@@ -121,50 +166,71 @@ impl Snapshotter {
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
         while let Some(job) = self.next_job() {
-            match job {
-                Job::Save(client) => {
-                    let reply = self.save(&lane).map(drop).map_err(|_| save_error());
-                    if let Some(client) = client {
-                        send_reply(&client, reply);
+            self.work_on(job, &lane);
+            self.status.is_saving.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn work_on(&self, job: Job, lane: &Lane<'_>) {
+        match job {
+            Job::Save(asker) => {
+                let saved = self.save(lane, Begin::Cut);
+                match asker {
+                    Asker::Nobody => {}
+                    Asker::Client(client) => {
+                        send_reply(&client, saved.map_err(|_| save_error()));
                     }
-                }
-                Job::Reload { save, client } => {
-                    let reply = self.reload(save, &lane);
-                    self.status.is_saving.store(false, Ordering::Relaxed);
-                    send_reply(&client, reply);
+                    // Whoever asked may have given up.
+                    Asker::Stopper(stopper) => drop(stopper.send(saved.is_ok())),
                 }
             }
+            Job::Rewrite => self.rewrite(lane),
+            Job::Reload { how, client } => send_reply(&client, self.reload(how, lane)),
+            Job::StartLog => self.start_log(lane),
+            Job::StopLog => self.stop_log(),
         }
     }
 
     /// Waits for a job; a save point that is reached is one. `None` to stop.
     fn next_job(&self) -> Option<Job> {
         loop {
-            let reached = self.is_save_point_reached();
+            let due = self.due_job();
             let mut queue = self.queue.lock();
             if queue.stopping {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front().or(reached.then_some(Job::Save(None))) {
+            if let Some(job) = queue.jobs.pop_front().or(due) {
                 // Before the queue is unlocked, so that nobody sees the thread idle in between.
-                self.status.is_saving.store(true, Ordering::Relaxed);
+                let saves = !matches!(job, Job::StopLog);
+                self.status.is_saving.store(saves, Ordering::Relaxed);
                 return Some(job);
             }
             self.changed.wait_for(&mut queue, TICK);
         }
     }
 
-    fn is_save_point_reached(&self) -> bool {
-        let changes = self.engine.stats.unsaved_changes();
-        if changes == 0 || self.engine.health.is_loading() {
-            return false;
+    /// What it is time for by itself.
+    fn due_job(&self) -> Option<Job> {
+        if self.engine.health.is_loading() {
+            return None;
         }
         let now_ms = self.engine.clock.unix_millis();
-        let since_save = now_ms - self.status.last_save_ms.load(Ordering::Relaxed);
         let since_try = now_ms - self.status.last_try_ms.load(Ordering::Relaxed);
         if !self.status.last_ok.load(Ordering::Relaxed) && since_try < RETRY_MS {
+            return None;
+        }
+        if self.is_save_point_reached(now_ms) {
+            return Some(Job::Save(Asker::Nobody));
+        }
+        self.has_log_grown().then_some(Job::Rewrite)
+    }
+
+    fn is_save_point_reached(&self, now_ms: i64) -> bool {
+        let changes = self.engine.stats.unsaved_changes();
+        if changes == 0 {
             return false;
         }
+        let since_save = now_ms - self.status.last_save_ms.load(Ordering::Relaxed);
         let points = self.engine.config.save_points();
         let reached = points
             .iter()
@@ -175,99 +241,239 @@ impl Snapshotter {
         reached.is_some()
     }
 
-    /// Writes a snapshot of this instant and removes the oldest.
-    pub(super) fn save(&self, lane: &Lane<'_>) -> io::Result<SnapshotFile> {
+    /// `auto-aof-rewrite-percentage` and `-min-size`
+    fn has_log_grown(&self) -> bool {
+        let config = &self.engine.config;
+        let percentage = config.int(params::AUTO_AOF_REWRITE_PERCENTAGE) as u64;
+        if percentage == 0 || self.log.status().phase() != Phase::On {
+            return false;
+        }
+        let base = self.status.last_bytes.load(Ordering::Relaxed);
+        let grown = self.log.status().bytes_since_cut();
+        let min_size = config.int(params::AUTO_AOF_REWRITE_MIN_SIZE) as u64;
+        let is_due = base + grown > min_size && grown >= base.saturating_mul(percentage) / 100;
+        if is_due {
+            log::info!("the log has grown by {grown} bytes: saving");
+        }
+        is_due
+    }
+
+    /// Writes a snapshot of this instant, makes it the newest, and removes what it makes superfluous.
+    fn save(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
+        self.save_beside(lane, begin)?;
+        if let Err(error) = self.directory.remove_superseded() {
+            log::warn!("cannot remove old snapshots and segments: {error}");
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot of this instant and makes it the newest.
+    pub(super) fn save_beside(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
         let began_ms = self.engine.clock.unix_millis();
         self.status.saving_since_ms.store(began_ms, Ordering::Relaxed);
         self.status.is_saving.store(true, Ordering::Relaxed);
-        let result = self.write(lane);
+        let result = self.write_and_publish(lane, begin);
         let ended_ms = self.engine.clock.unix_millis();
-        self.status.is_saving.store(false, Ordering::Relaxed);
         self.status.last_try_ms.store(ended_ms, Ordering::Relaxed);
         self.status.last_duration_ms.store(ended_ms - began_ms, Ordering::Relaxed);
         self.status.last_ok.store(result.is_ok(), Ordering::Relaxed);
         self.engine.health.set_save_failed(result.is_err());
         match &result {
-            Ok((file, totals)) => {
+            Ok((path, totals)) => {
                 self.status.last_save_ms.store(ended_ms, Ordering::Relaxed);
                 self.status.saves.fetch_add(1, Ordering::Relaxed);
                 self.status.last_keys.store(totals.keys, Ordering::Relaxed);
-                self.status.last_bytes.store(totals.bytes, Ordering::Relaxed);
+                self.set_base_bytes(totals.bytes);
                 self.status.last_error.lock().clear();
                 log::info!(
                     "saved {} keys, {} bytes to {} in {} ms",
                     totals.keys,
                     totals.bytes,
-                    file.path.display(),
+                    path.display(),
                     ended_ms - began_ms
                 );
-                self.rotate();
             }
             Err(error) => {
                 *self.status.last_error.lock() = error.to_string();
                 log::error!("saving failed: {error}; the last snapshot stays valid");
             }
         }
-        result.map(|(file, _)| file)
+        result.map(drop)
     }
 
-    fn write(&self, lane: &Lane<'_>) -> io::Result<(SnapshotFile, Totals)> {
-        let keyspace = &self.engine.keyspace;
+    /// How large the snapshot is that the log's growth is compared with.
+    pub(super) fn set_base_bytes(&self, bytes: u64) {
+        self.status.last_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn write_and_publish(
+        &self,
+        lane: &Lane<'_>,
+        begin: Begin,
+    ) -> io::Result<(std::path::PathBuf, Totals)> {
         let mut changes = 0;
-        let written = self.directory.create_snapshot(|file| {
-            let mut writer = SnapshotWriter::new(file)?;
-            let mut walk = {
-                let world = keyspace.world();
+        let mut ticket = None;
+        let (number, totals) = self.directory.create_snapshot(|file| {
+            self.write(lane, file, || {
                 changes = self.engine.stats.changes();
-                CutWalk::begin(keyspace, lane, &world)
-            };
-            while walk
-                .slice(|db, key, value, deadline| writer.add(db, key, value, deadline))
-                .map_err(io::Error::other)?
-            {
-                // Not oftener: on a busy machine it may take long until the thread's turn comes again.
-                if writer.flush_if_large()? {
-                    std::thread::yield_now();
-                }
-            }
-            writer.finish()
+                ticket = self.cut_log(begin);
+            })
         })?;
+        let path = self.directory.snapshot_path(number);
+        let segment = ticket.and_then(|ticket| self.log.wait_for_cut(ticket));
+        let published = self.publish(number, segment, begin);
+        if let Err(error) = published {
+            // The manifest does not name it, so nobody would ever use it.
+            self.directory.remove(&path);
+            return Err(error);
+        }
         self.engine.stats.set_changes_saved(changes);
-        Ok(written)
+        Ok((path, totals))
     }
 
-    fn rotate(&self) {
-        let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
-        if let Err(error) = self.directory.rotate(keep) {
-            log::warn!("cannot remove old snapshots: {error}");
+    /// Writes the state of this instant to a file. `at_cut` runs while everybody stands still.
+    pub(super) fn write(
+        &self,
+        lane: &Lane<'_>,
+        file: &mut dyn DiskFile,
+        at_cut: impl FnOnce(),
+    ) -> io::Result<Totals> {
+        let keyspace = &self.engine.keyspace;
+        let mut writer = SnapshotWriter::new(file)?;
+        let mut walk = {
+            let world = keyspace.world();
+            at_cut();
+            CutWalk::begin(keyspace, lane, &world)
+        };
+        while walk
+            .slice(|db, key, value, deadline| writer.add(db, key, value, deadline))
+            .map_err(io::Error::other)?
+        {
+            // Not oftener: on a busy machine it may take long until the thread's turn comes again.
+            if writer.flush_if_large()? {
+                std::thread::yield_now();
+            }
+        }
+        writer.finish()
+    }
+
+    fn cut_log(&self, begin: Begin) -> Option<CutTicket> {
+        match begin {
+            Begin::Cut if self.log.status().phase() == Phase::On => Some(self.log.cut()),
+            Begin::Cut => None,
+            Begin::Anew => {
+                let ticket = self.log.begin_anew();
+                self.engine.hooks.set_log_wanted(true);
+                Some(ticket)
+            }
         }
     }
 
-    /// Saves, empties the store and loads what was saved. Clients hear `LOADING` meanwhile.
-    fn reload(&self, save: bool, lane: &Lane<'_>) -> Result<(), CommandError> {
+    /// Makes a complete snapshot part of the data set. `segment` begins at its cut.
+    fn publish(&self, number: u64, segment: Option<SegmentEntry>, begin: Begin) -> io::Result<()> {
+        let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
+        let entry = SnapshotEntry { number, segment: segment.map(|segment| segment.number) };
+        match (begin, segment) {
+            (Begin::Cut, _) => {
+                self.directory.update_manifest(|manifest| manifest.add_snapshot(entry, keep))
+            }
+            (Begin::Anew, Some(segment)) => {
+                self.directory
+                    .update_manifest(|manifest| manifest.begin_anew(entry, segment, keep))?;
+                self.engine.health.set_log_failed(false);
+                self.log.is_listed();
+                Ok(())
+            }
+            (Begin::Anew, None) => Err(io::Error::other(self.log.status().last_error())),
+        }
+    }
+
+    fn rewrite(&self, lane: &Lane<'_>) {
+        self.status.is_rewriting.store(true, Ordering::Relaxed);
+        let is_ok = self.save(lane, Begin::Cut).is_ok();
+        let status = &self.status;
+        status.is_rewriting.store(false, Ordering::Relaxed);
+        status.last_rewrite_ok.store(is_ok, Ordering::Relaxed);
+        status
+            .last_rewrite_ms
+            .store(status.last_duration_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        if is_ok {
+            status.rewrites.fetch_add(1, Ordering::Relaxed);
+            status.rewrites_failed_in_a_row.store(0, Ordering::Relaxed);
+        } else {
+            status.rewrites_failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn start_log(&self, lane: &Lane<'_>) {
+        let phase = self.log.status().phase();
+        if matches!(phase, Phase::Off | Phase::Failed) && self.save(lane, Begin::Anew).is_ok() {
+            log::info!("every change is logged from now on");
+        }
+    }
+
+    fn stop_log(&self) {
+        {
+            let _world = self.engine.keyspace.world();
+            self.engine.hooks.set_log_wanted(false);
+            self.log.turn_off();
+        }
+        match self.log.flush() {
+            Ok(()) => log::info!("changes are not logged any more"),
+            Err(error) => log::error!("the log was not closed in order: {error}"),
+        }
+        self.engine.health.set_log_failed(false);
+    }
+
+    /// Empties the store and loads what is on disk. Clients hear `LOADING` meanwhile.
+    fn reload(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
         {
             let _world = self.engine.keyspace.world();
             self.engine.health.set_loading(true);
         }
-        let result = self.reload_held(save, lane);
+        let result = self.reload_held(how, lane);
         self.engine.health.set_loading(false);
         result
     }
 
-    fn reload_held(&self, save: bool, lane: &Lane<'_>) -> Result<(), CommandError> {
+    fn reload_held(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
         let failed = |error: &dyn std::fmt::Display| {
             log::error!("reloading failed: {error}");
             CommandError::text("ERR Error trying to load the snapshot, check server logs.")
         };
-        if save {
-            self.save(lane).map_err(|_| save_error())?;
+        if how == Reload::Log {
+            self.log.flush().map_err(|error| failed(&error))?;
+            empty_store(&self.engine);
+            let recovery = Recovery::new(&self.engine, &self.directory, false);
+            return recovery.run().map(drop).map_err(|error| failed(&error));
         }
-        let newest = self.directory.snapshots().map_err(|error| failed(&error))?.pop();
+        if how == Reload::Saved {
+            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
+        }
+        let newest = self.directory.manifest().snapshots.last().map(|entry| entry.number);
         let newest = newest.ok_or_else(|| failed(&"there is no snapshot"))?;
-        loading::empty_store(&self.engine);
-        loading::load(&self.engine, &newest, false).map_err(|error| failed(&error))?;
+        empty_store(&self.engine);
+        self.load_sound(&self.directory.snapshot_path(newest)).map_err(|error| failed(&error))?;
+        if how == Reload::Unsaved && self.log.status().phase() == Phase::On {
+            // What is in memory is not what the log leads to any more.
+            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
+        }
         Ok(())
     }
+
+    fn load_sound(&self, path: &Path) -> io::Result<()> {
+        let loaded = snapshot_loading::load(&self.engine, path, false)?;
+        loaded.damages.first().map_or(Ok(()), |damage| Err(io::Error::other(damage.clone())))
+    }
+}
+
+/// What the log does at a snapshot's cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// If it is on, a new segment.
+    Cut,
+    /// It was off or had failed: it begins anew.
+    Anew,
 }
 
 fn save_error() -> CommandError {

@@ -9,15 +9,19 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::control::ServerControl;
 use super::info::Rates;
-use super::loading::{self, LoadError};
+use super::log_hook::{Appender, Observer};
 use super::reaper::{Reaper, ReaperHandle};
+use super::recovery::{Recovered, Recovery, RecoveryError};
 use super::shutdown::{Request, ShutdownDesk};
 use super::signals;
-use super::snapshotter::Snapshotter;
+use super::snapshot_loading;
+use super::snapshotter::{Asker, Begin, Job, Snapshotter};
 use crate::base::allocator;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -25,6 +29,8 @@ use crate::commands;
 use crate::config::{Config, params};
 use crate::exec::{CommandError, Engine, Shutdown};
 use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
+use crate::persist::disk::{Disk, SystemDisk};
+use crate::persist::log::Log;
 use crate::persist::{DataDirectory, DirectoryError};
 use crate::store::{Keyspace, SHARDS_DEFAULT};
 
@@ -46,8 +52,8 @@ pub enum StartupError {
     System(#[from] io::Error),
 }
 
-impl From<LoadError> for StartupError {
-    fn from(error: LoadError) -> StartupError {
+impl From<RecoveryError> for StartupError {
+    fn from(error: RecoveryError) -> StartupError {
         StartupError::Load(error.to_string())
     }
 }
@@ -55,6 +61,8 @@ impl From<LoadError> for StartupError {
 /// A running server. Dropping it without [`Server::wait`] leaves its threads running.
 pub struct Server {
     engine: Arc<Engine>,
+    directory: Arc<DataDirectory>,
+    log: Arc<Log>,
     control: Arc<ServerControl>,
     listeners: Vec<Arc<Listener>>,
     mailboxes: Vec<Arc<Mailbox>>,
@@ -65,19 +73,36 @@ pub struct Server {
 impl Server {
     /// Opens, starts and loads everything. On return the data set is loaded and clients are served.
     pub fn start(config: Config, clock: Clock) -> Result<Server, StartupError> {
+        Server::start_on(config, clock, Arc::new(SystemDisk))
+    }
+
+    /// The same on a disk that a test provides.
+    pub fn start_on(
+        config: Config,
+        clock: Clock,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Server, StartupError> {
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let memory_at_start = allocator::allocated_bytes();
-        let directory = DataDirectory::open(Path::new(&*config.text(params::DIR)))?;
+        let directory = Path::new(&*config.text(params::DIR)).to_owned();
+        let accept_damage = config.flag(params::RECOVER_ANYWAY);
+        let directory = Arc::new(DataDirectory::open(&directory, disk, accept_damage)?);
         let listeners = open_listeners(&config)?;
         limit_clients(&config);
         let workers = worker_count(&config);
         let mut random = Random::from_entropy();
         let keyspace = new_keyspace(&config, workers, &mut random);
         let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
-        let snapshotter = Snapshotter::new(&engine, directory);
+        let log =
+            Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
+        log.observe(Box::new(Observer(Arc::clone(&engine))));
+        engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
+        engine.hooks.set_log_wanted(false);
+        let snapshotter = Snapshotter::new(&engine, Arc::clone(&directory), Arc::clone(&log));
         let rates = Arc::new(Rates::default());
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
+            log: Arc::clone(&log),
             snapshotter,
             desk: Arc::new(ShutdownDesk::default()),
             rates: Arc::clone(&rates),
@@ -87,6 +112,7 @@ impl Server {
             memory_at_start,
             memory_peak: AtomicU64::new(memory_at_start),
             keys_loaded: AtomicU64::new(0),
+            torn_bytes: AtomicU64::new(0),
         });
         engine.install_control(Arc::clone(&control) as Arc<_>);
         control.put_all_into_effect();
@@ -94,6 +120,8 @@ impl Server {
         let (reaper, reaper_handle) = Reaper::new(&engine, rates);
         let mut server = Server {
             engine,
+            directory,
+            log,
             control,
             listeners,
             mailboxes: Vec::new(),
@@ -101,6 +129,8 @@ impl Server {
             threads: Vec::new(),
         };
         server.spawn("reaper", move || reaper.run())?;
+        let log = Arc::clone(&server.log);
+        server.spawn("log-writer", move || log.run())?;
         server.start_serving(workers)?;
         server.load()?;
         Ok(server)
@@ -148,33 +178,67 @@ impl Server {
         Ok(())
     }
 
-    /// Loads the newest snapshot, then lets everybody work and the snapshotter begin.
+    /// Recovers the data set, begins to log, then lets everybody work and the snapshotter begin.
     fn load(&mut self) -> Result<(), StartupError> {
-        let directory = self.control.snapshotter.directory();
-        let newest = directory.snapshots()?.pop();
-        if let Some(file) = newest {
-            let began_ms = self.engine.clock.unix_millis();
-            let accept_damage = self.engine.config.flag(params::RECOVER_ANYWAY);
-            let loaded = loading::load(&self.engine, &file, accept_damage)?;
-            let millis = self.engine.clock.unix_millis() - began_ms;
-            self.control.keys_loaded.store(loaded.keys, Ordering::Relaxed);
-            log::info!("loaded {} keys from {} in {millis} ms", loaded.keys, file.path.display());
-            if !loaded.damages.is_empty() {
-                loaded.damages.iter().for_each(|damage| log::warn!("left out: {damage}"));
-                let lane = self.engine.keyspace.lane();
-                self.control.snapshotter.save(&lane)?;
-                let aside = directory.set_aside(&file)?;
-                log::warn!(
-                    "what was sound is saved anew; the damaged file is kept as {}",
-                    aside.display()
-                );
-            }
+        let began_ms = self.engine.clock.unix_millis();
+        let accept_damage = self.engine.config.flag(params::RECOVER_ANYWAY);
+        let recovered = Recovery::new(&self.engine, &self.directory, accept_damage).run()?;
+        let millis = self.engine.clock.unix_millis() - began_ms;
+        self.control.keys_loaded.store(recovered.keys, Ordering::Relaxed);
+        self.control.torn_bytes.store(recovered.torn_bytes, Ordering::Relaxed);
+        log::info!(
+            "loaded {} keys from the newest snapshot and {} commands from the log in {millis} ms",
+            recovered.keys,
+            recovered.commands
+        );
+        if recovered.damaged.is_empty() {
+            self.begin_log(&recovered)?;
+        } else {
+            self.save_anew(&recovered)?;
         }
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
         log::info!("ready to serve, with {} workers", self.mailboxes.len());
         Ok(())
+    }
+
+    /// Goes on with the log where recovery ended.
+    fn begin_log(&self, recovered: &Recovered) -> io::Result<()> {
+        if let Some(base) = recovered.base {
+            let path = self.directory.snapshot_path(base.number);
+            self.control.snapshotter.set_base_bytes(path.metadata()?.len());
+        }
+        if !self.engine.config.flag(params::APPENDONLY) {
+            self.log.set_position(recovered.lsn);
+            return Ok(());
+        }
+        let base = (recovered.base, recovered.base_lsn);
+        self.log.go_on(recovered.next_segment, recovered.lsn, base);
+        self.log.flush()?;
+        self.engine.hooks.set_log_wanted(true);
+        Ok(())
+    }
+
+    /// Saves what could be recovered of damaged files, and only then sets these aside.
+    fn save_anew(&self, recovered: &Recovered) -> io::Result<()> {
+        self.log.set_position(recovered.lsn);
+        let is_logged = self.engine.config.flag(params::APPENDONLY);
+        let begin = if is_logged { Begin::Anew } else { Begin::Cut };
+        let lane = self.engine.keyspace.lane();
+        self.control.snapshotter.save_beside(&lane, begin)?;
+        let is_damaged = |path: &Path| recovered.damaged.iter().any(|damaged| damaged == path);
+        self.directory.update_manifest(|manifest| {
+            manifest.snapshots.retain(|s| !is_damaged(&self.directory.snapshot_path(s.number)));
+        })?;
+        for path in recovered.damaged.iter().filter(|path| path.exists()) {
+            let aside = self.directory.set_aside(path)?;
+            log::warn!(
+                "what was sound is saved anew; the damaged file is kept as {}",
+                aside.display()
+            );
+        }
+        self.directory.remove_superseded()
     }
 
     /// Lets signals stop the server. For the binary: tests share their process.
@@ -216,30 +280,55 @@ impl Server {
             self.engine.pause.freeze(true);
         }
         log::info!("stopping{}", if saves { "; saving first" } else { "" });
-        if saves && !self.engine.health.is_loading() {
-            let lane = self.engine.keyspace.lane();
-            let saved = self.control.snapshotter.save(&lane);
-            if saved.is_err() && !force {
-                log::error!("not stopping, because the data set could not be saved");
-                return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
-            }
+        if saves && !self.engine.health.is_loading() && !self.save_and_wait() && !force {
+            log::error!("not stopping, because the data set could not be saved");
+            return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
         if self.control.desk.is_aborted() {
             return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
-        Ok(())
+        self.log.turn_off();
+        match self.log.flush() {
+            Err(error) if !force => {
+                log::error!("not stopping, because the log could not be written: {error}");
+                Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the snapshotter save; tells whether that worked.
+    fn save_and_wait(&self) -> bool {
+        const LOOK: Duration = Duration::from_millis(100);
+        let (sender, receiver) = channel();
+        self.control.snapshotter.submit(Job::Save(Asker::Stopper(sender)));
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(is_saved) => return is_saved,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                // The thread may have panicked, which is why the server stops.
+                Err(RecvTimeoutError::Timeout) if self.has_ended("snapshotter") => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn has_ended(&self, name: &str) -> bool {
+        let mut threads = self.threads.iter();
+        threads.any(|thread| thread.thread().name() == Some(name) && thread.is_finished())
     }
 
     fn stop_threads(&mut self) {
         self.listeners.iter().for_each(|listener| listener.stop());
         self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
         self.control.snapshotter.stop();
+        self.log.stop();
         self.reaper.stop();
         for thread in self.threads.drain(..) {
             thread.join().expect("panics are caught in the thread");
         }
         // Whoever holds the engine may outlive the server, in a test or a program that embeds it.
-        if let Err(error) = self.control.snapshotter.directory().release() {
+        if let Err(error) = self.directory.release() {
             log::warn!("cannot unlock the data directory: {error}");
         }
     }
@@ -264,7 +353,7 @@ fn worker_count(config: &Config) -> usize {
 fn new_keyspace(config: &Config, workers: usize, random: &mut Random) -> Keyspace {
     /// The reaper, the snapshotter, and the main thread.
     const OTHER_GATES: usize = 3;
-    let gates = workers + loading::loaders() + OTHER_GATES;
+    let gates = workers + snapshot_loading::loaders() + OTHER_GATES;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());
     secret[8..].copy_from_slice(&random.next_u64().to_le_bytes());

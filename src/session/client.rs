@@ -71,6 +71,8 @@ pub trait Postbox: Send + Sync {
     fn deliver(&self, client: u64, message: Message);
     /// Commands may have become possible again that were postponed (`CLIENT UNPAUSE`).
     fn resume(&self);
+    /// More of the log is durable than before, or it failed: replies that waited for it may be due.
+    fn log_advanced(&self);
 }
 
 /// Texts that a client gave itself.

@@ -43,6 +43,11 @@ impl Clients {
         postboxes.iter().for_each(|postbox| postbox.resume());
     }
 
+    /// Tells every worker that the log is durable further than before, or that it failed.
+    pub fn log_advanced(&self) {
+        self.postboxes.read().iter().for_each(|postbox| postbox.log_advanced());
+    }
+
     /// A new client, known to everybody until [`Clients::disconnect`].
     pub fn connect(
         &self,

@@ -38,12 +38,14 @@ pub enum WaitKind {
     Time,
     /// For a job of another thread, which sends the reply (`SAVE`).
     Job,
+    /// Until the log is durable up to a position (`WAITAOF`); `replicas` of them are waited for in vain.
+    Durable { position: u64, replicas: i64 },
 }
 
 impl WaitKind {
     /// Whether `CLIENT UNBLOCK` may end it. A job is not undone by sending another reply.
     pub fn may_unblock(self) -> bool {
-        self == WaitKind::Time
+        self != WaitKind::Job
     }
 }
 
@@ -79,6 +81,8 @@ pub struct Session {
     /// `CLIENT NO-EVICT`
     pub no_evict: bool,
     pub waiting: Option<Waiting>,
+    /// The log's position behind the last change that this session made.
+    pub logged: u64,
     /// Bit `n`: argument `n` of the command that runs is a secret, which nothing may show or keep.
     pub secret_args: u64,
     /// The connection closes when what it was told is sent.
@@ -97,6 +101,7 @@ impl Session {
             no_touch: false,
             no_evict: false,
             waiting: None,
+            logged: 0,
             secret_args: 0,
             closing: false,
         }
@@ -138,7 +143,9 @@ impl Session {
 
     /// `RESET`: as if just connected. The library that the client said it is stays the same one.
     pub fn reset(&mut self, authenticated: bool) {
+        let logged = self.logged;
         *self = Session::new(Arc::clone(&self.client), self.origin, authenticated);
+        self.logged = logged;
         self.select(0);
         self.set_authenticated(authenticated);
         self.set_protocol(Protocol::default());

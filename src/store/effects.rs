@@ -8,6 +8,7 @@
 use smallvec::SmallVec;
 
 use super::shard::Contents;
+use crate::resp::ArgList;
 use crate::value::Value;
 
 /// A class of keyspace events, as one bit each; the letters are those of `notify-keyspace-events`.
@@ -87,6 +88,16 @@ pub struct Wants {
 pub struct LogCommand {
     pub db: usize,
     pub args: Vec<Vec<u8>>,
+}
+
+/// What one command or transaction did: the log repeats all of it or nothing. In order: removals of what
+/// had expired, then what to repeat in the command's place, or the command as it came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogUnit<'a> {
+    pub removals: &'a [LogCommand],
+    pub rewritten: &'a [LogCommand],
+    /// Database and arguments.
+    pub verbatim: Option<(usize, ArgList<'a>)>,
 }
 
 /// What was detached under a lock and is freed outside of it. Dropping it frees it.

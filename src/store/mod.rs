@@ -22,7 +22,7 @@ mod walk;
 
 pub use access::{Access, Tracking};
 pub use effects::{
-    Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, Wants, event,
+    Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogUnit, Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};

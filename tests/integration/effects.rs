@@ -3,26 +3,18 @@
 
 use crate::support::ask::Ask;
 use crate::support::generator::{Generator, seeds, shown};
+use crate::support::log;
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
-use sanderling::exec::{EventHook, LogHook};
-use sanderling::store::{Event, LogCommand};
+use sanderling::exec::EventHook;
+use sanderling::store::Event;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
 const DATABASES: usize = 16;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<LogCommand>>>);
-
-impl LogHook for Log {
-    fn append(&self, unit: &[LogCommand]) {
-        self.0.lock().unwrap().extend_from_slice(unit);
-    }
-}
 
 /// Every key with its value and deadline, database by database.
 fn state(client: &mut impl Connection) -> Vec<String> {
@@ -54,9 +46,8 @@ fn wait_for_the_reaper(client: &mut impl Connection) {
 #[test]
 fn repeating_the_log_gives_the_same_state_whatever_the_time() {
     for seed in seeds(6) {
-        let server = Sanderling::start(&FLAGS);
-        let log = Log::default();
-        server.engine().hooks.install_log(Box::new(log.clone()));
+        let logged = tempfile::tempdir().unwrap();
+        let server = Sanderling::start_at(START_MS, logged.path(), &FLAGS);
         let mut client = server.client();
         let mut generator = Generator::new(seed, START_MS);
         generator.near_deadlines = true;
@@ -71,26 +62,22 @@ fn repeating_the_log_gives_the_same_state_whatever_the_time() {
         }
         wait_for_the_reaper(&mut client);
         let expected = state(&mut client);
+        assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
         // A day before: what has expired goes because the log says so, not because it is time.
         let directory = tempfile::tempdir().unwrap();
         let other = Sanderling::start_at(START_MS - 86_400_000, directory.path(), &FLAGS);
         let mut client = other.client();
-        repeat(&log, &mut client, seed);
+        repeat(&log::commands(logged.path()), &mut client, seed);
         assert_eq!(state(&mut client), expected, "seed {seed}");
         assert!(!expected.is_empty(), "seed {seed} leaves nothing to compare");
     }
 }
 
-fn repeat(log: &Log, client: &mut impl Connection, seed: u64) {
-    let mut db = 0;
-    for command in log.0.lock().unwrap().iter() {
-        if command.db != db {
-            db = command.db;
-            assert_eq!(client.say(&format!("SELECT {db}")), "+OK");
-        }
-        let reply = client.ask(&command.args);
+fn repeat(commands: &[Vec<Vec<u8>>], client: &mut impl Connection, seed: u64) {
+    for command in commands {
+        let reply = client.ask(command);
         let is_error = matches!(reply, Reply::Error(_));
-        assert!(!is_error, "seed {seed}: {}: {}", shown(&command.args), resp::render(&reply));
+        assert!(!is_error, "seed {seed}: {}: {}", shown(command), resp::render(&reply));
     }
 }
 

@@ -4,6 +4,7 @@ mod expire;
 mod keys;
 mod object;
 mod scan;
+mod waitaof;
 
 pub(super) use object::encoding;
 
@@ -11,7 +12,7 @@ use crate::exec::keyspec::{
     ACCESS, DELETE, INSERT, OW_UPDATE, RM, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
     key_at, keys_to_end,
 };
-use crate::exec::spec::{DENY_OOM, FAST, READ, TOUCHES_ARBITRARY_KEYS, WRITE};
+use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, TOUCHES_ARBITRARY_KEYS, WRITE};
 use crate::exec::{Spec, cmd, family};
 
 const EXPIRE_OPTIONS_SECONDS: &str = "key seconds [NX | XX | GT | LT]";
@@ -160,5 +161,11 @@ pub static COMMANDS: &[Spec] = &[
         "O(1) for each key removed, and a background thread frees the memory",
         "key [key ...]",
         "Deletes keys and frees their memory in the background, as DEL does here too.",
+    ),
+    cmd("WAITAOF", 4, &[], BLOCKING, waitaof::waitaof).categories(&["connection"]).doc(
+        "7.2.0",
+        "O(1)",
+        "numlocal numreplicas timeout",
+        "Waits until this client's changes are durable.",
     ),
 ];

@@ -11,6 +11,8 @@ pub struct Damage {
     pub section: Option<u64>,
     pub line: u64,
     pub what: String,
+    /// Nothing is wrong with it: a newer version wrote it.
+    pub is_newer: bool,
 }
 
 /// A section whose checksum is right, or was not looked at yet (see [`Section::check`]).
@@ -35,7 +37,7 @@ impl Section {
 
     /// Damage at a line of this section.
     pub fn damage(&self, line: u64, what: impl Into<String>) -> Damage {
-        Damage { section: Some(self.number), line, what: what.into() }
+        Damage { section: Some(self.number), line, what: what.into(), is_newer: false }
     }
 }
 
@@ -67,14 +69,14 @@ impl<R: Read> SnapshotReader<R> {
         if first.as_deref() == Some(MAGIC) {
             return Ok(Ok(reader));
         }
-        let what = match first {
-            Some(line) if line.starts_with("# sanderling snapshot") => {
-                "this format is newer than this server; load it with the version that wrote it"
-                    .to_owned()
-            }
-            _ => format!("this is no snapshot: it does not begin with {MAGIC:?}"),
+        let is_newer =
+            first.is_some_and(|line| line.starts_with(MAGIC.trim_end_matches(char::is_numeric)));
+        let what = if is_newer {
+            "its format is newer than this server; use the version that wrote it".to_owned()
+        } else {
+            format!("this is no snapshot: it does not begin with {MAGIC:?}")
         };
-        Ok(Err(Damage { section: None, line: 1, what }))
+        Ok(Err(Damage { section: None, line: 1, what, is_newer }))
     }
 
     /// The next section, or `None` behind the last line of a complete file.
@@ -148,7 +150,12 @@ impl<R: Read> SnapshotReader<R> {
     }
 
     fn damage(&self, what: &str) -> Damage {
-        Damage { section: None, line: self.line.saturating_sub(1), what: what.to_owned() }
+        Damage {
+            section: None,
+            line: self.line.saturating_sub(1),
+            what: what.to_owned(),
+            is_newer: false,
+        }
     }
 
     /// The next line without its end, as far as it is text. `None` at the end of the file.

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod data;
 pub mod generator;
+pub mod log;
 pub mod oracle;
 pub mod peer;
 pub mod process;

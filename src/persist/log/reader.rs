@@ -1,0 +1,268 @@
+//! Reading segments block by block, trusting nothing (the format is described in the module above).
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::block::{BlockHeader, HeaderError, LINE_MAX, SegmentHeader};
+use crate::persist::manifest::SegmentEntry;
+
+/// The commands of one write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The log position that it begins at.
+    pub lsn: u64,
+    /// Where its line begins in the file.
+    pub offset: u64,
+    /// Bytes of the line; the commands follow it.
+    pub line_len: u64,
+    /// RESP arrays.
+    pub body: Vec<u8>,
+}
+
+/// From here on a segment cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("offset {offset}: {what}")]
+pub struct Unsound {
+    pub offset: u64,
+    pub what: String,
+    /// Something later proves that this was sound once, so it is damage and no torn end.
+    pub was_durable: bool,
+}
+
+/// Why a segment's beginning is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSegment {
+    #[error("its format, version {0}, is newer than this server; use the version that wrote it")]
+    Newer(u64),
+    #[error("offset 0: {0}")]
+    Damaged(String),
+}
+
+/// See the module's description.
+pub struct SegmentReader {
+    input: BufReader<File>,
+    salt: u32,
+    /// Where the next block begins in the file, and in the log.
+    offset: u64,
+    lsn: u64,
+    file_len: u64,
+}
+
+impl SegmentReader {
+    /// Begins to read the segment that the manifest describes.
+    pub fn open(path: &Path, entry: SegmentEntry) -> io::Result<Result<SegmentReader, BadSegment>> {
+        let file = File::open(path)?;
+        let file_len = file.metadata()?.len();
+        let mut input = BufReader::with_capacity(1 << 18, file);
+        let line = read_line(&mut input)?;
+        let header = match SegmentHeader::parse(&line) {
+            Ok(header) => header,
+            Err(HeaderError::Newer(version)) => return Ok(Err(BadSegment::Newer(version))),
+            Err(HeaderError::Damaged) => {
+                let what = "it does not begin with the first line of a segment".to_owned();
+                return Ok(Err(BadSegment::Damaged(what)));
+            }
+        };
+        let SegmentHeader { number, lsn, salt } = header;
+        if (SegmentEntry { number, lsn }) != entry {
+            let what = format!(
+                "it says that it is segment {number} and begins at lsn {lsn}, but the manifest says \
+                 segment {} and lsn {}",
+                entry.number, entry.lsn
+            );
+            return Ok(Err(BadSegment::Damaged(what)));
+        }
+        let offset = line.len() as u64;
+        Ok(Ok(SegmentReader { input, salt, offset, lsn, file_len }))
+    }
+
+    /// Where the next block begins in the file.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The log position that the next block begins at.
+    pub fn lsn(&self) -> u64 {
+        self.lsn
+    }
+
+    /// Bytes in the file.
+    pub fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// The next block, or `None` at the end of the file. After something unsound nothing more can be
+    /// read.
+    pub fn next_block(&mut self) -> io::Result<Result<Option<Block>, Unsound>> {
+        if self.offset >= self.file_len {
+            return Ok(Ok(None));
+        }
+        let line = read_line(&mut self.input)?;
+        let Some(header) = BlockHeader::parse(&line) else {
+            return self.unsound("this is not the first line of a block");
+        };
+        if header.lsn != self.lsn {
+            let what = format!("lsn {} stands where {} was expected", header.lsn, self.lsn);
+            return self.unsound(&what);
+        }
+        let line_len = line.len() as u64;
+        let left = self.file_len - self.offset - line_len;
+        if header.len > left {
+            let what = format!("the file ends {} bytes before this block does", header.len - left);
+            return self.unsound(&what);
+        }
+        let mut body = vec![0; header.len as usize];
+        self.input.read_exact(&mut body)?;
+        if header.checksum(&body, self.salt) != header.crc {
+            return self.unsound("the checksum of this block is wrong");
+        }
+        let block = Block { lsn: self.lsn, offset: self.offset, line_len, body };
+        self.offset += line_len + header.len;
+        self.lsn += header.len;
+        Ok(Ok(Some(block)))
+    }
+
+    fn unsound<T>(&mut self, what: &str) -> io::Result<Result<T, Unsound>> {
+        let was_durable = self.has_proof_behind()?;
+        Ok(Err(Unsound { offset: self.offset, what: what.to_owned(), was_durable }))
+    }
+
+    /// Whether a sound block further on says that everything up to and including the one at the present
+    /// offset was durable.
+    fn has_proof_behind(&mut self) -> io::Result<bool> {
+        let mut offset = self.offset;
+        self.input.seek(SeekFrom::Start(offset))?;
+        loop {
+            let line = read_line(&mut self.input)?;
+            if line.is_empty() {
+                return Ok(false);
+            }
+            let next = offset + line.len() as u64;
+            if let Some(header) = BlockHeader::parse(&line)
+                && header.durable > self.lsn
+                && header.len <= self.file_len - next
+                && self.is_sound(&header)?
+            {
+                return Ok(true);
+            }
+            self.input.seek(SeekFrom::Start(next))?;
+            offset = next;
+        }
+    }
+
+    fn is_sound(&mut self, header: &BlockHeader) -> io::Result<bool> {
+        let mut body = vec![0; header.len as usize];
+        self.input.read_exact(&mut body)?;
+        Ok(header.checksum(&body, self.salt) == header.crc)
+    }
+}
+
+/// The next line with its end, or as much of it as a line of the format may have.
+fn read_line(input: &mut BufReader<File>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::with_capacity(LINE_MAX);
+    input.by_ref().take(LINE_MAX as u64).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const ENTRY: SegmentEntry = SegmentEntry { number: 8, lsn: 9000 };
+    const SALT: u32 = 0x5be0_cd19;
+
+    /// A segment with these bodies; each block says that everything before it was durable, if `synced`.
+    fn segment(bodies: &[&str], synced: bool) -> Vec<u8> {
+        let header = SegmentHeader { number: ENTRY.number, lsn: ENTRY.lsn, salt: SALT };
+        let mut bytes = header.print().into_bytes();
+        let mut lsn = ENTRY.lsn;
+        for body in bodies {
+            let durable = if synced { lsn } else { ENTRY.lsn };
+            let header = BlockHeader::new(lsn, body.as_bytes(), durable, SALT);
+            bytes.extend_from_slice(header.print().as_bytes());
+            bytes.extend_from_slice(body.as_bytes());
+            lsn += body.len() as u64;
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<String>, Option<Unsound>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        fs::write(&path, bytes).unwrap();
+        let mut reader = SegmentReader::open(&path, ENTRY).unwrap().unwrap();
+        let mut bodies = Vec::new();
+        loop {
+            match reader.next_block().unwrap() {
+                Ok(Some(block)) => bodies.push(String::from_utf8(block.body).unwrap()),
+                Ok(None) => return (bodies, None),
+                Err(unsound) => return (bodies, Some(unsound)),
+            }
+        }
+    }
+
+    const BODIES: [&str; 3] = ["first\n#1 2 3", "", "the third"];
+
+    #[test]
+    fn blocks_are_read_in_order() {
+        let (bodies, unsound) = read(&segment(&BODIES, true));
+        assert_eq!((&bodies[..], unsound), (&BODIES.map(str::to_owned)[..], None));
+    }
+
+    #[test]
+    fn wherever_the_file_ends_the_whole_blocks_before_are_read() {
+        let bytes = segment(&BODIES, true);
+        let first = segment(&[], true).len();
+        for len in first..bytes.len() {
+            let (bodies, unsound) = read(&bytes[..len]);
+            assert!(bodies.len() < 3 && bodies.iter().zip(BODIES).all(|(a, b)| a == b));
+            assert!(unsound.is_none_or(|unsound| !unsound.was_durable), "cut off at {len}");
+        }
+    }
+
+    #[test]
+    fn damage_is_told_apart_from_a_torn_end_by_what_was_durable() {
+        let first = segment(&[], true).len();
+        let second = segment(&BODIES[..1], true).len();
+        for (synced, expected) in [(true, true), (false, false)] {
+            let bytes = segment(&BODIES, synced);
+            for at in first..bytes.len() {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 0x10;
+                let (bodies, unsound) = read(&bytes);
+                let unsound = unsound.expect("every altered byte is noticed");
+                assert_eq!(
+                    bodies.len(),
+                    usize::from(at >= second) + usize::from(unsound.offset > second as u64)
+                );
+                // The last block cannot be proved by a later one; the one before it can.
+                let is_proved = at < second && expected;
+                assert_eq!(unsound.was_durable, is_proved, "byte {at}: {unsound}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_value_cannot_pass_for_a_block() {
+        let lsn = ENTRY.lsn;
+        let forged = BlockHeader::new(lsn + 500, b"x", lsn + 400, 0).print() + "x";
+        let body = format!("value\n{forged}\n");
+        let mut bytes = segment(&[&body], true);
+        let at = bytes.len() - body.len();
+        bytes[at] ^= 1;
+        assert!(!read(&bytes).1.unwrap().was_durable);
+    }
+
+    #[test]
+    fn a_segment_that_is_another_one_or_newer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        fs::write(&path, segment(&[], true)).unwrap();
+        let other = SegmentEntry { number: 9, lsn: 9000 };
+        assert!(matches!(SegmentReader::open(&path, other).unwrap(), Err(BadSegment::Damaged(_))));
+        fs::write(&path, "# sanderling log 2\n").unwrap();
+        assert!(matches!(SegmentReader::open(&path, ENTRY).unwrap(), Err(BadSegment::Newer(2))));
+    }
+}

@@ -1,0 +1,73 @@
+//! The log and the rest of the server: who appends to it, and who hears of its progress.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::config::choice::SyncPolicy;
+use crate::config::params;
+use crate::exec::{Engine, LogHook, Sample};
+use crate::persist::log::{Log, LogObserver, Phase};
+use crate::store::LogUnit;
+
+/// What commands see of the log.
+pub(super) struct Appender(pub Arc<Log>);
+
+impl LogHook for Appender {
+    fn append(&self, unit: &LogUnit<'_>) -> u64 {
+        self.0.append(unit)
+    }
+
+    fn commit(&self) {
+        self.0.commit();
+    }
+
+    fn released(&self) -> u64 {
+        self.0.released()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.status().phase() == Phase::Failed
+    }
+
+    fn is_behind(&self) -> bool {
+        self.0.is_behind()
+    }
+
+    fn durable(&self) -> Option<u64> {
+        (self.0.status().phase() == Phase::On).then(|| self.0.status().durable())
+    }
+
+    fn want_durable(&self, position: u64) {
+        self.0.want_durable(position);
+    }
+}
+
+/// Passes the log's progress on.
+pub(super) struct Observer(pub Arc<Engine>);
+
+impl LogObserver for Observer {
+    fn advanced(&self) {
+        self.0.clients.log_advanced();
+    }
+
+    fn caught_up(&self) {
+        self.0.clients.resume_all();
+    }
+
+    fn failed(&self, error: &io::Error) {
+        self.0.health.set_log_failed(true);
+        log::error!(
+            "cannot write the log: {error}. Writes are refused from now on, since they would not survive a \
+             restart. Mend the cause, then say CONFIG SET appendonly yes: the log begins anew."
+        );
+    }
+
+    fn synced(&self, millis: u64) {
+        let config = &self.0.config;
+        if config.choice(params::APPENDFSYNC) == SyncPolicy::Always {
+            let sample = Sample { unix_s: self.0.clock.unix_millis() / 1000, millis };
+            let threshold = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+            self.0.latency.record("aof-fsync-always", sample, threshold);
+        }
+    }
+}

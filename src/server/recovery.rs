@@ -1,0 +1,335 @@
+//! Recovery: from the files of the data directory to the data set.
+//!
+//! 1. The newest snapshot that is sound is loaded, on all cores. If the newest is damaged and the log
+//!    reaches back to an older one, that is as good.
+//! 2. The segments of the log after it are repeated, block by block, each checked.
+//! 3. A torn block at the very end was never durable: it is cut off, with a warning.
+//!
+//! Damage anywhere else, a missing file, or a gap between segments refuses the start with file, offset
+//! and what to do. With `--recover-anyway` sound sections of a damaged snapshot count, and the log is
+//! repeated up to the damage: a state that the data set once had. The files that were not read to their
+//! end are set aside once the result is saved anew.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::replay::{Failure, Replayer};
+use super::snapshot_loading::{self, empty_store};
+use crate::exec::Engine;
+use crate::persist::DataDirectory;
+use crate::persist::log::{BadSegment, Block, SegmentReader};
+use crate::persist::manifest::{Manifest, SegmentEntry, SnapshotEntry};
+
+/// Blocks that are read ahead.
+const READ_AHEAD: usize = 4;
+
+/// Why the data set was not recovered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecoveryError {
+    #[error("cannot read {path}: {error}")]
+    Unreadable { path: String, error: io::Error },
+    #[error("{path}: {what}")]
+    Newer { path: String, what: String },
+    #[error(
+        "{path} is damaged: {what}. Restore it from a backup, or start with --recover-anyway to load what is sound \
+         and set the file aside"
+    )]
+    Damaged { path: String, what: String },
+}
+
+/// What was recovered.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    pub keys: u64,
+    pub commands: u64,
+    /// The log position behind the last command.
+    pub lsn: u64,
+    /// Number for the next segment.
+    pub next_segment: u64,
+    /// The snapshot that was loaded, and the log position that it stands for.
+    pub base: Option<SnapshotEntry>,
+    pub base_lsn: u64,
+    /// Bytes of a torn block that were cut off.
+    pub torn_bytes: u64,
+    /// Files that are damaged or follow damage; the data set must be saved anew before they may go.
+    pub damaged: Vec<PathBuf>,
+}
+
+/// A torn end, to be cut off.
+struct Torn {
+    segment: u64,
+    len: u64,
+    bytes: u64,
+}
+
+/// See the module's description. The store must be empty.
+pub(super) struct Recovery<'a> {
+    engine: &'a Arc<Engine>,
+    directory: &'a DataDirectory,
+    manifest: Manifest,
+    accept_damage: bool,
+    recovered: Recovered,
+}
+
+impl<'a> Recovery<'a> {
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        directory: &'a DataDirectory,
+        accept_damage: bool,
+    ) -> Recovery<'a> {
+        let manifest = directory.manifest();
+        let recovered = Recovered::default();
+        Recovery { engine, directory, manifest, accept_damage, recovered }
+    }
+
+    pub(super) fn run(mut self) -> Result<Recovered, RecoveryError> {
+        self.announce();
+        let base = self.load_base()?;
+        let segments = self.manifest.segments_after(base.as_ref()).to_vec();
+        self.recovered.base = base;
+        self.recovered.lsn = segments.first().map_or(0, |first| first.lsn);
+        self.recovered.base_lsn = self.recovered.lsn;
+        let torn = self.replay_all(&segments)?;
+        if let Some(Torn { segment, len, bytes }) = torn {
+            let path = self.directory.segment_path(segment);
+            self.directory
+                .truncate_segment(segment, len)
+                .map_err(|error| unreadable(&path, error))?;
+            log::warn!(
+                "{}: the last {bytes} bytes were never completely written; they are cut off",
+                path.display()
+            );
+            self.recovered.torn_bytes = bytes;
+        }
+        self.recovered.next_segment = self.next_segment();
+        Ok(self.recovered)
+    }
+
+    /// A last segment without blocks is written anew.
+    fn next_segment(&self) -> u64 {
+        match self.manifest.segments.last() {
+            None => 1,
+            Some(last) if last.lsn == self.recovered.lsn => last.number,
+            Some(last) => last.number + 1,
+        }
+    }
+
+    /// Says how much there is to load.
+    fn announce(&self) {
+        let newest = self.manifest.snapshots.last();
+        let snapshot = newest.map(|entry| self.directory.snapshot_path(entry.number));
+        let segments = self.manifest.segments_after(newest);
+        let segments = segments.iter().map(|entry| self.directory.segment_path(entry.number));
+        let len = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        let total = snapshot.into_iter().chain(segments).map(len).sum();
+        self.engine.health.progress.begin(total, self.engine.clock.unix_millis());
+    }
+
+    /// Loads the snapshot that everything else follows. If a newer one is damaged, an older one is as good
+    /// when the log reaches back to it.
+    fn load_base(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
+        let Some((newest, older)) = self.manifest.snapshots.split_last() else { return Ok(None) };
+        let mut candidates = vec![*newest];
+        if newest.segment.is_some() {
+            candidates.extend(older.iter().rev().filter(|entry| entry.segment.is_some()));
+        }
+        let mut first_error = None;
+        for entry in &candidates {
+            match self.load_snapshot(*entry, false)? {
+                Ok(()) => return Ok(Some(*entry)),
+                Err(error) => {
+                    log::warn!("{error}");
+                    self.recovered.damaged.push(self.directory.snapshot_path(entry.number));
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        match first_error {
+            Some(error) if !self.accept_damage => Err(error),
+            _ => {
+                // Nothing is better than what is sound of the newest.
+                self.recovered.damaged.truncate(1);
+                let newest = candidates[0];
+                let _missing = self.load_snapshot(newest, true)?;
+                Ok(Some(newest))
+            }
+        }
+    }
+
+    /// Loads a snapshot into the empty store; if it is damaged, leaves the store empty, or with what is
+    /// sound of it.
+    fn load_snapshot(
+        &mut self,
+        entry: SnapshotEntry,
+        accept_damage: bool,
+    ) -> Result<Result<(), RecoveryError>, RecoveryError> {
+        let path = self.directory.snapshot_path(entry.number);
+        let what = match snapshot_loading::load(self.engine, &path, accept_damage) {
+            Ok(loaded) => {
+                self.recovered.keys = loaded.keys;
+                match loaded.damages.first() {
+                    None => return Ok(Ok(())),
+                    Some(damage) if damage.is_newer => {
+                        let what = damage.what.clone();
+                        return Err(RecoveryError::Newer {
+                            path: path.display().to_string(),
+                            what,
+                        });
+                    }
+                    Some(_) if accept_damage => {
+                        let damages = loaded.damages.iter();
+                        damages.for_each(|damage| log::warn!("left out: {damage}"));
+                        return Ok(Ok(()));
+                    }
+                    Some(damage) => damage.to_string(),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "it is missing".to_owned(),
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        empty_store(self.engine);
+        Ok(Err(RecoveryError::Damaged { path: path.display().to_string(), what }))
+    }
+
+    /// Repeats segments in order. Returns a torn end.
+    fn replay_all(&mut self, segments: &[SegmentEntry]) -> Result<Option<Torn>, RecoveryError> {
+        let lane = self.engine.keyspace.lane();
+        let mut replayer = Replayer::new(self.engine, &lane);
+        for (index, entry) in segments.iter().enumerate() {
+            let next = segments.get(index + 1).map(|next| next.lsn);
+            let end = next.or(self.manifest.end);
+            match self.replay(*entry, end, &mut replayer) {
+                Ok(None) => {}
+                Ok(torn) => return Ok(torn),
+                Err(error @ RecoveryError::Damaged { .. }) if self.accept_damage => {
+                    log::warn!("{error}");
+                    log::warn!("what was logged from there on is left out");
+                    let rest = segments[index..].iter();
+                    let paths = rest.map(|entry| self.directory.segment_path(entry.number));
+                    self.recovered.damaged.extend(paths);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Repeats a segment, which must end at the log position `end` if that is known.
+    fn replay(
+        &mut self,
+        entry: SegmentEntry,
+        end: Option<u64>,
+        replayer: &mut Replayer<'_>,
+    ) -> Result<Option<Torn>, RecoveryError> {
+        let path = self.directory.segment_path(entry.number);
+        let damaged =
+            |what: String| RecoveryError::Damaged { path: path.display().to_string(), what };
+        let mut reader = match SegmentReader::open(&path, entry) {
+            Ok(Ok(reader)) => reader,
+            Ok(Err(error @ BadSegment::Newer(_))) => {
+                let what = error.to_string();
+                return Err(RecoveryError::Newer { path: path.display().to_string(), what });
+            }
+            Ok(Err(error)) => return Err(damaged(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged("it is missing".to_owned()));
+            }
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        let (sender, receiver) = sync_channel(READ_AHEAD);
+        let stop = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| read_blocks(&mut reader, &sender_of(sender)));
+            let failed = self.repeat_blocks(&receiver, replayer);
+            drop(receiver);
+            let read = reading.join().expect("reading does not panic");
+            failed.map_or(read, |what| Ok(Some(Stop::Failed(what))))
+        });
+        match stop.map_err(|error| unreadable(&path, error))? {
+            Some(Stop::Failed(what)) => Err(damaged(what)),
+            Some(Stop::Unsound { what, was_durable }) if was_durable || end.is_some() => {
+                Err(damaged(what))
+            }
+            Some(Stop::Unsound { .. }) => {
+                let (len, file_len) = (reader.offset(), reader.file_len());
+                Ok(Some(Torn { segment: entry.number, len, bytes: file_len - len }))
+            }
+            None => match end {
+                Some(end) if end != reader.lsn() => Err(damaged(format!(
+                    "it ends at lsn {}, but the log went on to {end}",
+                    reader.lsn()
+                ))),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Repeats what arrives. Returns what is wrong with a command, if that is not accepted.
+    fn repeat_blocks(
+        &mut self,
+        blocks: &Receiver<Block>,
+        replayer: &mut Replayer<'_>,
+    ) -> Option<String> {
+        let mut failed = None;
+        for block in blocks {
+            let accept_damage = self.accept_damage;
+            self.recovered.commands += replayer.run(&block.body, |Failure { at, what }| {
+                let offset = block.offset + block.line_len + at as u64;
+                let what = format!("offset {offset}: {what}");
+                if accept_damage {
+                    log::warn!("left out: {what}");
+                } else {
+                    failed = Some(what);
+                }
+                accept_damage
+            });
+            if failed.is_some() {
+                return failed;
+            }
+            self.recovered.lsn = block.lsn + block.body.len() as u64;
+            self.engine.health.progress.add(block.line_len + block.body.len() as u64);
+        }
+        None
+    }
+}
+
+/// Why a segment was not read to its end.
+enum Stop {
+    Unsound {
+        what: String,
+        was_durable: bool,
+    },
+    /// A command could not be repeated.
+    Failed(String),
+}
+
+/// Takes the sender along, so that the receiver learns of the end.
+fn sender_of(sender: SyncSender<Block>) -> impl Fn(Block) -> bool {
+    move |block| sender.send(block).is_ok()
+}
+
+fn read_blocks(
+    reader: &mut SegmentReader,
+    hand_over: &impl Fn(Block) -> bool,
+) -> io::Result<Option<Stop>> {
+    loop {
+        match reader.next_block()? {
+            Ok(Some(block)) => {
+                if !hand_over(block) {
+                    return Ok(None);
+                }
+            }
+            Ok(None) => return Ok(None),
+            Err(unsound) => {
+                let (what, was_durable) = (unsound.to_string(), unsound.was_durable);
+                return Ok(Some(Stop::Unsound { what, was_durable }));
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> RecoveryError {
+    RecoveryError::Unreadable { path: path.display().to_string(), error }
+}

@@ -1,0 +1,99 @@
+//! Repeating recorded commands: what snapshots and the log consist of.
+//!
+//! They take the same road as everybody else's commands, as the session [`Origin::Replay`]: trusted,
+//! not logged again, not a change, and outside time, so that a key whose deadline has passed meanwhile
+//! is still there for the commands that met it alive. What has expired goes when all is loaded.
+
+use std::sync::Arc;
+
+use crate::exec::{Engine, Executor};
+use crate::resp::{ArgList, Limits, Outbox, ParseState, RequestParser};
+use crate::session::{Origin, Session};
+use crate::store::Lane;
+
+/// Something that cannot be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// Where the command begins in the bytes.
+    pub at: usize,
+    pub what: String,
+}
+
+/// See the module's description.
+pub(super) struct Replayer<'l> {
+    executor: Executor,
+    session: Session,
+    parser: RequestParser,
+    outbox: Outbox,
+    lane: &'l Lane<'l>,
+}
+
+impl<'l> Replayer<'l> {
+    pub(super) fn new(engine: &Arc<Engine>, lane: &'l Lane<'l>) -> Replayer<'l> {
+        let client = engine.clients.internal(engine.clock.unix_millis());
+        Replayer {
+            executor: Executor::for_replay(Arc::clone(engine)),
+            session: Session::new(client, Origin::Replay, true),
+            parser: RequestParser::default(),
+            outbox: Outbox::default(),
+            lane,
+        }
+    }
+
+    /// Executes all commands. Those that fail are handed to `on_failure`, which says whether to go on.
+    /// Returns how many there were.
+    pub(super) fn run(&mut self, bytes: &[u8], mut on_failure: impl FnMut(Failure) -> bool) -> u64 {
+        const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
+        let mut turn = self.lane.enter();
+        self.executor.begin_turn();
+        self.session.select(0);
+        let (mut at, mut count) = (0, 0);
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let what = match self.parser.parse(rest, &LIMITS) {
+                Ok(ParseState::Nothing(taken)) => {
+                    at += taken;
+                    continue;
+                }
+                Ok(ParseState::Complete(taken)) => {
+                    let args = self.parser.request().args(rest);
+                    let (session, outbox) = (&mut self.session, &mut self.outbox);
+                    self.executor.execute(session, args, outbox, &mut turn);
+                    at += taken;
+                    count += 1;
+                    match take_error(&mut self.outbox) {
+                        None => continue,
+                        Some(error) => {
+                            let what = format!("{} fails: {error}", shown(args));
+                            if on_failure(Failure { at: at - taken, what }) {
+                                continue;
+                            }
+                            return count;
+                        }
+                    }
+                }
+                Ok(ParseState::Incomplete(_)) => "a command is cut off".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            on_failure(Failure { at, what });
+            self.parser = RequestParser::default();
+            return count;
+        }
+        count
+    }
+}
+
+/// The command's name; what it is about is nobody's business.
+fn shown(args: ArgList<'_>) -> String {
+    String::from_utf8_lossy(args.get(0).unwrap_or_default()).to_uppercase()
+}
+
+/// The error that a reply is, if it is one. Empties the outbox.
+fn take_error(outbox: &mut Outbox) -> Option<String> {
+    if outbox.tail().first() != Some(&b'-') {
+        outbox.tail().clear();
+        return None;
+    }
+    let reply = outbox.take_all();
+    Some(String::from_utf8_lossy(&reply[1..]).trim_end().to_owned())
+}
