@@ -90,6 +90,9 @@ impl Reaper {
                 }
             }
         }
+        if let Some(log) = self.engine.hooks.log() {
+            log.commit();
+        }
         let now_ms = self.engine.clock.unix_millis();
         let sample = Sample { unix_s: now_ms / 1000, millis: (now_ms - began_ms).max(0) as u64 };
         let threshold = self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;

@@ -175,6 +175,8 @@ impl Snapshotter {
         match job {
             Job::Save(asker) => {
                 let saved = self.save(lane, Begin::Cut);
+                // Before the reply: whoever gets it may ask for the next.
+                self.status.is_saving.store(false, Ordering::Relaxed);
                 match asker {
                     Asker::Nobody => {}
                     Asker::Client(client) => {
@@ -281,7 +283,9 @@ impl Snapshotter {
         match &result {
             Ok((path, totals)) => {
                 self.status.last_save_ms.store(ended_ms, Ordering::Relaxed);
-                self.status.saves.fetch_add(1, Ordering::Relaxed);
+                if !self.is_rewriting() {
+                    self.status.saves.fetch_add(1, Ordering::Relaxed);
+                }
                 self.status.last_keys.store(totals.keys, Ordering::Relaxed);
                 self.set_base_bytes(totals.bytes);
                 self.status.last_error.lock().clear();
@@ -416,9 +420,10 @@ impl Snapshotter {
         {
             let _world = self.engine.keyspace.world();
             self.engine.hooks.set_log_wanted(false);
-            self.log.turn_off();
         }
-        match self.log.flush() {
+        let flushed = self.log.flush();
+        self.log.turn_off();
+        match flushed.and_then(|()| self.log.flush()) {
             Ok(()) => log::info!("changes are not logged any more"),
             Err(error) => log::error!("the log was not closed in order: {error}"),
         }

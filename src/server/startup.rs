@@ -287,8 +287,9 @@ impl Server {
         if self.control.desk.is_aborted() {
             return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
+        let flushed = self.log.flush();
         self.log.turn_off();
-        match self.log.flush() {
+        match flushed.and_then(|()| self.log.flush()) {
             Err(error) if !force => {
                 log::error!("not stopping, because the log could not be written: {error}");
                 Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."))
@@ -333,11 +334,11 @@ impl Server {
         }
     }
 
-    /// What makes [`Server::wait`] return without saving, as if by `SHUTDOWN NOSAVE`.
+    /// What makes [`Server::wait`] return without saving, as if by `SHUTDOWN NOSAVE FORCE`.
     pub fn stopper(&self) -> impl Fn() + Send + 'static {
         let desk = Arc::clone(&self.control.desk);
         move || {
-            let how = Shutdown { save: Some(false), ..Shutdown::default() };
+            let how = Shutdown { save: Some(false), force: true, ..Shutdown::default() };
             desk.ask(Request { how, client: None });
         }
     }

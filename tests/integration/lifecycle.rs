@@ -55,21 +55,25 @@ fn a_server_killed_while_it_saves_has_the_old_snapshot_or_the_new_one() {
 #[test]
 fn sigterm_saves_when_save_points_are_set_and_exits_with_success() {
     let directory = tempdir().unwrap();
-    let server = Process::start(directory.path(), &[]);
+    let flags = ["--appendonly", "no"];
+    let server = Process::start(directory.path(), &flags);
     let mut client = server.client();
     client.say("SET k v");
     assert!(server.terminate().success());
     client.expect_end();
-    let server = Process::start(directory.path(), &["--save", ""]);
+    let server = Process::start(directory.path(), &["--save", "", "--appendonly", "no"]);
     assert_eq!(server.client().say("GET k"), "\"v\"");
     // Without save points there is nothing to keep.
     server.client().say("SET k w");
     assert!(server.terminate().success());
-    let server = Process::start(directory.path(), &["--shutdown-on-sigterm", "nosave"]);
+    let server = Process::start(
+        directory.path(),
+        &["--shutdown-on-sigterm", "nosave", "--appendonly", "no"],
+    );
     assert_eq!(server.client().say("GET k"), "\"v\"");
     server.client().say("SET k x");
     assert!(server.terminate().success());
-    assert_eq!(Process::start(directory.path(), &[]).client().say("GET k"), "\"v\"");
+    assert_eq!(Process::start(directory.path(), &flags).client().say("GET k"), "\"v\"");
 }
 
 #[test]

@@ -25,18 +25,18 @@
 //! block was durable once: a later sound block that says so, a later segment, or the manifest's `end`.
 //! With proof it is damage, and nobody drops it silently.
 //!
-//! In reading order: `block` (the format) → `buffer` (what is not written yet) → `log` (who appends) →
+//! In reading order: `block` (the format) → `buffer` (what is not written yet) → `handle` (who appends) →
 //! `writer` (the thread that writes) → `reader`.
 
 mod block;
 mod buffer;
 mod encode;
-mod log;
+mod handle;
 mod reader;
 mod status;
 mod writer;
 
 pub use encode::encode_command;
-pub use log::{CutTicket, Log, LogObserver, NEVER};
+pub use handle::{CutTicket, Log, LogObserver, NEVER};
 pub use reader::{BadSegment, Block, SegmentReader, Unsound};
 pub use status::{LogStatus, Phase};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::block::{BlockHeader, SegmentHeader};
 use super::buffer::{Buffer, Mark};
-use super::log::{Log, Start};
+use super::handle::{Log, Start};
 use crate::base::random::Random;
 use crate::config::choice::SyncPolicy;
 use crate::config::params;
@@ -85,7 +85,8 @@ impl<'l> Writer<'l> {
             }
             if let Mark::Cut(number) = mark {
                 self.write_blocks(&headers, &bodies)?;
-                (headers.clear(), bodies.clear());
+                headers.clear();
+                bodies.clear();
                 self.cut(number)?;
             }
         }

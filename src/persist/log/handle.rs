@@ -297,11 +297,15 @@ impl Log {
         }
     }
 
-    /// Nothing more is logged. What was appended becomes durable; [`Log::flush`] waits for that.
+    /// Nothing more is logged, and the manifest will say where the log ends; [`Log::flush`] waits for that,
+    /// and should be called before as well, so that nobody is told of what is not durable.
     pub fn turn_off(&self) {
         let mut shared = self.shared.lock();
-        shared.orders.push(Order::Close);
-        self.work.notify_all();
+        if self.status.phase() != Phase::Off {
+            self.status.set_phase(Phase::Off);
+            shared.orders.push(Order::Close);
+            self.work.notify_all();
+        }
     }
 
     /// Waits until the writer has nothing left to do, and everything is durable.
@@ -427,8 +431,6 @@ impl Log {
         }
         if closes {
             writer.close()?;
-            let _shared = self.shared.lock();
-            self.status.set_phase(Phase::Off);
         }
         Ok(())
     }
