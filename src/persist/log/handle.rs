@@ -24,7 +24,7 @@ pub const NEVER: u64 = u64::MAX;
 /// `everysec`: writers wait while something has been waiting for so long to become durable.
 const UNSYNCED_MS_MAX: i64 = 2 * SYNC_EVERY_MS;
 
-/// Who hears of the log's progress. Called from the writer's thread, without locks.
+/// Who hears of the log's progress. Called without locks.
 pub trait LogObserver: Send + Sync {
     /// More is durable than before: replies that waited may go.
     fn advanced(&self);
@@ -300,12 +300,17 @@ impl Log {
     /// Nothing more is logged, and the manifest will say where the log ends; [`Log::flush`] waits for that,
     /// and should be called before as well, so that nobody is told of what is not durable.
     pub fn turn_off(&self) {
-        let mut shared = self.shared.lock();
-        if self.status.phase() != Phase::Off {
+        {
+            let mut shared = self.shared.lock();
+            if self.status.phase() == Phase::Off {
+                return;
+            }
             self.status.set_phase(Phase::Off);
             shared.orders.push(Order::Close);
             self.work.notify_all();
         }
+        // Who waits for durability waits in vain from now on.
+        self.observer().advanced();
     }
 
     /// Waits until the writer has nothing left to do, and everything is durable.
