@@ -6,6 +6,7 @@ mod effects;
 mod fuzz;
 mod lifecycle;
 mod limits;
+mod log;
 mod model;
 mod network;
 mod persistence;

@@ -6,16 +6,38 @@ use super::resp::Reply;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// The snapshots of a data directory, oldest first.
 pub fn snapshots(directory: &Path) -> Vec<PathBuf> {
+    files_with(directory, "txt")
+}
+
+/// The segments of the log in a data directory, oldest first.
+pub fn segments(directory: &Path) -> Vec<PathBuf> {
+    files_with(directory, "aof")
+}
+
+/// The files of a directory with this extension, in the order of their names.
+pub fn files_with(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the data directory exists")
         .map(|entry| entry.expect("it can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect();
     files.sort();
     files
+}
+
+/// What a server that is killed at this moment leaves behind: a copy of its directory as it is.
+pub fn copy(directory: &Path) -> TempDir {
+    let copy = TempDir::with_prefix("copy-").expect("a directory can be made");
+    for entry in fs::read_dir(directory).expect("the data directory exists") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().expect("files have names");
+        fs::copy(&path, copy.path().join(name)).expect("it can be copied");
+    }
+    copy
 }
 
 /// `DEBUG DIGEST`, which is equal for equal data.

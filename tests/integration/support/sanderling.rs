@@ -7,6 +7,7 @@ use sanderling::base::clock::Clock;
 use sanderling::config::flags::{self, CommandLine};
 use sanderling::config::{Config, password};
 use sanderling::exec::Engine;
+use sanderling::persist::disk::{Disk, SystemDisk};
 use sanderling::server::Server;
 use std::ffi::OsString;
 use std::io;
@@ -60,6 +61,11 @@ impl Sanderling {
 
     /// The same at another time than [`START_MS`].
     pub fn start_at(unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
+        Self::start_on(Arc::new(SystemDisk), unix_ms, directory, flags)
+    }
+
+    /// The same on another disk than the machine's.
+    pub fn start_on(disk: Arc<dyn Disk>, unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
         let dir = directory.to_str().expect("temporary paths are UTF-8");
         let mut problem = String::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -67,7 +73,7 @@ impl Sanderling {
             let mut all = vec!["--port", &text, "--data-dir", dir];
             all.extend_from_slice(flags);
             // Somebody else may take the port in between; then another one is tried.
-            match Server::start(config(&all), Clock::manual(unix_ms)) {
+            match Server::start_on(config(&all), Clock::manual(unix_ms), Arc::clone(&disk)) {
                 Ok(server) => return Self::wrap(server, text.parse().expect("it was a port")),
                 Err(error) => problem = error.to_string(),
             }
