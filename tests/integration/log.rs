@@ -8,6 +8,7 @@ use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::process::Process;
 use crate::support::resp;
 use crate::support::sanderling::{START_MS, Sanderling};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sanderling::persist::directory::read_manifest;
 use sanderling::persist::disk::Disk;
 use std::fs;
@@ -607,4 +608,34 @@ fn info_says_how_the_log_is() {
     assert_eq!(client.info("aof_base_size"), client.info("snapshot_last_bytes"));
     assert_eq!(client.info("aof_current_size"), client.info("snapshot_last_bytes"));
     assert_eq!(client.info("log_segment"), "2");
+}
+
+#[test]
+fn while_the_log_is_loaded_clients_are_told_so_and_info_says_how_far_it_is() {
+    let directory = tempdir().unwrap();
+    let server = start_in(directory.path(), &[]);
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 1000");
+    assert_eq!(client.say("SAVE"), "+OK");
+    let copy = copy(directory.path());
+    // A pipe in the place of the last segment: loading stops there until somebody writes.
+    let segment = segments(copy.path()).pop().unwrap();
+    let bytes = fs::read(&segment).unwrap();
+    fs::remove_file(&segment).unwrap();
+    mknodat(CWD, &segment, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let process = Process::start_loading(copy.path(), &FLAGS);
+    let mut client = process.client();
+    let loading = "-LOADING Sanderling is loading the dataset in memory";
+    assert_eq!(client.say("GET key:1"), loading);
+    let total = snapshots(copy.path())[0].metadata().unwrap().len();
+    assert_eq!(client.info("loading"), "1");
+    assert_eq!(client.info("loading_total_bytes"), total.to_string());
+    client.say_until("INFO persistence", |info| !info.contains("loading_loaded_bytes:0\\r"));
+    assert!(client.info("loading_loaded_bytes").parse::<u64>().unwrap() <= total);
+    assert!(client.info("loading_loaded_perc").parse::<f64>().unwrap() > 50.0);
+    assert_ne!(client.info("loading_start_time"), "0");
+    assert_eq!(client.info("loading_eta_seconds"), "0");
+    fs::write(&segment, bytes).unwrap();
+    client.say_until("EXISTS key:1", |reply| reply == ":1");
+    assert_eq!(client.info("loading"), "0");
 }

@@ -201,14 +201,25 @@ impl Log {
         if self.status.is_behind.load(Relaxed) {
             return true;
         }
-        let since_ms = self.status.unsynced_since_ms.load(Relaxed);
-        let is_late = since_ms > 0
-            && self.policy() == SyncPolicy::Everysec
-            && self.now_ms() - since_ms > UNSYNCED_MS_MAX;
+        if !self.is_late() {
+            return false;
+        }
+        // The writer may have finished in between, and if it sleeps nobody would take the mark away again:
+        // see `work_on`.
+        let _shared = self.shared.lock();
+        let is_late = self.is_late();
         if is_late {
             self.fall_behind();
         }
         is_late
+    }
+
+    /// Whether something has been waiting for too long to become durable.
+    fn is_late(&self) -> bool {
+        let since_ms = self.status.unsynced_since_ms.load(Relaxed);
+        since_ms > 0
+            && self.policy() == SyncPolicy::Everysec
+            && self.now_ms() - since_ms > UNSYNCED_MS_MAX
     }
 
     fn fall_behind(&self) {
@@ -427,8 +438,10 @@ impl Log {
             writer.sync()?;
         }
         if !writer.is_unsynced() {
+            let shared = self.shared.lock();
             // Something may have been appended meanwhile.
-            let since_ms = if self.shared.lock().buffer.is_empty() { 0 } else { began_ms };
+            let since_ms = if shared.buffer.is_empty() { 0 } else { began_ms };
+            // Under the lock: who marks the log as late has either seen this, or is seen by `after_work`.
             self.status.unsynced_since_ms.store(since_ms, Relaxed);
         }
         if self.status.durable() != durable {
