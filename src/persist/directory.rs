@@ -217,6 +217,11 @@ impl DataDirectory {
         self.manifest.lock().clone()
     }
 
+    /// Sees to it that there is a manifest, whatever it says.
+    pub fn ensure_manifest(&self) -> io::Result<()> {
+        self.update_manifest(|_| ())
+    }
+
     /// Changes the manifest, durably. If that fails, it is as before.
     pub fn update_manifest(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let _replacing = self.replacing.lock();

@@ -157,6 +157,8 @@ impl<'l> Writer<'l> {
 
     /// Opens a segment. The manifest names it before the first block is written to it.
     fn begin_segment(&mut self, number: u64, follows: Option<u64>) -> io::Result<()> {
+        // A directory with a segment and without a manifest cannot be told from a damaged one.
+        self.log.directory.ensure_manifest()?;
         let salt = self.random.next_u64() as u32;
         let entry = SegmentEntry { number, lsn: self.lsn };
         let header = SegmentHeader { number, lsn: self.lsn, salt }.print();
