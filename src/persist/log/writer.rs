@@ -167,16 +167,13 @@ impl<'l> Writer<'l> {
         file.sync()?;
         self.log.directory.sync()?;
         if !self.is_unlisted {
+            let mut replaced = Vec::new();
             self.log.directory.update_manifest(|manifest| {
-                manifest.segments.retain(|other| other.number < number);
-                manifest.segments.push(entry);
-                manifest.end = None;
-                for snapshot in &mut manifest.snapshots {
-                    if Some(snapshot.number) == follows {
-                        snapshot.segment = Some(number);
-                    }
-                }
+                replaced = manifest.begin_segment(entry, follows);
             })?;
+            for gone in replaced {
+                self.log.directory.remove(&self.log.directory.segment_path(gone.number));
+            }
         }
         let status = &self.log.status;
         status.segment.store(number, Relaxed);
