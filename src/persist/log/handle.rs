@@ -280,8 +280,7 @@ impl Log {
     /// Begins to log from nothing, or after a failure. The caller holds the world and begins a cut of the
     /// store at the same instant. What is logged counts once [`Log::is_listed`] is called.
     pub fn begin_anew(&self) -> CutTicket {
-        let segment = self.directory.manifest().segments.last().map_or(0, |last| last.number);
-        let segment = segment.max(self.status.segment()) + 1;
+        let segment = self.directory.next_segment();
         let lsn = self.shared.lock().lsn;
         let start = Start { segment, lsn, is_anew: true, cut_lsn: lsn, follows: None };
         self.begin(start, Phase::Starting);
