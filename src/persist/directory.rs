@@ -282,6 +282,11 @@ impl DataDirectory {
         self.disk.truncate(&self.segment_path(number), len)
     }
 
+    /// Makes durable what an earlier server wrote to a segment.
+    pub fn sync_segment(&self, number: u64) -> io::Result<()> {
+        self.disk.sync_file(&self.segment_path(number))
+    }
+
     /// Makes the names of new files durable.
     pub fn sync(&self) -> io::Result<()> {
         self.disk.sync_directory(&self.path)

@@ -213,6 +213,11 @@ impl Server {
             self.log.set_position(recovered.lsn);
             return Ok(());
         }
+        // A server that was killed may have left what only the kernel remembers. A new segment says that
+        // everything before it was durable.
+        if let Some(last) = self.directory.manifest().segments.last() {
+            self.directory.sync_segment(last.number)?;
+        }
         let base = (recovered.base, recovered.base_lsn);
         self.log.go_on(recovered.next_segment, recovered.lsn, base);
         self.log.flush()?;
