@@ -177,7 +177,8 @@ impl Log {
     /// Replies to changes before this position may be sent.
     pub fn released(&self) -> u64 {
         match (self.policy(), self.status.phase()) {
-            (SyncPolicy::Always, Phase::On) | (_, Phase::Failed) => self.status.durable(),
+            (SyncPolicy::Always, Phase::On | Phase::Failed) => self.status.durable(),
+            // Replies promise nothing, but what was not even logged is not acknowledged.
             _ => NEVER - 1,
         }
     }
