@@ -131,9 +131,15 @@ impl Server {
         server.spawn("reaper", move || reaper.run())?;
         let log = Arc::clone(&server.log);
         server.spawn("log-writer", move || log.run())?;
-        server.start_serving(workers)?;
-        server.load()?;
-        Ok(server)
+        match server.start_serving(workers).map_err(StartupError::from).and_then(|()| server.load())
+        {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                // Who embeds the server can mend the cause and try again.
+                server.stop_threads();
+                Err(error)
+            }
+        }
     }
 
     /// Starts a thread without which the server cannot do its work. If it panics, a bug, the server stops
