@@ -2,6 +2,7 @@
 
 mod clients;
 mod concurrency;
+mod damage;
 mod effects;
 mod fuzz;
 mod lifecycle;

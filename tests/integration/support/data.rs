@@ -5,6 +5,7 @@ use super::peer::Connection;
 use super::resp::Reply;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -31,13 +32,26 @@ pub fn files_with(directory: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// What a server that is killed at this moment leaves behind: a copy of its directory as it is.
 pub fn copy(directory: &Path) -> TempDir {
-    let copy = TempDir::with_prefix("copy-").expect("a directory can be made");
-    for entry in fs::read_dir(directory).expect("the data directory exists") {
-        let path = entry.expect("it can be listed").path();
-        let name = path.file_name().expect("files have names");
-        fs::copy(&path, copy.path().join(name)).expect("it can be copied");
+    // The server may be about to put one manifest in the place of another and to remove what is old.
+    let manifest = || fs::read(directory.join("manifest")).ok();
+    loop {
+        let before = manifest();
+        if let Ok(copy) = copy_files(directory)
+            && manifest() == before
+        {
+            return copy;
+        }
     }
-    copy
+}
+
+fn copy_files(directory: &Path) -> io::Result<TempDir> {
+    let copy = TempDir::with_prefix("copy-")?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().expect("files have names");
+        fs::copy(&path, copy.path().join(name))?;
+    }
+    Ok(copy)
 }
 
 /// `DEBUG DIGEST`, which is equal for equal data.

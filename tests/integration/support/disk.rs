@@ -20,20 +20,11 @@ pub enum Kind {
     Write,
     Sync,
     Truncate,
+    SyncFile,
     Rename,
     Remove,
     SyncDirectory,
 }
-
-pub const KINDS: [Kind; 7] = [
-    Kind::Create,
-    Kind::Write,
-    Kind::Sync,
-    Kind::Truncate,
-    Kind::Rename,
-    Kind::Remove,
-    Kind::SyncDirectory,
-];
 
 /// One call.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +89,10 @@ impl<S: Script> Disk for ScriptedDisk<S> {
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
         let call = Call { len, ..Call::new(Kind::Truncate, path) };
         self.call(&call, || SystemDisk.truncate(path, len))
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.call(&Call::new(Kind::SyncFile, path), || Ok(()))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
