@@ -4,6 +4,7 @@ mod clients;
 mod concurrency;
 mod damage;
 mod effects;
+mod faults;
 mod fuzz;
 mod lifecycle;
 mod limits;
