@@ -2,6 +2,7 @@
 
 mod clients;
 mod concurrency;
+mod crash;
 mod damage;
 mod effects;
 mod faults;
