@@ -185,12 +185,10 @@ fn check(policy: &str, seed: u64, at: usize, reference: &Sanderling) -> bool {
         (0..CONNECTIONS).map(|n| Stream::new(n, seed, COMMANDS, now_ms())).collect();
     let victim = Victim::start(directory.path(), policy, at, how);
     let is_killed = victim.is_none_or(|victim| {
-        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for stream in &mut streams {
                 let Some(mut client) = victim.connect() else { continue };
-                let stop = &stop;
-                scope.spawn(move || stream.run(&mut client, promise, stop));
+                scope.spawn(move || stream.run(&mut client, promise));
             }
         });
         victim.finish() || !streams.iter().all(Stream::is_done)

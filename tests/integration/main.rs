@@ -13,6 +13,7 @@ mod log;
 mod model;
 mod network;
 mod persistence;
+mod power;
 mod recovery;
 mod support;
 mod tidy;
