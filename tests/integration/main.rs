@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod effects;
 mod faults;
+mod fixtures;
 mod fuzz;
 mod lifecycle;
 mod limits;
