@@ -131,6 +131,19 @@ fn manifest_of_snapshots(listing: &Listing) -> Manifest {
     Manifest { snapshots: listing.snapshots.iter().map(alone).collect(), ..Manifest::default() }
 }
 
+/// Makes a directory with all that lead to it, durably: what is synced in it is lost if it is not there
+/// itself after a loss of power.
+fn create_directory(path: &Path, disk: &dyn Disk) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let made: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    fs::create_dir_all(path)?;
+    for path in made.into_iter().rev() {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        disk.sync_directory(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
 /// See the module's description. The lock is held until [`DataDirectory::release`], or until this is
 /// dropped.
 pub struct DataDirectory {
@@ -156,7 +169,7 @@ impl DataDirectory {
     ) -> Result<DataDirectory, DirectoryError> {
         let shown = path.display().to_string();
         let unusable = |error| DirectoryError::Unusable { path: shown.clone(), error };
-        fs::create_dir_all(path).map_err(unusable)?;
+        create_directory(path, &*disk).map_err(unusable)?;
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(unusable)?;

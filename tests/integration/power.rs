@@ -8,13 +8,13 @@
 
 use crate::support::crash::{Promise, Stream, check_all};
 use crate::support::data::files_with;
-use crate::support::disk::ScriptedDisk;
+use crate::support::disk::{Call, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::generator::seeds;
 use crate::support::power::{Event, Recorder, State};
 use crate::support::sanderling::{START_MS, Sanderling};
 use sanderling::base::random::Random;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use tempfile::tempdir;
 
 const CONNECTIONS: usize = 2;
@@ -140,4 +140,29 @@ fn after_a_loss_of_power_everything_acknowledged_under_always_is_there() {
 #[test]
 fn after_a_loss_of_power_everything_that_waitaof_promised_is_there() {
     check_seeds("everysec");
+}
+
+/// Notes which directories are synced.
+#[derive(Default)]
+struct Synced(Mutex<Vec<PathBuf>>);
+
+impl Script for Synced {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        if call.kind == Kind::SyncDirectory {
+            self.0.lock().unwrap().push(call.path.to_owned());
+        }
+        Verdict::Go
+    }
+}
+
+#[test]
+fn a_data_directory_that_is_made_is_durable_itself() {
+    let parent = tempdir().unwrap();
+    let directory = parent.path().join("a/b");
+    let synced = Arc::new(Synced::default());
+    let disk = Arc::new(ScriptedDisk(Arc::clone(&synced)));
+    drop(Sanderling::start_on(disk, START_MS, &directory, &FLAGS));
+    let synced = synced.0.lock().unwrap();
+    assert_eq!(synced[..2], [parent.path().to_owned(), parent.path().join("a")]);
+    assert!(synced.contains(&directory.canonicalize().unwrap()));
 }
