@@ -1,12 +1,14 @@
 //! The `sanderling` binary: flags → configuration → server → exit code.
 #![forbid(unsafe_code)]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sanderling::base::clock::Clock;
 use sanderling::base::random::Random;
 use sanderling::config::flags::{self, CommandLine};
-use sanderling::config::{Config, StartError, password};
+use sanderling::config::{Config, StartError, params, password};
+use sanderling::persist::backup;
 use sanderling::server::{Server, logging};
 
 #[global_allocator]
@@ -16,14 +18,22 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const EXIT_ENVIRONMENT: u8 = 1;
 
 fn main() -> ExitCode {
-    let config = match configure() {
-        Ok(Some(config)) => config,
+    let (config, restore) = match configure() {
+        Ok(Some(configured)) => configured,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sanderling: {error}");
             return ExitCode::from(StartError::EXIT_CODE);
         }
     };
+    if let Some(file) = restore {
+        let directory = config.text(params::DIR);
+        if let Err(error) = backup::restore(&file, Path::new(&*directory)) {
+            eprintln!("sanderling: {error}");
+            return ExitCode::from(EXIT_ENVIRONMENT);
+        }
+        log::info!("restored {} into {directory}", file.display());
+    }
     match Server::start(config, Clock::system()) {
         Ok(server) => {
             if let Err(error) = server.watch_signals() {
@@ -40,8 +50,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads flags and file, and starts the log. `None`: there was only something to print.
-fn configure() -> Result<Option<Config>, StartError> {
+/// Reads flags and file, and starts the log; with what is to be restored first. `None`: there was only
+/// something to print.
+fn configure() -> Result<Option<(Config, Option<PathBuf>)>, StartError> {
     let flags = match flags::parse(std::env::args_os())? {
         CommandLine::Run(flags) => flags,
         CommandLine::Print(text) => {
@@ -57,5 +68,5 @@ fn configure() -> Result<Option<Config>, StartError> {
         eprintln!("{notice}");
     }
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    Ok(Some(config))
+    Ok(Some((config, flags.restore)))
 }

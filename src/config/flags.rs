@@ -29,6 +29,8 @@ pub enum CommandLine {
 pub struct Flags {
     pub config_file: Option<PathBuf>,
     pub password: PasswordSource,
+    /// A snapshot or backup to begin with.
+    pub restore: Option<PathBuf>,
     /// Parameters with the words that follow them, each flag on its own.
     pub(super) settings: Vec<(&'static Param, Vec<String>)>,
 }
@@ -55,6 +57,7 @@ impl std::fmt::Debug for PasswordSource {
 }
 
 const CONFIG: &str = "config";
+const RESTORE: &str = "restore";
 const CONFIG_POSITION: &str = "FILE";
 
 /// Reads a command line, whose first word is the program's name.
@@ -93,6 +96,13 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .conflicts_with(CONFIG_POSITION)
                 .help("Configuration file, as redis.conf; flags override it"),
+        )
+        .arg(
+            Arg::new(RESTORE)
+                .long(RESTORE)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Backup or snapshot to begin with; the data directory must be empty"),
         )
         .args(PARAMS.iter().map(arg))
 }
@@ -146,6 +156,7 @@ fn value_name(kind: &Kind) -> &'static str {
 fn collect(matches: &ArgMatches) -> Flags {
     let mut flags = Flags {
         config_file: matches.get_one(CONFIG).or_else(|| matches.get_one(CONFIG_POSITION)).cloned(),
+        restore: matches.get_one(RESTORE).cloned(),
         ..Flags::default()
     };
     for param in PARAMS.iter().filter(|param| matches.contains_id(param.name)) {

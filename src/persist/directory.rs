@@ -184,6 +184,10 @@ impl DataDirectory {
         &self.path
     }
 
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     /// Lets another server use the directory. Nothing may be written to it afterwards.
     pub fn release(&self) -> io::Result<()> {
         self.lock.unlock()

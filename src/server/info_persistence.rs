@@ -19,6 +19,7 @@ impl ServerControl {
         lines.extend(self.snapshot_lines());
         lines.extend(self.rewrite_lines());
         lines.extend(self.log_lines());
+        lines.extend(self.backups.lines());
         lines
     }
 

@@ -4,6 +4,7 @@
 //! (`snapshot_loading` and `replay`: from files to the data set) → `reaper`, `snapshotter` (the background
 //! threads) → `control` (what commands may ask) → `shutdown`.
 
+mod backups;
 mod control;
 mod info;
 mod info_persistence;

@@ -13,6 +13,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::backups::Backups;
 use super::control::ServerControl;
 use super::info::Rates;
 use super::log_hook::{Appender, Observer};
@@ -98,12 +99,19 @@ impl Server {
         log.observe(Box::new(Observer(Arc::clone(&engine))));
         engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
         engine.hooks.set_log_wanted(false);
-        let snapshotter = Snapshotter::new(&engine, Arc::clone(&directory), Arc::clone(&log));
+        let backups = Backups::new(&engine, Arc::clone(directory.disk()));
+        let snapshotter = Snapshotter::new(
+            &engine,
+            Arc::clone(&directory),
+            Arc::clone(&log),
+            Arc::clone(&backups),
+        );
         let rates = Arc::new(Rates::default());
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
             log: Arc::clone(&log),
             snapshotter,
+            backups,
             desk: Arc::new(ShutdownDesk::default()),
             rates: Arc::clone(&rates),
             run_id: random.hex(40),
@@ -199,6 +207,8 @@ impl Server {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
+        let backups = Arc::clone(&self.control.backups);
+        self.spawn("backups", move || backups.run())?;
         log::info!("ready to serve, with {} workers", self.mailboxes.len());
         Ok(())
     }
@@ -323,6 +333,7 @@ impl Server {
         self.listeners.iter().for_each(|listener| listener.stop());
         self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
         self.control.snapshotter.stop();
+        self.control.backups.stop();
         self.log.stop();
         self.reaper.stop();
         for thread in self.threads.drain(..) {

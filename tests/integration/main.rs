@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod backups;
 mod clients;
 mod concurrency;
 mod effects;
