@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::control::Control;
+use super::executor::declare;
 use super::hooks::Hooks;
 use super::latency::LatencyMonitor;
 use super::pause::Pause;
-use super::registry::Registry;
+use super::registry::{Lookup, Registry};
 use super::slowlog::SlowLog;
+use super::spec;
 use super::stats::Stats;
 use crate::base::clock::Clock;
 use crate::config::Config;
+use crate::resp::ArgList;
 use crate::session::Clients;
 use crate::store::{Keyspace, Tracking};
 
@@ -146,6 +149,20 @@ impl Engine {
     /// If no server was installed (tests of the engine alone do not run server commands).
     pub fn control(&self) -> &dyn Control {
         &**self.control.get().expect("the server installs itself before it serves")
+    }
+
+    /// The only shard that a command concerns, by its number in any database; `None` if it concerns
+    /// several, or more than its keys.
+    pub fn only_shard(&self, args: ArgList<'_>, db: usize) -> Option<usize> {
+        let Lookup::Found(command) = self.registry.lookup(args) else { return None };
+        let spec = command.spec;
+        if spec.has(spec::EXCLUSIVE) || spec.keys.is_empty() {
+            return None;
+        }
+        let declared = declare(spec, args, db, self.keyspace.databases());
+        let mut shards = declared.iter().map(|key| self.keyspace.shard_of(key.bytes));
+        let first = shards.next()?;
+        shards.all(|shard| shard == first).then_some(first)
     }
 
     /// Whether accesses are counted (`*-lfu` policies) or dated.

@@ -1,7 +1,7 @@
 //! The server: owns every subsystem, wires them together, starts and stops them.
 //!
 //! In reading order: `startup` (what is opened, in which order) → `recovery`
-//! (`snapshot_loading` and `replay`: from files to the data set) → `reaper`, `snapshotter` (the background
+//! (`snapshot_loading`, `log_replay`: from files to the data set) → `reaper`, `snapshotter` (the background
 //! threads) → `control` (what commands may ask) → `shutdown`.
 
 mod backups;
@@ -9,6 +9,7 @@ mod control;
 mod info;
 mod info_persistence;
 mod log_hook;
+mod log_replay;
 pub mod logging;
 mod reaper;
 mod recovery;
