@@ -34,8 +34,15 @@ impl LoadProgress {
         self.began_ms.store(now_ms, Ordering::Relaxed);
     }
 
+    /// Notes what was loaded; if there is much to load, every tenth of it is logged.
     pub fn add(&self, bytes: u64) {
-        self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        const MUCH: u64 = 100_000_000;
+        let before = self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        let total = self.bytes_total.load(Ordering::Relaxed);
+        let tenths = |bytes: u64| (bytes * 10).checked_div(total).unwrap_or(0);
+        if total >= MUCH && tenths(before + bytes) > tenths(before) {
+            log::info!("loaded {} %", tenths(before + bytes) * 10);
+        }
     }
 
     /// Bytes in total, bytes done, and since when in Unix milliseconds.
