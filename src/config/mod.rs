@@ -202,7 +202,8 @@ impl Config {
                 .map_err(|_| "argument must be valid UTF-8".to_owned())
                 .and_then(|text| param.kind.parse(text, Some(&old)))
                 .map_err(|reason| SetError::failed(param.name, reason))?;
-            if new != old {
+            // `appendonly yes` said again begins a failed log anew.
+            if new != old || param.index == params::APPENDONLY.index {
                 changes.push((param, old, new));
             }
         }

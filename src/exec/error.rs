@@ -84,6 +84,8 @@ pub enum CommandError {
          CONFIG SET appendonly yes begins the log anew."
     )]
     LogFailed,
+    #[error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")]
+    NotLogged,
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error(

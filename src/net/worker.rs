@@ -344,16 +344,22 @@ impl Worker {
         }
     }
 
-    /// `WAITAOF`: answers those whose changes are durable.
+    /// `WAITAOF`: answers those whose changes are durable, and those who would wait in vain because the
+    /// log was turned off or has failed.
     fn answer_waiters(&mut self, lane: &Lane<'_>) {
-        let durable = self.durable();
+        let log = self.executor.engine().hooks.log();
+        let durable = log.and_then(LogHook::durable);
+        let has_failed = log.is_some_and(LogHook::has_failed);
+        let refusal = if has_failed { CommandError::LogFailed } else { CommandError::NotLogged };
         for (slot, client) in std::mem::take(&mut self.durability.waiters) {
             if self.slots.get(&client) != Some(&slot) {
                 continue;
             }
             let Some(waiting) = &self.connections[slot].session.waiting else { continue };
-            let WaitKind::Durable { position, replicas } = waiting.kind else { continue };
-            if durable >= position && replicas == 0 {
+            let WaitKind::Durable { position, is_local, replicas } = waiting.kind else { continue };
+            if is_local && durable.is_none() {
+                self.answer(slot, &encode_error(&refusal), lane);
+            } else if durable.is_some_and(|durable| durable >= position) && replicas == 0 {
                 let reply = self.deadline_reply(slot);
                 self.answer(slot, &reply, lane);
             } else {
@@ -498,8 +504,8 @@ impl Worker {
                 if connection.session.waiting.is_none() {
                     return;
                 }
-                let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
-                let reply = if error { encode_error(text) } else { self.deadline_reply(slot) };
+                let text = CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                let reply = if error { encode_error(&text) } else { self.deadline_reply(slot) };
                 self.answer(slot, &reply, lane);
             }
         }
@@ -582,9 +588,8 @@ impl Worker {
     }
 }
 
-fn encode_error(text: &str) -> Vec<u8> {
+fn encode_error(error: &CommandError) -> Vec<u8> {
     let mut outbox = Outbox::default();
-    let error = CommandError::Other(text.to_owned().into());
     Reply::new(&mut outbox, crate::resp::Protocol::Resp2).error(error.to_string().as_bytes());
     outbox.take_all()
 }

@@ -20,6 +20,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::disk::{self, Disk, DiskFile};
 use super::manifest::{self, Manifest, ManifestError, SnapshotEntry};
@@ -136,6 +137,10 @@ pub struct DataDirectory {
     path: PathBuf,
     lock: File,
     disk: Arc<dyn Disk>,
+    /// The highest numbers that were tried. None is used twice: if the manifest was replaced, but making that
+    /// durable failed, the file on disk may name what nobody here knows of.
+    last_snapshot: AtomicU64,
+    last_segment: AtomicU64,
     /// Held while the file is replaced, so that two changes cannot overtake each other.
     replacing: Mutex<()>,
     manifest: Mutex<Manifest>,
@@ -165,6 +170,8 @@ impl DataDirectory {
             path,
             lock,
             disk,
+            last_snapshot: AtomicU64::new(0),
+            last_segment: AtomicU64::new(0),
             replacing: Mutex::new(Rank::Directory, ()),
             manifest: Mutex::new(Rank::Leaf, Manifest::default()),
         };
@@ -221,6 +228,11 @@ impl DataDirectory {
         self.manifest.lock().clone()
     }
 
+    /// Sees to it that there is a manifest, whatever it says.
+    pub fn ensure_manifest(&self) -> io::Result<()> {
+        self.update_manifest(|_| ())
+    }
+
     /// Changes the manifest, durably. If that fails, it is as before.
     pub fn update_manifest(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let _replacing = self.replacing.lock();
@@ -250,19 +262,33 @@ impl DataDirectory {
         &self,
         write: impl FnOnce(&mut dyn DiskFile) -> io::Result<T>,
     ) -> io::Result<(u64, T)> {
-        let number = self.manifest().snapshots.last().map_or(1, |newest| newest.number + 1);
+        let newest = self.manifest().snapshots.last().map_or(0, |newest| newest.number);
+        let number = newest.max(self.last_snapshot.load(Relaxed)) + 1;
+        self.last_snapshot.store(number, Relaxed);
         let written = disk::create_whole(&self.disk, &self.snapshot_path(number), write)?;
         Ok((number, written))
     }
 
+    /// A number that no segment has had yet.
+    pub fn next_segment(&self) -> u64 {
+        let last = self.manifest().segments.last().map_or(0, |last| last.number);
+        last.max(self.last_segment.load(Relaxed)) + 1
+    }
+
     /// Opens a new segment.
     pub fn create_segment(&self, number: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.last_segment.fetch_max(number, Relaxed);
         self.disk.create(&self.segment_path(number))
     }
 
     /// Cuts off a segment behind its last sound block.
     pub fn truncate_segment(&self, number: u64, len: u64) -> io::Result<()> {
         self.disk.truncate(&self.segment_path(number), len)
+    }
+
+    /// Makes durable what an earlier server wrote to a segment.
+    pub fn sync_segment(&self, number: u64) -> io::Result<()> {
+        self.disk.sync_file(&self.segment_path(number))
     }
 
     /// Makes the names of new files durable.
@@ -286,6 +312,15 @@ impl DataDirectory {
             self.disk.remove(&self.segment_path(number))?;
         }
         Ok(())
+    }
+
+    /// Removes a snapshot that could not be published, unless the manifest on disk may name it: replacing
+    /// that can fail after the new one is in its place.
+    pub fn remove_unpublished(&self, number: u64) {
+        let is_unknown = |manifest: Manifest| manifest.snapshots.iter().all(|s| s.number != number);
+        if read_manifest(&self.path).is_ok_and(is_unknown) {
+            self.remove(&self.snapshot_path(number));
+        }
     }
 
     /// Removes a file that nothing refers to; if that fails, it is only in the way.
@@ -373,6 +408,17 @@ mod tests {
         let before = directory.manifest();
         drop(directory);
         assert_eq!(open(temp.path()).unwrap().manifest(), before);
+    }
+
+    #[test]
+    fn no_number_is_used_twice_even_if_its_file_came_to_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = open(temp.path()).unwrap();
+        let full = |_: &mut dyn DiskFile| io::Result::<()>::Err(io::ErrorKind::StorageFull.into());
+        directory.create_snapshot(full).unwrap_err();
+        assert_eq!(directory.create_snapshot(|file| file.write_all(b"x")).unwrap().0, 2);
+        directory.create_segment(7).unwrap();
+        assert_eq!(directory.next_segment(), 8);
     }
 
     #[test]

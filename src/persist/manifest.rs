@@ -151,6 +151,27 @@ impl Manifest {
         &self.segments[from..]
     }
 
+    /// A segment begins; snapshot `follows` is the one before it, if nothing else says so. Segments without
+    /// blocks make room. Returns those.
+    pub fn begin_segment(
+        &mut self,
+        segment: SegmentEntry,
+        follows: Option<u64>,
+    ) -> Vec<SegmentEntry> {
+        let stays = |other: &SegmentEntry| other.number < segment.number && other.lsn < segment.lsn;
+        let (staying, replaced): (Vec<_>, Vec<_>) = self.segments.drain(..).partition(stays);
+        for snapshot in &mut self.snapshots {
+            let is_replaced = replaced.iter().any(|gone| Some(gone.number) == snapshot.segment);
+            if is_replaced || Some(snapshot.number) == follows {
+                snapshot.segment = Some(segment.number);
+            }
+        }
+        self.segments = staying;
+        self.segments.push(segment);
+        self.end = None;
+        replaced
+    }
+
     /// The log begins anew with a snapshot: from older ones one cannot get to the present any more.
     pub fn begin_anew(&mut self, snapshot: SnapshotEntry, segment: SegmentEntry, keep: usize) {
         self.snapshots.iter_mut().for_each(|older| older.segment = None);
@@ -229,6 +250,20 @@ mod tests {
         let mut manifest = example();
         manifest.segments.swap(0, 1);
         assert!(Manifest::parse(&manifest.print()).is_err());
+    }
+
+    #[test]
+    fn a_segment_takes_the_place_of_those_without_blocks() {
+        let mut manifest = example();
+        let next = SegmentEntry { number: 9, lsn: 9000 };
+        assert_eq!(manifest.begin_segment(next, None), [SegmentEntry { number: 8, lsn: 9000 }]);
+        assert_eq!((manifest.segments[2], manifest.end), (next, None));
+        let named: Vec<_> = manifest.snapshots.iter().map(|snapshot| snapshot.segment).collect();
+        assert_eq!(named, [Some(6), Some(9)]);
+        assert_eq!(Manifest::parse(&manifest.print()), Ok(manifest.clone()));
+        let next = SegmentEntry { number: 10, lsn: 9001 };
+        assert_eq!(manifest.begin_segment(next, Some(11)), []);
+        assert_eq!(manifest.snapshots[0].segment, Some(10));
     }
 
     #[test]

@@ -104,17 +104,11 @@ impl<'a> Recovery<'a> {
             );
             self.recovered.torn_bytes = bytes;
         }
-        self.recovered.next_segment = self.next_segment();
+        // Never one that the manifest names: if the server died while it began that anew, nobody could tell
+        // this from damage.
+        self.recovered.next_segment =
+            self.manifest.segments.last().map_or(1, |last| last.number + 1);
         Ok(self.recovered)
-    }
-
-    /// A last segment without blocks is written anew.
-    fn next_segment(&self) -> u64 {
-        match self.manifest.segments.last() {
-            None => 1,
-            Some(last) if last.lsn == self.recovered.lsn => last.number,
-            Some(last) => last.number + 1,
-        }
     }
 
     /// Says how much there is to load.

@@ -343,8 +343,7 @@ impl Snapshotter {
         let segment = ticket.and_then(|ticket| self.log.wait_for_cut(ticket));
         let published = self.publish(number, segment, begin);
         if let Err(error) = published {
-            // The manifest does not name it, so nobody would ever use it.
-            self.directory.remove(&path);
+            self.directory.remove_unpublished(number);
             return Err(error);
         }
         self.engine.stats.set_changes_saved(changes);

@@ -49,6 +49,11 @@ pub enum StartupError {
     BadAddress(String),
     #[error("{0}")]
     Load(String),
+    #[error(
+        "cannot write to the data directory {path}: {error}; make room, or make it writable, or choose another \
+         with --data-dir"
+    )]
+    Write { path: String, error: io::Error },
     #[error("cannot start a thread or watch signals: {0}")]
     System(#[from] io::Error),
 }
@@ -139,9 +144,15 @@ impl Server {
         server.spawn("reaper", move || reaper.run())?;
         let log = Arc::clone(&server.log);
         server.spawn("log-writer", move || log.run())?;
-        server.start_serving(workers)?;
-        server.load()?;
-        Ok(server)
+        match server.start_serving(workers).map_err(StartupError::from).and_then(|()| server.load())
+        {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                // Who embeds the server can mend the cause and try again.
+                server.stop_threads();
+                Err(error)
+            }
+        }
     }
 
     /// Starts a thread without which the server cannot do its work. If it panics, a bug, the server stops
@@ -199,11 +210,15 @@ impl Server {
             recovered.keys,
             recovered.commands
         );
-        if recovered.damaged.is_empty() {
-            self.begin_log(&recovered)?;
+        let begun = if recovered.damaged.is_empty() {
+            self.begin_log(&recovered)
         } else {
-            self.save_anew(&recovered)?;
-        }
+            self.save_anew(&recovered)
+        };
+        begun.map_err(|error| StartupError::Write {
+            path: self.directory.path().display().to_string(),
+            error,
+        })?;
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
@@ -222,6 +237,11 @@ impl Server {
         if !self.engine.config.flag(params::APPENDONLY) {
             self.log.set_position(recovered.lsn);
             return Ok(());
+        }
+        // A server that was killed may have left what only the kernel remembers. A new segment says that
+        // everything before it was durable.
+        if let Some(last) = self.directory.manifest().segments.last() {
+            self.directory.sync_segment(last.number)?;
         }
         let base = (recovered.base, recovered.base_lsn);
         self.log.go_on(recovered.next_segment, recovered.lsn, base);
@@ -290,20 +310,31 @@ impl Server {
             self.engine.pause.freeze(true);
         }
         log::info!("stopping{}", if saves { "; saving first" } else { "" });
-        if saves && !self.engine.health.is_loading() && !self.save_and_wait() && !force {
+        let is_saved = saves && !self.engine.health.is_loading() && self.save_and_wait();
+        if saves && !self.engine.health.is_loading() && !is_saved && !force {
             log::error!("not stopping, because the data set could not be saved");
             return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
         if self.control.desk.is_aborted() {
             return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
+        self.close_log(is_saved || force)
+    }
+
+    /// Ends the log in order. If that fails, the server goes on, unless nothing depends on it.
+    fn close_log(&self, is_dispensable: bool) -> Result<(), CommandError> {
+        let refused = |error: io::Error| {
+            log::error!("not stopping, because the log could not be written: {error}");
+            CommandError::text("ERR Errors trying to SHUTDOWN. Check logs.")
+        };
         let flushed = self.log.flush();
+        // A log that has failed stays so: were it off, the next attempt would succeed and lose changes.
+        if let (Err(error), false) = (flushed, is_dispensable) {
+            return Err(refused(error));
+        }
         self.log.turn_off();
-        match flushed.and_then(|()| self.log.flush()) {
-            Err(error) if !force => {
-                log::error!("not stopping, because the log could not be written: {error}");
-                Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."))
-            }
+        match self.log.flush() {
+            Err(error) if !is_dispensable => Err(refused(error)),
             _ => Ok(()),
         }
     }

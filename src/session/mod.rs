@@ -38,8 +38,9 @@ pub enum WaitKind {
     Time,
     /// For a job of another thread, which sends the reply (`SAVE`).
     Job,
-    /// Until the log is durable up to a position (`WAITAOF`); `replicas` of them are waited for in vain.
-    Durable { position: u64, replicas: i64 },
+    /// Until the log is durable up to a position (`WAITAOF`), if `is_local`; `replicas` of them are waited
+    /// for in vain.
+    Durable { position: u64, is_local: bool, replicas: i64 },
 }
 
 impl WaitKind {

@@ -3,10 +3,13 @@
 mod backups;
 mod clients;
 mod concurrency;
+mod damage;
 mod effects;
+mod faults;
 mod fuzz;
 mod lifecycle;
 mod limits;
+mod log;
 mod model;
 mod network;
 mod persistence;

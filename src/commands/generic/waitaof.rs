@@ -19,9 +19,7 @@ pub(super) fn waitaof<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     let log = ctx.engine.hooks.log();
     let durable = log.and_then(LogHook::durable);
     if local > 0 && durable.is_none() {
-        return Err(CommandError::text(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
+        return Err(CommandError::NotLogged);
     }
     let position = ctx.session.logged;
     let is_durable = durable.is_some_and(|durable| durable >= position);
@@ -35,7 +33,7 @@ pub(super) fn waitaof<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
         log.want_durable(position);
     }
     let deadline_ms = (timeout_ms > 0).then(|| ctx.now_ms().saturating_add(timeout_ms));
-    ctx.wait(WaitKind::Durable { position, replicas }, deadline_ms, b"");
+    ctx.wait(WaitKind::Durable { position, is_local: local > 0, replicas }, deadline_ms, b"");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub const NEVER: u64 = u64::MAX;
 /// `everysec`: writers wait while something has been waiting for so long to become durable.
 const UNSYNCED_MS_MAX: i64 = 2 * SYNC_EVERY_MS;
 
-/// Who hears of the log's progress. Called from the writer's thread, without locks.
+/// Who hears of the log's progress. Called without locks.
 pub trait LogObserver: Send + Sync {
     /// More is durable than before: replies that waited may go.
     fn advanced(&self);
@@ -177,7 +177,8 @@ impl Log {
     /// Replies to changes before this position may be sent.
     pub fn released(&self) -> u64 {
         match (self.policy(), self.status.phase()) {
-            (SyncPolicy::Always, Phase::On) | (_, Phase::Failed) => self.status.durable(),
+            (SyncPolicy::Always, Phase::On | Phase::Failed) => self.status.durable(),
+            // Replies promise nothing, but what was not even logged is not acknowledged.
             _ => NEVER - 1,
         }
     }
@@ -201,14 +202,25 @@ impl Log {
         if self.status.is_behind.load(Relaxed) {
             return true;
         }
-        let since_ms = self.status.unsynced_since_ms.load(Relaxed);
-        let is_late = since_ms > 0
-            && self.policy() == SyncPolicy::Everysec
-            && self.now_ms() - since_ms > UNSYNCED_MS_MAX;
+        if !self.is_late() {
+            return false;
+        }
+        // The writer may have finished in between, and if it sleeps nobody would take the mark away again:
+        // see `work_on`.
+        let _shared = self.shared.lock();
+        let is_late = self.is_late();
         if is_late {
             self.fall_behind();
         }
         is_late
+    }
+
+    /// Whether something has been waiting for too long to become durable.
+    fn is_late(&self) -> bool {
+        let since_ms = self.status.unsynced_since_ms.load(Relaxed);
+        since_ms > 0
+            && self.policy() == SyncPolicy::Everysec
+            && self.now_ms() - since_ms > UNSYNCED_MS_MAX
     }
 
     fn fall_behind(&self) {
@@ -269,8 +281,7 @@ impl Log {
     /// Begins to log from nothing, or after a failure. The caller holds the world and begins a cut of the
     /// store at the same instant. What is logged counts once [`Log::is_listed`] is called.
     pub fn begin_anew(&self) -> CutTicket {
-        let segment = self.directory.manifest().segments.last().map_or(0, |last| last.number);
-        let segment = segment.max(self.status.segment()) + 1;
+        let segment = self.directory.next_segment();
         let lsn = self.shared.lock().lsn;
         let start = Start { segment, lsn, is_anew: true, cut_lsn: lsn, follows: None };
         self.begin(start, Phase::Starting);
@@ -300,12 +311,17 @@ impl Log {
     /// Nothing more is logged, and the manifest will say where the log ends; [`Log::flush`] waits for that,
     /// and should be called before as well, so that nobody is told of what is not durable.
     pub fn turn_off(&self) {
-        let mut shared = self.shared.lock();
-        if self.status.phase() != Phase::Off {
+        {
+            let mut shared = self.shared.lock();
+            if self.status.phase() == Phase::Off {
+                return;
+            }
             self.status.set_phase(Phase::Off);
             shared.orders.push(Order::Close);
             self.work.notify_all();
         }
+        // Who waits for durability waits in vain from now on.
+        self.observer().advanced();
     }
 
     /// Waits until the writer has nothing left to do, and everything is durable.
@@ -422,8 +438,10 @@ impl Log {
             writer.sync()?;
         }
         if !writer.is_unsynced() {
+            let shared = self.shared.lock();
             // Something may have been appended meanwhile.
-            let since_ms = if self.shared.lock().buffer.is_empty() { 0 } else { began_ms };
+            let since_ms = if shared.buffer.is_empty() { 0 } else { began_ms };
+            // Under the lock: who marks the log as late has either seen this, or is seen by `after_work`.
             self.status.unsynced_since_ms.store(since_ms, Relaxed);
         }
         if self.status.durable() != durable {

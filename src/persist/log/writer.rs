@@ -157,6 +157,8 @@ impl<'l> Writer<'l> {
 
     /// Opens a segment. The manifest names it before the first block is written to it.
     fn begin_segment(&mut self, number: u64, follows: Option<u64>) -> io::Result<()> {
+        // A directory with a segment and without a manifest cannot be told from a damaged one.
+        self.log.directory.ensure_manifest()?;
         let salt = self.random.next_u64() as u32;
         let entry = SegmentEntry { number, lsn: self.lsn };
         let header = SegmentHeader { number, lsn: self.lsn, salt }.print();
@@ -165,16 +167,13 @@ impl<'l> Writer<'l> {
         file.sync()?;
         self.log.directory.sync()?;
         if !self.is_unlisted {
+            let mut replaced = Vec::new();
             self.log.directory.update_manifest(|manifest| {
-                manifest.segments.retain(|other| other.number < number);
-                manifest.segments.push(entry);
-                manifest.end = None;
-                for snapshot in &mut manifest.snapshots {
-                    if Some(snapshot.number) == follows {
-                        snapshot.segment = Some(number);
-                    }
-                }
+                replaced = manifest.begin_segment(entry, follows);
             })?;
+            for gone in replaced {
+                self.log.directory.remove(&self.log.directory.segment_path(gone.number));
+            }
         }
         let status = &self.log.status;
         status.segment.store(number, Relaxed);

@@ -5,17 +5,53 @@ use super::peer::Connection;
 use super::resp::Reply;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// The snapshots of a data directory, oldest first.
 pub fn snapshots(directory: &Path) -> Vec<PathBuf> {
+    files_with(directory, "txt")
+}
+
+/// The segments of the log in a data directory, oldest first.
+pub fn segments(directory: &Path) -> Vec<PathBuf> {
+    files_with(directory, "aof")
+}
+
+/// The files of a directory with this extension, in the order of their names.
+pub fn files_with(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the data directory exists")
         .map(|entry| entry.expect("it can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect();
     files.sort();
     files
+}
+
+/// What a server that is killed at this moment leaves behind: a copy of its directory as it is.
+pub fn copy(directory: &Path) -> TempDir {
+    // The server may be about to put one manifest in the place of another and to remove what is old.
+    let manifest = || fs::read(directory.join("manifest")).ok();
+    loop {
+        let before = manifest();
+        if let Ok(copy) = copy_files(directory)
+            && manifest() == before
+        {
+            return copy;
+        }
+    }
+}
+
+fn copy_files(directory: &Path) -> io::Result<TempDir> {
+    let copy = TempDir::with_prefix("copy-")?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().expect("files have names");
+        fs::copy(&path, copy.path().join(name))?;
+    }
+    Ok(copy)
 }
 
 /// `DEBUG DIGEST`, which is equal for equal data.

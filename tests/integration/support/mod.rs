@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod data;
+pub mod disk;
 pub mod generator;
 pub mod log;
 pub mod oracle;

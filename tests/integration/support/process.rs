@@ -34,9 +34,18 @@ pub struct Ended {
 impl Process {
     /// In a data directory that outlives the process; returns when it answers `PING`.
     pub fn start(data: &Path, flags: &[&str]) -> Process {
+        Self::start_until(data, flags, |ping| !ping.starts_with("-LOADING"))
+    }
+
+    /// The same, but returns when it says that it is loading.
+    pub fn start_loading(data: &Path, flags: &[&str]) -> Process {
+        Self::start_until(data, flags, |ping| ping.starts_with("-LOADING"))
+    }
+
+    fn start_until(data: &Path, flags: &[&str], is_wanted: fn(&str) -> bool) -> Process {
         for _ in 0..START_ATTEMPTS {
             let (mut process, port) = Self::spawn(data, flags);
-            if process.answers() {
+            if process.answers(is_wanted) {
                 return process;
             }
             // Somebody else may have taken the port in between; then another one is tried.
@@ -64,8 +73,8 @@ impl Process {
         (Process { child, port, log, _own: own }, port)
     }
 
-    /// Waits until the server serves, or has ended.
-    fn answers(&mut self) -> bool {
+    /// Waits until the server replies to `PING` as wanted, or has ended.
+    fn answers(&mut self, is_wanted: fn(&str) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if self.child.try_wait().expect("a child can be waited for").is_some() {
@@ -80,9 +89,7 @@ impl Process {
                     Some(resp::render(&connection.receive().ok()??))
                 };
                 let replies = ask(&["INFO", "server"]).zip(ask(&["PING"]));
-                if replies.is_some_and(|(info, ping)| {
-                    !self.is_other(&info) && !ping.starts_with("-LOADING")
-                }) {
+                if replies.is_some_and(|(info, ping)| !self.is_other(&info) && is_wanted(&ping)) {
                     return true;
                 }
             }

@@ -7,7 +7,8 @@ use sanderling::base::clock::Clock;
 use sanderling::config::flags::{self, CommandLine};
 use sanderling::config::{Config, password};
 use sanderling::exec::Engine;
-use sanderling::server::Server;
+use sanderling::persist::disk::{Disk, SystemDisk};
+use sanderling::server::{Server, StartupError};
 use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
@@ -60,6 +61,22 @@ impl Sanderling {
 
     /// The same at another time than [`START_MS`].
     pub fn start_at(unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
+        Self::start_on(Arc::new(SystemDisk), unix_ms, directory, flags)
+    }
+
+    /// The same on another disk than the machine's.
+    pub fn start_on(disk: Arc<dyn Disk>, unix_ms: i64, directory: &Path, flags: &[&str]) -> Self {
+        Self::try_start_on(disk, unix_ms, directory, flags)
+            .unwrap_or_else(|problem| panic!("the server does not start: {problem}"))
+    }
+
+    /// The same, or why it does not start.
+    pub fn try_start_on(
+        disk: Arc<dyn Disk>,
+        unix_ms: i64,
+        directory: &Path,
+        flags: &[&str],
+    ) -> Result<Self, String> {
         let dir = directory.to_str().expect("temporary paths are UTF-8");
         let mut problem = String::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -67,12 +84,13 @@ impl Sanderling {
             let mut all = vec!["--port", &text, "--data-dir", dir];
             all.extend_from_slice(flags);
             // Somebody else may take the port in between; then another one is tried.
-            match Server::start(config(&all), Clock::manual(unix_ms)) {
-                Ok(server) => return Self::wrap(server, text.parse().expect("it was a port")),
-                Err(error) => problem = error.to_string(),
+            match Server::start_on(config(&all), Clock::manual(unix_ms), Arc::clone(&disk)) {
+                Ok(server) => return Ok(Self::wrap(server, text.parse().expect("it was a port"))),
+                Err(StartupError::Listen { error, .. }) => problem = error.to_string(),
+                Err(error) => return Err(error.to_string()),
             }
         }
-        panic!("the server does not start: {problem}");
+        Err(problem)
     }
 
     fn wrap(server: Server, port: u16) -> Self {
