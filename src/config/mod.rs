@@ -202,8 +202,7 @@ impl Config {
                 .map_err(|_| "argument must be valid UTF-8".to_owned())
                 .and_then(|text| param.kind.parse(text, Some(&old)))
                 .map_err(|reason| SetError::failed(param.name, reason))?;
-            // `appendonly yes` said again begins a failed log anew.
-            if new != old || param.index == params::APPENDONLY.index {
+            if new != old {
                 changes.push((param, old, new));
             }
         }

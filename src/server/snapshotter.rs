@@ -126,15 +126,15 @@ pub(super) struct Snapshotter {
 impl Snapshotter {
     pub(super) fn new(
         engine: &Arc<Engine>,
-        directory: Arc<DataDirectory>,
-        log: Arc<Log>,
-        backups: Arc<Backups>,
+        directory: &Arc<DataDirectory>,
+        log: &Arc<Log>,
+        backups: &Arc<Backups>,
     ) -> Arc<Snapshotter> {
         let snapshotter = Arc::new(Snapshotter {
             engine: Arc::clone(engine),
-            directory,
-            log,
-            backups,
+            directory: Arc::clone(directory),
+            log: Arc::clone(log),
+            backups: Arc::clone(backups),
             queue: Mutex::new(Rank::Leaf, Queue::default()),
             changed: Condvar::new(),
             status: SaveStatus::new(engine.clock.unix_millis()),
