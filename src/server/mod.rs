@@ -2,7 +2,7 @@
 //!
 //! In reading order: `startup` (what is opened, in which order) → `recovery`
 //! (`snapshot_loading` and `replay`: from files to the data set) → `reaper`, `snapshotter` (the background
-//! threads) → `control` (what commands may ask) → `shutdown`.
+//! threads) → `control` (what commands may ask) → `shutdown`. Apart from all that: `tools`.
 
 mod control;
 mod info;
@@ -17,6 +17,7 @@ mod signals;
 mod snapshot_loading;
 mod snapshotter;
 mod startup;
+pub mod tools;
 
 pub use startup::{Server, StartupError};
 

@@ -19,7 +19,7 @@ use super::replay::{Failure, Replayer};
 use super::snapshot_loading::{self, empty_store};
 use crate::exec::Engine;
 use crate::persist::DataDirectory;
-use crate::persist::log::{BadSegment, Block, SegmentReader};
+use crate::persist::log::{BadSegment, Block, Ending, SegmentReader, Unsound};
 use crate::persist::manifest::{Manifest, SegmentEntry, SnapshotEntry};
 
 /// Blocks that are read ahead.
@@ -130,11 +130,8 @@ impl<'a> Recovery<'a> {
     /// Loads the snapshot that everything else follows. If a newer one is damaged, an older one is as good
     /// when the log reaches back to it.
     fn load_base(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
-        let Some((newest, older)) = self.manifest.snapshots.split_last() else { return Ok(None) };
-        let mut candidates = vec![*newest];
-        if newest.segment.is_some() {
-            candidates.extend(older.iter().rev().filter(|entry| entry.segment.is_some()));
-        }
+        let candidates = self.manifest.bases();
+        let Some(newest) = candidates.first().copied() else { return Ok(None) };
         let mut first_error = None;
         for entry in &candidates {
             match self.load_snapshot(*entry, false)? {
@@ -151,7 +148,6 @@ impl<'a> Recovery<'a> {
             _ => {
                 // Nothing is better than what is sound of the newest.
                 self.recovered.damaged.truncate(1);
-                let newest = candidates[0];
                 let _missing = self.load_snapshot(newest, true)?;
                 Ok(Some(newest))
             }
@@ -198,8 +194,7 @@ impl<'a> Recovery<'a> {
         let lane = self.engine.keyspace.lane();
         let mut replayer = Replayer::new(self.engine, &lane);
         for (index, entry) in segments.iter().enumerate() {
-            let next = segments.get(index + 1).map(|next| next.lsn);
-            let end = next.or(self.manifest.end);
+            let end = self.manifest.end_of(entry);
             match self.replay(*entry, end, &mut replayer) {
                 Ok(None) => {}
                 Ok(torn) => return Ok(torn),
@@ -245,23 +240,16 @@ impl<'a> Recovery<'a> {
             let failed = self.repeat_blocks(&receiver, replayer);
             drop(receiver);
             let read = reading.join().expect("reading does not panic");
-            failed.map_or(read, |what| Ok(Some(Stop::Failed(what))))
+            failed.map_or(read, |what| Ok(Stop::Failed(what)))
         });
         match stop.map_err(|error| unreadable(&path, error))? {
-            Some(Stop::Failed(what)) => Err(damaged(what)),
-            Some(Stop::Unsound { what, was_durable }) if was_durable || end.is_some() => {
-                Err(damaged(what))
-            }
-            Some(Stop::Unsound { .. }) => {
-                let (len, file_len) = (reader.offset(), reader.file_len());
-                Ok(Some(Torn { segment: entry.number, len, bytes: file_len - len }))
-            }
-            None => match end {
-                Some(end) if end != reader.lsn() => Err(damaged(format!(
-                    "it ends at lsn {}, but the log went on to {end}",
-                    reader.lsn()
-                ))),
-                _ => Ok(None),
+            Stop::Failed(what) => Err(damaged(what)),
+            Stop::Read(unsound) => match reader.ending(unsound.as_ref(), end) {
+                Ending::Whole => Ok(None),
+                Ending::Torn { offset, bytes } => {
+                    Ok(Some(Torn { segment: entry.number, len: offset, bytes }))
+                }
+                Ending::Damaged(what) => Err(damaged(what)),
             },
         }
     }
@@ -295,12 +283,10 @@ impl<'a> Recovery<'a> {
     }
 }
 
-/// Why a segment was not read to its end.
+/// How far a segment was read.
 enum Stop {
-    Unsound {
-        what: String,
-        was_durable: bool,
-    },
+    /// As far as possible: up to something unsound, or to its end.
+    Read(Option<Unsound>),
     /// A command could not be repeated.
     Failed(String),
 }
@@ -310,22 +296,16 @@ fn sender_of(sender: SyncSender<Block>) -> impl Fn(Block) -> bool {
     move |block| sender.send(block).is_ok()
 }
 
-fn read_blocks(
-    reader: &mut SegmentReader,
-    hand_over: &impl Fn(Block) -> bool,
-) -> io::Result<Option<Stop>> {
+fn read_blocks(reader: &mut SegmentReader, hand_over: &impl Fn(Block) -> bool) -> io::Result<Stop> {
     loop {
         match reader.next_block()? {
             Ok(Some(block)) => {
                 if !hand_over(block) {
-                    return Ok(None);
+                    return Ok(Stop::Read(None));
                 }
             }
-            Ok(None) => return Ok(None),
-            Err(unsound) => {
-                let (what, was_durable) = (unsound.to_string(), unsound.was_durable);
-                return Ok(Some(Stop::Unsound { what, was_durable }));
-            }
+            Ok(None) => return Ok(Stop::Read(None)),
+            Err(unsound) => return Ok(Stop::Read(Some(unsound))),
         }
     }
 }
