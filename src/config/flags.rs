@@ -113,7 +113,7 @@ pub fn command() -> Command {
         .disable_help_subcommand(true)
 }
 
-fn arg(param: &'static Param) -> Arg {
+pub(super) fn arg(param: &'static Param) -> Arg {
     let arg = Arg::new(param.name)
         .long(param.flag)
         .help_heading(param.group)
@@ -164,7 +164,17 @@ fn collect(matches: &ArgMatches) -> Flags {
         config_file: matches.get_one(CONFIG).or_else(|| matches.get_one(CONFIG_POSITION)).cloned(),
         ..Flags::default()
     };
-    for param in PARAMS.iter().filter(|param| matches.contains_id(param.name)) {
+    collect_params(matches, PARAMS.iter(), &mut flags);
+    flags
+}
+
+/// Adds the parameters that are given, of those that the command has.
+pub(super) fn collect_params(
+    matches: &ArgMatches,
+    params: impl Iterator<Item = &'static Param>,
+    flags: &mut Flags,
+) {
+    for param in params.filter(|param| matches.contains_id(param.name)) {
         let occurrences = matches.get_occurrences::<String>(param.name).into_iter().flatten();
         let occurrences = occurrences.map(|words| words.cloned().collect::<Vec<_>>());
         if matches!(param.kind, Kind::Secret) {
@@ -176,7 +186,6 @@ fn collect(matches: &ArgMatches) -> Flags {
             flags.settings.extend(occurrences.map(|words| (param, words)));
         }
     }
-    flags
 }
 
 #[cfg(test)]
@@ -281,13 +290,28 @@ mod tests {
             Ok(CommandLine::Tool(tool)) => tool,
             other => panic!("{words:?}: {other:?}"),
         };
-        let check = |repair| Tool::Check { directory: PathBuf::from("dir"), repair };
-        assert_eq!(tool(&["check", "dir"]), check(false));
-        assert_eq!(tool(&["check", "--repair", "dir"]), check(true));
+        for (words, expected) in
+            [(&["check", "dir"][..], false), (&["check", "--repair", "dir"], true)]
+        {
+            let Tool::Check { directory, repair } = tool(words) else { panic!("{words:?}") };
+            assert_eq!((directory, repair), (PathBuf::from("dir"), expected));
+        }
+        let words = ["import", "--truncate", "a", "b", "--data-dir", "x", "--databases", "3"];
+        let Tool::Import { files, truncate, flags } = tool(&words) else { panic!("{words:?}") };
+        assert_eq!((files, truncate), (vec![PathBuf::from("a"), PathBuf::from("b")], true));
+        let (config, _) = Config::load(&flags, None).unwrap();
+        assert_eq!(&*config.text(params::DIR), "x");
+        assert_eq!(config.int(params::DATABASES), 3);
         assert_eq!(run(&["./check"]).config_file, Some(PathBuf::from("./check")));
         assert_eq!(run(&["--config", "check"]).config_file, Some(PathBuf::from("check")));
         assert_eq!(run(&["--port", "1", "check"]).config_file, Some(PathBuf::from("check")));
-        for words in [&["check"][..], &["check", "a", "b"], &["check", "a", "--port", "1"]] {
+        for words in [
+            &["check"][..],
+            &["check", "a", "b"],
+            &["check", "a", "--port", "1"],
+            &["import"],
+            &["import", "a", "--port", "1"],
+        ] {
             let error = parse_words(words).unwrap_err();
             assert!(matches!(error, StartError::ToolUsage(_)), "{error}");
             assert!(!error.to_string().contains('\n'), "{error}");

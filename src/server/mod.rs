@@ -5,6 +5,7 @@
 //! threads) → `control` (what commands may ask) → `shutdown`. Apart from all that: `tools`.
 
 mod control;
+mod import;
 mod info;
 mod info_persistence;
 mod log_hook;

@@ -40,13 +40,22 @@ impl<'l> Replayer<'l> {
         }
     }
 
-    /// Executes all commands. Those that fail are handed to `on_failure`, which says whether to go on.
+    /// Executes all commands, beginning in database 0. Those that fail are handed to `on_failure`, which says whether to go on.
     /// Returns how many there were.
-    pub(super) fn run(&mut self, bytes: &[u8], mut on_failure: impl FnMut(Failure) -> bool) -> u64 {
+    pub(super) fn run(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+        self.session.select(0);
+        self.go_on(bytes, on_failure)
+    }
+
+    /// The same in the database that was selected last.
+    pub(super) fn go_on(
+        &mut self,
+        bytes: &[u8],
+        mut on_failure: impl FnMut(Failure) -> bool,
+    ) -> u64 {
         const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
         let mut turn = self.lane.enter();
         self.executor.begin_turn();
-        self.session.select(0);
         let (mut at, mut count) = (0, 0);
         while at < bytes.len() {
             let rest = &bytes[at..];

@@ -351,7 +351,7 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-fn new_keyspace(config: &Config, workers: usize, random: &mut Random) -> Keyspace {
+pub(super) fn new_keyspace(config: &Config, workers: usize, random: &mut Random) -> Keyspace {
     /// The reaper, the snapshotter, and the main thread.
     const OTHER_GATES: usize = 3;
     let gates = workers + snapshot_loading::loaders() + OTHER_GATES;

@@ -5,6 +5,7 @@ mod clients;
 mod concurrency;
 mod effects;
 mod fuzz;
+mod import;
 mod lifecycle;
 mod limits;
 mod model;
