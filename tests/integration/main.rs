@@ -6,6 +6,7 @@ mod concurrency;
 mod effects;
 mod fuzz;
 mod import;
+mod interchange;
 mod lifecycle;
 mod limits;
 mod model;
