@@ -28,6 +28,7 @@ pub mod params;
 pub mod password;
 pub mod rewrite;
 pub mod special;
+pub mod tools;
 
 pub use error::{SetError, StartError};
 pub use params::Param;

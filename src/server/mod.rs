@@ -2,10 +2,11 @@
 //!
 //! In reading order: `startup` (what is opened, in which order) → `recovery`
 //! (`snapshot_loading`, `log_replay`: from files to the data set) → `reaper`, `snapshotter` (the background
-//! threads) → `control` (what commands may ask) → `shutdown`.
+//! threads) → `control` (what commands may ask) → `shutdown`. Apart from all that: `tools`.
 
 mod backups;
 mod control;
+mod import;
 mod info;
 mod info_persistence;
 mod log_hook;
@@ -19,6 +20,7 @@ mod signals;
 mod snapshot_loading;
 mod snapshotter;
 mod startup;
+pub mod tools;
 
 pub use startup::{Server, StartupError};
 

@@ -20,7 +20,7 @@ use super::replay::Replayer;
 use super::snapshot_loading::{self, empty_store};
 use crate::exec::Engine;
 use crate::persist::DataDirectory;
-use crate::persist::log::{BadSegment, Block, SegmentReader, Unsound};
+use crate::persist::log::{BadSegment, Block, Ending, SegmentReader, Unsound};
 use crate::persist::manifest::{Manifest, SegmentEntry, SnapshotEntry};
 
 /// Blocks that are read ahead.
@@ -125,11 +125,8 @@ impl<'a> Recovery<'a> {
     /// Loads the snapshot that everything else follows. If a newer one is damaged, an older one is as good
     /// when the log reaches back to it.
     fn load_base(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
-        let Some((newest, older)) = self.manifest.snapshots.split_last() else { return Ok(None) };
-        let mut candidates = vec![*newest];
-        if newest.segment.is_some() {
-            candidates.extend(older.iter().rev().filter(|entry| entry.segment.is_some()));
-        }
+        let candidates = self.manifest.bases();
+        let Some(newest) = candidates.first().copied() else { return Ok(None) };
         let mut first_error = None;
         for entry in &candidates {
             match self.load_snapshot(*entry, false)? {
@@ -146,7 +143,6 @@ impl<'a> Recovery<'a> {
             _ => {
                 // Nothing is better than what is sound of the newest.
                 self.recovered.damaged.truncate(1);
-                let newest = candidates[0];
                 let _missing = self.load_snapshot(newest, true)?;
                 Ok(Some(newest))
             }
@@ -211,8 +207,7 @@ impl<'a> Recovery<'a> {
         reports: &Reports,
     ) -> Result<Option<Torn>, RecoveryError> {
         for (index, entry) in segments.iter().enumerate() {
-            let next = segments.get(index + 1).map(|next| next.lsn);
-            let end = next.or(self.manifest.end);
+            let end = self.manifest.end_of(entry);
             match self.replay(*entry, end, dealer, reports) {
                 Ok(None) => {}
                 Ok(torn) => return Ok(torn),
@@ -251,19 +246,12 @@ impl<'a> Recovery<'a> {
         if let Some(Failed { offset, what }) = reports.take() {
             return Err(damaged(&path, format!("offset {offset}: {what}")));
         }
-        match (stop, end) {
-            (Some(unsound), end) if unsound.was_durable || end.is_some() => {
-                Err(damaged(&path, unsound.to_string()))
+        match reader.ending(stop.as_ref(), end) {
+            Ending::Whole => Ok(None),
+            Ending::Torn { offset, bytes } => {
+                Ok(Some(Torn { segment: entry.number, len: offset, bytes }))
             }
-            (Some(_), _) => {
-                let (len, file_len) = (reader.offset(), reader.file_len());
-                Ok(Some(Torn { segment: entry.number, len, bytes: file_len - len }))
-            }
-            (None, Some(end)) if end != reader.lsn() => {
-                let what = format!("it ends at lsn {}, but the log went on to {end}", reader.lsn());
-                Err(damaged(&path, what))
-            }
-            (None, _) => Ok(None),
+            Ending::Damaged(what) => Err(damaged(&path, what)),
         }
     }
 

@@ -42,10 +42,18 @@ impl<'l> Replayer<'l> {
     }
 
     /// Executes all commands, beginning in database 0. Those that fail are handed to `on_failure`, which
-    /// says whether to go on.
-    pub(super) fn run(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) {
+    /// says whether to go on. Returns how many there were.
+    pub(super) fn run(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
         self.session.select(0);
-        self.run_range(0..bytes.len(), bytes, on_failure);
+        self.go_on(bytes, on_failure)
+    }
+
+    /// The same in the database that was selected last.
+    pub(super) fn go_on(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+        self.executor.begin_turn();
+        let mut count = 0;
+        self.run_range(0..bytes.len(), bytes, &mut count, on_failure);
+        count
     }
 
     /// Executes some of the commands in `bytes`: each with its range and its database.
@@ -55,19 +63,22 @@ impl<'l> Replayer<'l> {
         pieces: impl Iterator<Item = (Range<usize>, usize)>,
         mut on_failure: impl FnMut(Failure) -> bool,
     ) {
+        self.executor.begin_turn();
+        let mut count = 0;
         for (range, db) in pieces {
             self.session.select(db);
-            if !self.run_range(range, bytes, &mut on_failure) {
+            if !self.run_range(range, bytes, &mut count, &mut on_failure) {
                 return;
             }
         }
     }
 
-    /// Executes the commands in a range; tells whether to go on.
+    /// Executes and counts the commands in a range; tells whether to go on.
     fn run_range(
         &mut self,
         range: Range<usize>,
         bytes: &[u8],
+        count: &mut u64,
         mut on_failure: impl FnMut(Failure) -> bool,
     ) -> bool {
         const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
@@ -81,6 +92,7 @@ impl<'l> Replayer<'l> {
                     let args = self.parser.request().args(rest);
                     let (session, outbox) = (&mut self.session, &mut self.outbox);
                     self.executor.execute(session, args, outbox, &mut turn);
+                    *count += 1;
                     let error = take_error(&mut self.outbox);
                     (taken, error.map(|error| format!("{} fails: {error}", shown(args))))
                 }

@@ -396,7 +396,7 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
     log
 }
 
-fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
+pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
     /// The reaper, the snapshotter, and who recovers.
     const OTHER_GATES: usize = 3;
     let gates = worker_count(config) + snapshot_loading::loaders() + OTHER_GATES;

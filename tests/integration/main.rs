@@ -1,12 +1,15 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod check;
 mod clients;
 mod concurrency;
 mod damage;
 mod effects;
 mod faults;
 mod fuzz;
+mod import;
+mod interchange;
 mod lifecycle;
 mod limits;
 mod log;

@@ -38,5 +38,5 @@ mod writer;
 
 pub use encode::encode_command;
 pub use handle::{CutTicket, Log, LogObserver, NEVER};
-pub use reader::{BadSegment, Block, SegmentReader, Unsound};
+pub use reader::{BadSegment, Block, Ending, SegmentReader, Unsound};
 pub use status::{LogStatus, Phase};

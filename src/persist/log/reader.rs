@@ -39,9 +39,21 @@ pub enum BadSegment {
     Damaged(String),
 }
 
+/// How a segment ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With a sound block, where it should.
+    Whole,
+    /// With something that was never durable: `bytes` behind the last sound block, from `offset` on.
+    Torn { offset: u64, bytes: u64 },
+    /// With something that was durable once, or before it should.
+    Damaged(String),
+}
+
 /// See the module's description.
 pub struct SegmentReader {
     input: BufReader<File>,
+    entry: SegmentEntry,
     salt: u32,
     /// Where the next block begins in the file, and in the log.
     offset: u64,
@@ -52,11 +64,24 @@ pub struct SegmentReader {
 impl SegmentReader {
     /// Begins to read the segment that the manifest describes.
     pub fn open(path: &Path, entry: SegmentEntry) -> io::Result<Result<SegmentReader, BadSegment>> {
+        let opened = SegmentReader::open_alone(path)?;
+        Ok(opened.and_then(|reader| match reader.entry {
+            found if found == entry => Ok(reader),
+            SegmentEntry { number, lsn } => Err(BadSegment::Damaged(format!(
+                "it says that it is segment {number} and begins at lsn {lsn}, but the manifest says \
+                 segment {} and lsn {}",
+                entry.number, entry.lsn
+            ))),
+        }))
+    }
+
+    /// Begins to read whatever segment it is.
+    pub fn open_alone(path: &Path) -> io::Result<Result<SegmentReader, BadSegment>> {
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
         let mut input = BufReader::with_capacity(1 << 18, file);
         let line = read_line(&mut input)?;
-        let header = match SegmentHeader::parse(&line) {
+        let SegmentHeader { number, lsn, salt } = match SegmentHeader::parse(&line) {
             Ok(header) => header,
             Err(HeaderError::Newer(version)) => return Ok(Err(BadSegment::Newer(version))),
             Err(HeaderError::Damaged) => {
@@ -64,17 +89,30 @@ impl SegmentReader {
                 return Ok(Err(BadSegment::Damaged(what)));
             }
         };
-        let SegmentHeader { number, lsn, salt } = header;
-        if (SegmentEntry { number, lsn }) != entry {
-            let what = format!(
-                "it says that it is segment {number} and begins at lsn {lsn}, but the manifest says \
-                 segment {} and lsn {}",
-                entry.number, entry.lsn
-            );
-            return Ok(Err(BadSegment::Damaged(what)));
+        let (entry, offset) = (SegmentEntry { number, lsn }, line.len() as u64);
+        Ok(Ok(SegmentReader { input, entry, salt, offset, lsn, file_len }))
+    }
+
+    /// What the segment says that it is.
+    pub fn entry(&self) -> SegmentEntry {
+        self.entry
+    }
+
+    /// How the segment ends, once it was read as far as possible: up to something unsound, or to its end.
+    /// `end` is where it must end, if that is known.
+    pub fn ending(&self, unsound: Option<&Unsound>, end: Option<u64>) -> Ending {
+        match (unsound, end) {
+            (Some(unsound), _) if unsound.was_durable => Ending::Damaged(unsound.to_string()),
+            (Some(unsound), Some(_)) => Ending::Damaged(unsound.to_string()),
+            (Some(_), None) => {
+                Ending::Torn { offset: self.offset, bytes: self.file_len - self.offset }
+            }
+            (None, Some(end)) if end != self.lsn => Ending::Damaged(format!(
+                "it ends at lsn {}, but the log went on to {end}",
+                self.lsn
+            )),
+            (None, _) => Ending::Whole,
         }
-        let offset = line.len() as u64;
-        Ok(Ok(SegmentReader { input, salt, offset, lsn, file_len }))
     }
 
     /// Where the next block begins in the file.
