@@ -4,6 +4,7 @@ mod backups;
 mod check;
 mod clients;
 mod concurrency;
+mod crash;
 mod damage;
 mod effects;
 mod faults;

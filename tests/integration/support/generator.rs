@@ -156,12 +156,15 @@ pub struct Generator {
     pub near_deadlines: bool,
     /// One command in so many is spoilt; 0 for none.
     pub spoil_one_in: u64,
+    /// What all keys begin with.
+    pub key_prefix: Vec<u8>,
 }
 
 impl Generator {
     pub fn new(seed: u64, now_ms: i64) -> Generator {
         let random = Random::seeded(seed);
-        Generator { random, now_ms, near_deadlines: false, spoil_one_in: 12 }
+        let key_prefix = Vec::new();
+        Generator { random, now_ms, near_deadlines: false, spoil_one_in: 12, key_prefix }
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
@@ -180,7 +183,10 @@ impl Generator {
         let seconds = [self.millis() / 1000, self.pick(&[2_000, 9_000, 300_000, -1, -100])];
         let ahead = if self.near_deadlines { seconds[0] } else { seconds[1] };
         match placeholder {
-            "K" => self.pick(KEYS).to_vec(),
+            "K" => {
+                let key = self.pick(KEYS);
+                [&self.key_prefix[..], key].concat()
+            }
             "V" => self.pick(VALUES).to_vec(),
             "N" => self.pick(INTEGERS).into(),
             "F" => self.pick(FLOATS).into(),

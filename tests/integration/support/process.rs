@@ -4,6 +4,7 @@ use super::peer::{Connection, Protocol, SocketConnection};
 use super::resp;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -80,7 +81,7 @@ impl Process {
             if self.child.try_wait().expect("a child can be waited for").is_some() {
                 return false;
             }
-            if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+            if let Ok(stream) = connect(self.port) {
                 let opened = SocketConnection::open(stream, Protocol::Resp2);
                 let mut connection = opened.expect("the server answers");
                 // A server that is just stopping on this port closes without a reply.
@@ -197,6 +198,16 @@ fn wait_for(child: &mut Child) -> ExitStatus {
         }
         std::thread::yield_now();
     }
+}
+
+/// Connects to a port on which somebody may listen. While nobody does, the system may choose the same port
+/// for the near end, and the connection would be one with itself.
+pub fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// A port that nobody used a moment ago.
