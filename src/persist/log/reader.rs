@@ -136,7 +136,7 @@ impl SegmentReader {
         if self.offset >= self.file_len {
             return Ok(Ok(None));
         }
-        let line = read_line(&mut self.input)?;
+        let line = self.line_at(self.offset)?;
         let Some(header) = BlockHeader::parse(&line) else {
             return self.unsound("this is not the first line of a block");
         };
@@ -172,7 +172,7 @@ impl SegmentReader {
         let mut offset = self.offset;
         self.input.seek(SeekFrom::Start(offset))?;
         loop {
-            let line = read_line(&mut self.input)?;
+            let line = self.line_at(offset)?;
             if line.is_empty() {
                 return Ok(false);
             }
@@ -187,6 +187,14 @@ impl SegmentReader {
             self.input.seek(SeekFrom::Start(next))?;
             offset = next;
         }
+    }
+
+    /// The line that begins at this offset, where the input stands. A server may be writing the file:
+    /// whatever was added since it was opened is not there.
+    fn line_at(&mut self, offset: u64) -> io::Result<Vec<u8>> {
+        let mut line = read_line(&mut self.input)?;
+        line.truncate(usize::try_from(self.file_len - offset).unwrap_or(usize::MAX));
+        Ok(line)
     }
 
     fn is_sound(&mut self, header: &BlockHeader) -> io::Result<bool> {
@@ -291,6 +299,32 @@ mod tests {
         let at = bytes.len() - body.len();
         bytes[at] ^= 1;
         assert!(!read(&bytes).1.unwrap().was_durable);
+    }
+
+    #[test]
+    fn what_is_added_while_the_file_is_read_is_not_there() {
+        let (first, whole) = (segment(&[], true).len(), segment(&BODIES, true));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        for len in first..whole.len() {
+            fs::write(&path, &whole[..len]).unwrap();
+            let mut reader = SegmentReader::open(&path, ENTRY).unwrap().unwrap();
+            fs::write(&path, &whole).unwrap();
+            while let Ok(Some(block)) = reader.next_block().unwrap() {
+                assert!(block.offset + block.line_len + block.body.len() as u64 <= len as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_not_believed() {
+        let first = String::from_utf8(segment(&[], true)).unwrap();
+        for len in [1, 1 << 40, i64::MAX as u64, u64::MAX] {
+            let header = BlockHeader { lsn: ENTRY.lsn, len, durable: u64::MAX, crc: 0 };
+            let (bodies, unsound) = read(format!("{first}{}", header.print()).as_bytes());
+            let unsound = unsound.expect("the file ends before");
+            assert!(bodies.is_empty() && unsound.what.contains(&len.to_string()), "{unsound}");
+        }
     }
 
     #[test]
