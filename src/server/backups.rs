@@ -130,11 +130,11 @@ impl Backups {
         match made {
             Ok((path, totals)) => {
                 log::info!("backed up {} keys to {}", totals.keys, path.display());
+                self.tidy(directory);
                 self.status.backups.fetch_add(1, Relaxed);
                 self.status.last_ms.store(now_ms, Relaxed);
                 *self.status.last_file.lock() = path.display().to_string();
                 self.status.last_error.lock().clear();
-                self.tidy(directory);
                 self.ship(path.clone(), now_ms);
                 Ok(path)
             }
