@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod effects;
 mod faults;
+mod formats;
 mod fuzz;
 mod import;
 mod interchange;
