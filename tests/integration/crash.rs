@@ -185,12 +185,10 @@ fn check(policy: &str, seed: u64, at: usize, reference: &Sanderling) -> bool {
         (0..CONNECTIONS).map(|n| Stream::new(n, seed, COMMANDS, now_ms())).collect();
     let victim = Victim::start(directory.path(), policy, at, how);
     let is_killed = victim.is_none_or(|victim| {
-        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for stream in &mut streams {
                 let Some(mut client) = victim.connect() else { continue };
-                let stop = &stop;
-                scope.spawn(move || stream.run(&mut client, promise, stop));
+                scope.spawn(move || stream.run(&mut client, promise));
             }
         });
         victim.finish() || !streams.iter().all(Stream::is_done)
@@ -200,6 +198,9 @@ fn check(policy: &str, seed: u64, at: usize, reference: &Sanderling) -> bool {
         let again = Victim::start(directory.path(), policy, at / 2 % 12 + 1, how);
         again.map(Victim::finish);
     }
+    // Deadlines that have passed for the child have passed for everybody.
+    let behind_ms = now_ms() - reference.engine().clock.unix_millis();
+    reference.engine().clock.advance(Duration::from_millis(behind_ms as u64));
     let acknowledged: Vec<usize> = streams.iter().map(Stream::acknowledged).collect();
     for _ in 0..2 {
         let flags = [&FLAGS[..], &["--appendfsync", policy]].concat();
@@ -214,12 +215,12 @@ fn check_everywhere(policy: &str) {
     let own = tempdir().unwrap();
     let flags = ["--appendonly", "no", "--save", ""];
     let reference = Sanderling::start_at(now_ms(), own.path(), &flags);
-    for seed in seeds(1) {
+    for seed in seeds(4) {
         let mut at = 1;
         while check(policy, seed, at, &reference) {
             at += 1;
         }
-        assert!(at > 40, "{policy}, seed {seed}: the run ended after {at} calls");
+        assert!(at > 10, "{policy}, seed {seed}: the run ended after {at} calls");
     }
 }
 

@@ -18,6 +18,7 @@ mod log;
 mod model;
 mod network;
 mod persistence;
+mod power;
 mod recovery;
 mod support;
 mod tidy;

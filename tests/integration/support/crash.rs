@@ -11,7 +11,8 @@ use super::peer::Connection;
 use super::resp::{self, Reply};
 use super::sanderling::Sanderling;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Commands that concern more than a connection's own keys, or deadlines that depend on when they run.
 const LEFT_OUT: [&str; 11] = [
@@ -26,7 +27,7 @@ pub struct Stream {
     sent: usize,
     /// So many commands at the beginning have certainly been done, and are durable as far as the policy
     /// goes.
-    acknowledged: usize,
+    acknowledged: Arc<AtomicUsize>,
 }
 
 /// What a reply promises.
@@ -47,13 +48,13 @@ impl Stream {
         generator.key_prefix = prefix.clone().into_bytes();
         let commands =
             (0..count).map(|n| next_command(&mut generator, &prefix, number, n)).collect();
-        Stream { prefix, commands, sent: 0, acknowledged: 0 }
+        Stream { prefix, commands, sent: 0, acknowledged: Arc::default() }
     }
 
-    /// Sends everything, a few commands at a time, until the connection breaks or `stop` is set.
-    pub fn run(&mut self, client: &mut impl Connection, promise: Promise, stop: &AtomicBool) {
+    /// Sends everything, a few commands at a time, until the connection breaks.
+    pub fn run(&mut self, client: &mut impl Connection, promise: Promise) {
         let mut batch = 0;
-        while self.sent < self.commands.len() && !stop.load(Ordering::Relaxed) {
+        while self.sent < self.commands.len() {
             batch = batch % 4 + 1;
             let end = (self.sent + batch).min(self.commands.len());
             let bytes: Vec<u8> = self.commands[self.sent..end]
@@ -75,7 +76,7 @@ impl Stream {
                     return;
                 }
                 if is_promise {
-                    self.acknowledged = at + 1;
+                    self.acknowledged.store(at + 1, Ordering::SeqCst);
                 }
             }
         }
@@ -83,7 +84,17 @@ impl Stream {
 
     /// What was acknowledged so far.
     pub fn acknowledged(&self) -> usize {
-        self.acknowledged
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// The same, to be looked at while it runs.
+    pub fn progress(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.acknowledged)
+    }
+
+    /// What a server has of this connection's keys.
+    pub fn state(&self, client: &mut impl Connection) -> String {
+        state(client, &self.prefix)
     }
 
     /// Whether everything was sent, so that nothing has gone wrong on the way.

@@ -8,6 +8,7 @@ pub mod generator;
 pub mod log;
 pub mod oracle;
 pub mod peer;
+pub mod power;
 pub mod process;
 pub mod resp;
 pub mod runner;
