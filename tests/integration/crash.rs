@@ -114,9 +114,7 @@ impl Victim {
             let mut victim = Victim::spawn(directory, policy, at, how);
             loop {
                 if let Some(status) = victim.child.try_wait().unwrap() {
-                    if status.code().is_none() {
-                        return None;
-                    }
+                    status.code()?;
                     // Somebody else has taken the port in between.
                     break;
                 }
@@ -193,7 +191,7 @@ fn check(policy: &str, seed: u64, at: usize, reference: &Sanderling) -> bool {
         });
         victim.finish() || !streams.iter().all(Stream::is_done)
     });
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         // It may die again while it recovers.
         let again = Victim::start(directory.path(), policy, at / 2 % 12 + 1, how);
         again.map(Victim::finish);

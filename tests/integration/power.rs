@@ -99,7 +99,7 @@ fn check_another_life(
 ) {
     let directory = state.lose_process();
     let recovered = {
-        let server = Sanderling::start_in(&directory.path().to_owned(), &["--appendonly", "no"]);
+        let server = Sanderling::start_in(directory.path(), &["--appendonly", "no"]);
         let mut client = server.client();
         earlier.iter().map(|stream| stream.state(&mut client)).collect::<Vec<_>>()
     };
