@@ -1,13 +1,15 @@
-//! The `sanderling` binary: flags → configuration → server → exit code.
+//! The `sanderling` binary: flags → configuration → server, or a tool → exit code.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use sanderling::base::clock::Clock;
 use sanderling::base::random::Random;
-use sanderling::config::flags::{self, CommandLine};
-use sanderling::config::{Config, StartError, password};
-use sanderling::server::{Server, logging};
+use sanderling::config::flags::{self, CommandLine, Flags};
+use sanderling::config::{Config, StartError, params, password};
+use sanderling::persist::backup;
+use sanderling::server::{Server, logging, tools};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -16,14 +18,37 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const EXIT_ENVIRONMENT: u8 = 1;
 
 fn main() -> ExitCode {
-    let config = match configure() {
-        Ok(Some(config)) => config,
-        Ok(None) => return ExitCode::SUCCESS,
+    match run() {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("sanderling: {error}");
-            return ExitCode::from(StartError::EXIT_CODE);
+            ExitCode::from(error.exit_code())
         }
-    };
+    }
+}
+
+/// Does what the command line asks for.
+fn run() -> Result<ExitCode, StartError> {
+    Ok(match flags::parse(std::env::args_os())? {
+        CommandLine::Run(flags) => serve(configure(&flags)?, flags.restore.as_deref()),
+        CommandLine::Tool(tool) => tools::run(&tool),
+        CommandLine::Print(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+    })
+}
+
+/// Serves until a shutdown, beginning with a backup if one is named.
+fn serve(config: Config, backup: Option<&Path>) -> ExitCode {
+    if let Some(file) = backup {
+        let directory = config.text(params::DIR);
+        if let Err(error) = backup::restore(file, Path::new(&*directory)) {
+            eprintln!("sanderling: {error}");
+            return ExitCode::from(EXIT_ENVIRONMENT);
+        }
+        log::info!("restored {} into {directory}", file.display());
+    }
     match Server::start(config, Clock::system()) {
         Ok(server) => {
             if let Err(error) = server.watch_signals() {
@@ -40,22 +65,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads flags and file, and starts the log. `None`: there was only something to print.
-fn configure() -> Result<Option<Config>, StartError> {
-    let flags = match flags::parse(std::env::args_os())? {
-        CommandLine::Run(flags) => flags,
-        CommandLine::Print(text) => {
-            print!("{text}");
-            return Ok(None);
-        }
-    };
+/// Adds what the file and the environment say to the flags, and starts the log.
+fn configure(flags: &Flags) -> Result<Config, StartError> {
     let secret = password::find(&flags.password, &mut Random::from_entropy())?;
     let (config, warnings) =
-        Config::load(&flags, secret.as_ref().map(|found| found.secret.as_str()))?;
+        Config::load(flags, secret.as_ref().map(|found| found.secret.as_str()))?;
     logging::install(&config);
     if let Some(notice) = secret.and_then(|found| found.notice) {
         eprintln!("{notice}");
     }
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    Ok(Some(config))
+    Ok(config)
 }

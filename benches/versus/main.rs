@@ -21,6 +21,7 @@ mod generator;
 mod idle;
 mod latency;
 mod load;
+mod loading;
 mod memory;
 mod options;
 mod process;
@@ -62,6 +63,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Idle => idle::run(options, &programs)?,
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,
+            Part::Loading => loading::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }
@@ -70,9 +72,9 @@ fn run(options: &Options) -> Result<()> {
 
 /// This server first, then the one it is compared with.
 fn programs(options: &Options) -> Result<Vec<Program>> {
-    let ours = Program::sanderling(&options.ours, options.workers);
+    let ours = Program::sanderling(&options.ours, options.workers, &options.log);
     if options.alone {
         return Ok(vec![ours]);
     }
-    Ok(vec![ours, Program::redis(&options.against)?])
+    Ok(vec![ours, Program::redis(&options.against, &options.log)?])
 }

@@ -16,15 +16,17 @@ pub enum Part {
     Idle,
     Snapshot,
     Expiry,
+    Loading,
 }
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
     ("idle", Part::Idle),
     ("snapshot", Part::Snapshot),
     ("expiry", Part::Expiry),
+    ("loading", Part::Loading),
 ];
 
 /// How large a run is; flags override single figures.
@@ -85,6 +87,8 @@ pub struct Options {
     pub against: PathBuf,
     /// `--workers` of this server; its default if `None`.
     pub workers: Option<usize>,
+    /// `appendfsync` of both servers; `off` for no log.
+    pub log: String,
     pub keys: usize,
     pub snapshot_keys: usize,
     pub value_bytes: usize,
@@ -131,6 +135,7 @@ impl Options {
             ours: path("ours", env!("CARGO_BIN_EXE_sanderling")),
             against: path("against", "redis-server"),
             workers: matches.get_one("workers").copied(),
+            log: matches.get_one::<String>("log").cloned().unwrap_or_else(|| "off".to_owned()),
             keys: number("keys", scale.keys),
             snapshot_keys: number("snapshot-keys", scale.snapshot_keys),
             value_bytes: number("value", 64),
@@ -188,6 +193,13 @@ fn command() -> Command {
         .arg(path("ours", "Another binary of this server"))
         .arg(path("against", "The server to compare with, with the flags of redis-server"))
         .arg(count("workers", "--workers for this server"))
+        .arg(
+            Arg::new("log")
+                .long("log")
+                .value_name("POLICY")
+                .value_parser(PossibleValuesParser::new(["off", "no", "everysec", "always"]))
+                .help("appendfsync of both servers, or no log (the default)"),
+        )
         .arg(count("keys", "Keys loaded before the load begins"))
         .arg(count("snapshot-keys", "Keys of the snapshot part"))
         .arg(count("value", "Bytes of a value"))

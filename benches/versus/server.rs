@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -31,19 +32,22 @@ pub struct Program {
     kind: Kind,
     path: PathBuf,
     workers: Option<usize>,
+    /// `appendfsync`, or `off`.
+    log: String,
 }
 
 impl Program {
-    pub fn sanderling(path: &Path, workers: Option<usize>) -> Program {
+    pub fn sanderling(path: &Path, workers: Option<usize>, log: &str) -> Program {
         let name = match workers {
             None => "sanderling".to_owned(),
             Some(count) => format!("sanderling --workers {count}"),
         };
-        Program { name, kind: Kind::Sanderling, path: path.to_owned(), workers }
+        let (path, log) = (path.to_owned(), log.to_owned());
+        Program { name, kind: Kind::Sanderling, path, workers, log }
     }
 
     /// Fails if it is not installed.
-    pub fn redis(path: &Path) -> Result<Program> {
+    pub fn redis(path: &Path, log: &str) -> Result<Program> {
         let output = Command::new(path)
             .arg("--version")
             .output()
@@ -51,14 +55,26 @@ impl Program {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="));
         let name = format!("redis {}", version.unwrap_or("of unknown version"));
-        Ok(Program { name, kind: Kind::Redis, path: path.to_owned(), workers: None })
+        let (path, log) = (path.to_owned(), log.to_owned());
+        Ok(Program { name, kind: Kind::Redis, path, workers: None, log })
     }
 
-    /// Starts it, without persistence, and returns when it answers.
+    /// The same program with another log policy.
+    pub fn with_log(&self, log: &str) -> Program {
+        let (name, path) = (self.name.clone(), self.path.clone());
+        Program { name, kind: self.kind, path, workers: self.workers, log: log.to_owned() }
+    }
+
+    /// Starts it, without save points, and returns when it answers.
     pub fn start(&self) -> Result<Server> {
+        self.start_in(Arc::new(TempDir::with_prefix("versus-")?))
+    }
+
+    /// The same in a directory that another server used before, and left.
+    pub fn start_in(&self, directory: Arc<TempDir>) -> Result<Server> {
         let mut last_error = None;
         for _ in 0..START_ATTEMPTS {
-            match self.start_on(free_port()?) {
+            match self.start_on(free_port()?, &directory) {
                 Ok(server) => return Ok(server),
                 Err(error) => last_error = Some(error),
             }
@@ -66,10 +82,10 @@ impl Program {
         Err(last_error.expect("there was at least one attempt"))
     }
 
-    fn start_on(&self, port: u16) -> Result<Server> {
-        let directory = TempDir::with_prefix("versus-")?;
+    fn start_on(&self, port: u16, directory: &Arc<TempDir>) -> Result<Server> {
         let child = self.command(port, directory.path()).spawn()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let directory = Arc::clone(directory);
         let mut server = Server { child, address, kind: self.kind, directory };
         server.wait_until_ready()?;
         Ok(server)
@@ -80,11 +96,17 @@ impl Program {
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         // The idle part needs one connection more than its own.
         command.args(["--maxclients", "10100"]);
-        match self.kind {
-            Kind::Redis => command.args(["--appendonly", "no", "--daemonize", "no", "--dir"]),
-            Kind::Sanderling => command.arg("--data-dir"),
-        };
-        command.arg(directory);
+        if self.log == "off" {
+            command.args(["--appendonly", "no"]);
+        } else {
+            command.args(["--appendonly", "yes", "--appendfsync", &self.log]);
+            // Neither rewrites the log in the middle of a measurement.
+            command.args(["--auto-aof-rewrite-percentage", "0"]);
+        }
+        if self.kind == Kind::Redis {
+            command.args(["--daemonize", "no"]);
+        }
+        command.arg("--dir").arg(directory);
         if let Some(workers) = self.workers {
             command.args(["--workers", &workers.to_string()]);
         }
@@ -102,8 +124,8 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     kind: Kind,
-    /// Removed after the server has ended.
-    directory: TempDir,
+    /// Removed after the last server in it has ended.
+    directory: Arc<TempDir>,
 }
 
 impl Server {
@@ -128,6 +150,14 @@ impl Server {
             }
             std::thread::sleep(RETRY);
         }
+    }
+
+    /// Stops the server in order, without a snapshot. Returns what it leaves behind.
+    pub fn stop(mut self) -> Result<Arc<TempDir>> {
+        // The connection ends instead of a reply.
+        let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").exec(&mut self.control()?);
+        self.child.wait()?;
+        Ok(Arc::clone(&self.directory))
     }
 
     /// A connection for commands that steer the measurement.

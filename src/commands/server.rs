@@ -1,8 +1,13 @@
 //! The server as a whole: saving, stopping, emptying databases, the time.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use super::lolwut::beach;
 use crate::base::number::parse_i64;
 use crate::base::version::VERSION;
+use crate::config::params;
 use crate::exec::spec::{
     ADMIN, ALLOW_BUSY, EXCLUSIVE, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READ,
     SENTINEL, STALE, UNPAUSABLE, WRITE,
@@ -11,6 +16,12 @@ use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown
 use crate::session::WaitKind;
 
 pub static COMMANDS: &[Spec] = &[
+    cmd("BACKUP", -1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT | NO_MULTI, backup).doc(
+        "7.2.0",
+        "O(N) where N is the total number of keys in all databases",
+        "[TO directory]",
+        "Writes a backup of this instant and returns its path when that is done.",
+    ),
     cmd("BGREWRITEAOF", 1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT, bgrewriteaof).doc(
         "1.0.0",
         "O(1)",
@@ -129,6 +140,27 @@ fn bgsave<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         BackgroundSave::Started => "Background saving started",
         BackgroundSave::Scheduled => "Background saving scheduled",
     });
+    Ok(())
+}
+
+/// `BACKUP [TO directory]`: without a directory, to `backup-dir`.
+fn backup<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let mut directory = None;
+    if !args.is_empty() {
+        if !args.take_word("TO") {
+            return Err(CommandError::Syntax);
+        }
+        directory = Some(PathBuf::from(OsStr::from_bytes(args.bytes()?)));
+        let is_local = ctx.client().address.is_local();
+        if !ctx.engine.config.allows(params::ENABLE_BACKUP_TO, is_local) {
+            return Err(CommandError::text(
+                "ERR You may not name a directory; BACKUP alone writes to backup-dir (see enable-backup-to)",
+            ));
+        }
+    }
+    args.finish()?;
+    ctx.engine.control().backup(directory, ctx.client())?;
+    ctx.wait(WaitKind::Job, None, b"");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::exec::spec::{self, Flags};
 use crate::exec::{Command, syntax};
 
 /// Commands that Redis does not have.
-const OWN: &[&str] = &["HELP"];
+const OWN: &[&str] = &["BACKUP", "HELP"];
 
 /// The facts, one command in a line:
 /// `name,group,arity,since,deprecated_since,flags,acl_categories,key_specs,complexity`

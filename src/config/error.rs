@@ -26,6 +26,9 @@ pub enum StartError {
     /// From the command line parser.
     #[error("{0}")]
     Usage(String),
+    /// The same behind the name of a tool.
+    #[error("{0}")]
+    ToolUsage(String),
     #[error("--{flag}: {problem}")]
     Flag { flag: &'static str, problem: String },
     #[error("cannot read the configuration file {}: {source}", path.display())]
@@ -37,6 +40,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The exit code of a server that was started wrongly.
-    pub const EXIT_CODE: u8 = 2;
+    /// The exit code of a server that was started wrongly, or of a tool.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, StartError::ToolUsage(_)) { 3 } else { 2 }
+    }
 }

@@ -4,7 +4,8 @@
 //! sanderling [FILE] [--config FILE] [--port 6380] [--save 3600 1] [--password [SECRET]] ...
 //! ```
 //!
-//! As with Redis, the file may be the first argument and every parameter is a flag of its name.
+//! As with Redis, the file may be the first argument and every parameter is a flag of its name. The first
+//! argument may also name a tool that needs no server (see `tools`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,11 +16,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::error::StartError;
 use super::kind::Kind;
 use super::params::{PARAMS, Param};
+use super::tools::{self, Tool};
 
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum CommandLine {
     Run(Flags),
+    Tool(Tool),
     /// Text for standard output (`--help`, `--version`); then exit with success.
     Print(String),
 }
@@ -29,6 +32,8 @@ pub enum CommandLine {
 pub struct Flags {
     pub config_file: Option<PathBuf>,
     pub password: PasswordSource,
+    /// A snapshot or backup to begin with.
+    pub restore: Option<PathBuf>,
     /// Parameters with the words that follow them, each flag on its own.
     pub(super) settings: Vec<(&'static Param, Vec<String>)>,
 }
@@ -55,24 +60,34 @@ impl std::fmt::Debug for PasswordSource {
 }
 
 const CONFIG: &str = "config";
+const RESTORE: &str = "restore";
 const CONFIG_POSITION: &str = "FILE";
 
 /// Reads a command line, whose first word is the program's name.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, StartError> {
-    match command().try_get_matches_from(args) {
-        Ok(matches) => Ok(CommandLine::Run(collect(&matches))),
+    let args: Vec<OsString> = args.into_iter().collect();
+    match command().try_get_matches_from(&args) {
+        Ok(matches) => Ok(match matches.subcommand() {
+            Some((name, matches)) => CommandLine::Tool(tools::collect(name, matches)),
+            None => CommandLine::Run(collect(&matches)),
+        }),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
             Ok(CommandLine::Print(error.to_string()))
         }
-        Err(error) => Err(StartError::Usage(first_line(&error.to_string()))),
+        Err(error) => {
+            let line = first_line(&error.to_string());
+            let is_tool = args.get(1).is_some_and(|word| tools::is_tool(word));
+            Err(if is_tool { StartError::ToolUsage(line) } else { StartError::Usage(line) })
+        }
     }
 }
 
-/// clap explains at length; its first line says what is wrong.
+/// clap explains at length; its first paragraph says what is wrong.
 fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
+    let lines = message.lines().take_while(|line| !line.is_empty());
+    let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
     format!("{}; --help lists all flags", line.trim_start_matches("error: "))
 }
 
@@ -94,10 +109,21 @@ pub fn command() -> Command {
                 .conflicts_with(CONFIG_POSITION)
                 .help("Configuration file, as redis.conf; flags override it"),
         )
+        .arg(
+            Arg::new(RESTORE)
+                .long(RESTORE)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Backup or snapshot to begin with; the data directory must be empty"),
+        )
         .args(PARAMS.iter().map(arg))
+        .subcommands(tools::commands())
+        // Behind a flag, a word is what it always was.
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
 }
 
-fn arg(param: &'static Param) -> Arg {
+pub(super) fn arg(param: &'static Param) -> Arg {
     let arg = Arg::new(param.name)
         .long(param.flag)
         .help_heading(param.group)
@@ -146,9 +172,20 @@ fn value_name(kind: &Kind) -> &'static str {
 fn collect(matches: &ArgMatches) -> Flags {
     let mut flags = Flags {
         config_file: matches.get_one(CONFIG).or_else(|| matches.get_one(CONFIG_POSITION)).cloned(),
+        restore: matches.get_one(RESTORE).cloned(),
         ..Flags::default()
     };
-    for param in PARAMS.iter().filter(|param| matches.contains_id(param.name)) {
+    collect_params(matches, PARAMS.iter(), &mut flags);
+    flags
+}
+
+/// Adds the parameters that are given, of those that the command has.
+pub(super) fn collect_params(
+    matches: &ArgMatches,
+    params: impl Iterator<Item = &'static Param>,
+    flags: &mut Flags,
+) {
+    for param in params.filter(|param| matches.contains_id(param.name)) {
         let occurrences = matches.get_occurrences::<String>(param.name).into_iter().flatten();
         let occurrences = occurrences.map(|words| words.cloned().collect::<Vec<_>>());
         if matches!(param.kind, Kind::Secret) {
@@ -160,7 +197,6 @@ fn collect(matches: &ArgMatches) -> Flags {
             flags.settings.extend(occurrences.map(|words| (param, words)));
         }
     }
-    flags
 }
 
 #[cfg(test)]
@@ -256,6 +292,40 @@ mod tests {
             assert_eq!((config.int(params::TIMEOUT), config.int(params::MAXCLIENTS)), (9, 7));
             assert_eq!(&*config.text(params::SAVE), "2 2");
             assert_eq!(config.file().unwrap().to_str(), Some(path));
+        }
+    }
+
+    #[test]
+    fn a_tool_is_the_first_word_and_a_file_of_that_name_needs_its_folder() {
+        let tool = |words: &[&str]| match parse_words(words) {
+            Ok(CommandLine::Tool(tool)) => tool,
+            other => panic!("{words:?}: {other:?}"),
+        };
+        for (words, expected) in
+            [(&["check", "dir"][..], false), (&["check", "--repair", "dir"], true)]
+        {
+            let Tool::Check { directory, repair } = tool(words) else { panic!("{words:?}") };
+            assert_eq!((directory, repair), (PathBuf::from("dir"), expected));
+        }
+        let words = ["import", "--truncate", "a", "b", "--data-dir", "x", "--databases", "3"];
+        let Tool::Import { files, truncate, flags } = tool(&words) else { panic!("{words:?}") };
+        assert_eq!((files, truncate), (vec![PathBuf::from("a"), PathBuf::from("b")], true));
+        let (config, _) = Config::load(&flags, None).unwrap();
+        assert_eq!(&*config.text(params::DIR), "x");
+        assert_eq!(config.int(params::DATABASES), 3);
+        assert_eq!(run(&["./check"]).config_file, Some(PathBuf::from("./check")));
+        assert_eq!(run(&["--config", "check"]).config_file, Some(PathBuf::from("check")));
+        assert_eq!(run(&["--port", "1", "check"]).config_file, Some(PathBuf::from("check")));
+        for words in [
+            &["check"][..],
+            &["check", "a", "b"],
+            &["check", "a", "--port", "1"],
+            &["import"],
+            &["import", "a", "--port", "1"],
+        ] {
+            let error = parse_words(words).unwrap_err();
+            assert!(matches!(error, StartError::ToolUsage(_)), "{error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
         }
     }
 

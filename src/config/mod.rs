@@ -28,6 +28,7 @@ pub mod params;
 pub mod password;
 pub mod rewrite;
 pub mod special;
+pub mod tools;
 
 pub use error::{SetError, StartError};
 pub use params::Param;
@@ -184,7 +185,8 @@ impl Config {
     /// Changes all of these parameters or none, and returns those that now have another value.
     ///
     /// `may_set_protected` is what `enable-protected-configs` says of this client. `apply` is
-    /// called with the changed parameters once they are stored; when it refuses (with a name and a
+    /// called with all that were named, once they are stored (setting `appendonly` to the value that it has
+    /// may mean to do something again); when it refuses (with a name and a
     /// reason), the old values are put back. Other changes wait meanwhile, so it must not make any.
     pub fn set(
         &self,
@@ -195,28 +197,26 @@ impl Config {
         let rows = changeable_rows(pairs, may_set_protected)?;
         let _changing = self.changing.lock();
         let mut changes = Vec::new();
-        for (param, (_, text)) in rows.into_iter().zip(pairs) {
+        for (&param, (_, text)) in rows.iter().zip(pairs) {
             let old = self.value(param);
             let new = std::str::from_utf8(text)
                 .map_err(|_| "argument must be valid UTF-8".to_owned())
                 .and_then(|text| param.kind.parse(text, Some(&old)))
                 .map_err(|reason| SetError::failed(param.name, reason))?;
-            // `appendonly yes` said again begins a failed log anew.
-            if new != old || param.index == params::APPENDONLY.index {
+            if new != old {
                 changes.push((param, old, new));
             }
         }
         for (param, _, new) in &changes {
             self.store(param, new.clone());
         }
-        let changed: Vec<_> = changes.iter().map(|(param, ..)| *param).collect();
-        if let Err((param, reason)) = apply(&changed) {
+        if let Err((param, reason)) = apply(&rows) {
             for (param, old, _) in changes {
                 self.store(param, old);
             }
             return Err(SetError::failed(param.name, reason));
         }
-        Ok(changed)
+        Ok(changes.into_iter().map(|(param, ..)| param).collect())
     }
 
     /// Sets any parameter before the server runs; says why a value is refused.

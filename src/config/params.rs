@@ -225,6 +225,16 @@ params! {
             "Take a snapshot when the log has grown to so many percent of the last one; 0 never does.";
         AUTO_AOF_REWRITE_MIN_SIZE: Int = "auto-aof-rewrite-min-size", memory(0, i64::MAX), "64mb", Changeable,
             "But not before snapshot and log together are so large.";
+        BACKUP_DIR: Text = "backup-dir", Kind::Text, "", Protected,
+            "Where backups go, made if it is missing; best on another disk.";
+        BACKUP_INTERVAL: Int = "backup-interval", int(0, INT_MAX), "0", Changeable,
+            "Seconds between backups to backup-dir; 0 makes none by itself.";
+        BACKUP_KEEP: Int = "backup-keep", int(1, INT_MAX), "7", Changeable,
+            "How many backups are kept in backup-dir.";
+        BACKUP_COMMAND: Text = "backup-command", Kind::Text, "", Protected,
+            "Program that is run after each backup, with the file's path as its last argument, until it succeeds.";
+        ENABLE_BACKUP_TO: Choice<Permission> = "enable-backup-to", choice::<Permission>(), "local", Fixed,
+            "Who may name a directory with BACKUP TO: nobody, clients on this machine, or everyone.";
         SHUTDOWN_TIMEOUT: Int = "shutdown-timeout", int(0, INT_MAX), "10", Changeable,
             "Seconds that a shutdown waits for replicas to catch up.";
         SHUTDOWN_ON_SIGINT: Bits = "shutdown-on-sigint", Kind::ShutdownOptions, "default", Changeable,

@@ -1,5 +1,6 @@
 //! What commands may ask of the server as a whole. The server implements it; handlers see only this.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::CommandError;
@@ -51,6 +52,8 @@ pub trait Control: Send + Sync {
     fn abort_shutdown(&self) -> bool;
     /// `DEBUG RELOAD` and `LOADAOF`: empties the store and loads; the client gets its reply then.
     fn reload(&self, how: Reload, client: &Arc<Client>) -> Result<(), CommandError>;
+    /// Writes a backup to a directory (`None`: as configured); the client gets its path then.
+    fn backup(&self, directory: Option<PathBuf>, client: &Arc<Client>) -> Result<(), CommandError>;
     /// Compacts the log by a new snapshot.
     fn rewrite_log(&self) -> Result<BackgroundSave, CommandError>;
     /// Puts changed parameters into effect; an error undoes the `CONFIG SET`.

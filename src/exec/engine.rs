@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::control::Control;
+use super::executor::declare;
 use super::hooks::Hooks;
 use super::latency::LatencyMonitor;
 use super::pause::Pause;
-use super::registry::Registry;
+use super::registry::{Lookup, Registry};
 use super::slowlog::SlowLog;
+use super::spec;
 use super::stats::Stats;
 use crate::base::clock::Clock;
 use crate::config::Config;
+use crate::resp::ArgList;
 use crate::session::Clients;
 use crate::store::{Keyspace, Tracking};
 
@@ -31,8 +34,15 @@ impl LoadProgress {
         self.began_ms.store(now_ms, Ordering::Relaxed);
     }
 
+    /// Notes what was loaded; if there is much to load, every tenth of it is logged.
     pub fn add(&self, bytes: u64) {
-        self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        const MUCH: u64 = 100_000_000;
+        let before = self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+        let total = self.bytes_total.load(Ordering::Relaxed);
+        let tenths = |bytes: u64| (bytes * 10).checked_div(total).unwrap_or(0);
+        if total >= MUCH && tenths(before + bytes) > tenths(before) {
+            log::info!("loaded {} %", tenths(before + bytes) * 10);
+        }
     }
 
     /// Bytes in total, bytes done, and since when in Unix milliseconds.
@@ -146,6 +156,20 @@ impl Engine {
     /// If no server was installed (tests of the engine alone do not run server commands).
     pub fn control(&self) -> &dyn Control {
         &**self.control.get().expect("the server installs itself before it serves")
+    }
+
+    /// The only shard that a command concerns, by its number in any database; `None` if it concerns
+    /// several, or more than its keys.
+    pub fn only_shard(&self, args: ArgList<'_>, db: usize) -> Option<usize> {
+        let Lookup::Found(command) = self.registry.lookup(args) else { return None };
+        let spec = command.spec;
+        if spec.has(spec::EXCLUSIVE) || spec.keys.is_empty() {
+            return None;
+        }
+        let declared = declare(spec, args, db, self.keyspace.databases());
+        let mut shards = declared.iter().map(|key| self.keyspace.shard_of(key.bytes));
+        let first = shards.next()?;
+        shards.all(|shard| shard == first).then_some(first)
     }
 
     /// Whether accesses are counted (`*-lfu` policies) or dated.

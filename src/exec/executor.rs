@@ -269,11 +269,11 @@ impl Executor {
         outcome: &Outcome,
         began: Moment,
     ) {
-        let ended = self.reader.now(&self.engine.clock);
-        self.lap = ended;
         if session.origin == Origin::Replay {
             return;
         }
+        let ended = self.reader.now(&self.engine.clock);
+        self.lap = ended;
         let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
         let nanos = worked.saturating_add(slept_nanos(session, ended));
         let stats = &self.stats.commands[usize::from(command.number)];
@@ -388,7 +388,12 @@ fn slept_nanos(session: &Session, now: Moment) -> u64 {
 }
 
 /// The keys of a request, as its row says where they are.
-fn declare<'a>(spec: &spec::Spec, args: ArgList<'a>, db: usize, databases: usize) -> Declared<'a> {
+pub(super) fn declare<'a>(
+    spec: &spec::Spec,
+    args: ArgList<'a>,
+    db: usize,
+    databases: usize,
+) -> Declared<'a> {
     let mut declared = Declared::new();
     if let Some(declare) = spec.declare {
         declare(args, db, databases, &mut declared);

@@ -110,7 +110,7 @@ fn log_behind(request: &Request<'_>) -> Result<(), Refusal> {
     const LOOK_AGAIN_MS: i64 = 100;
     let log = request.engine.hooks.log().filter(|_| request.spec.has(spec::WRITE));
     match log {
-        Some(log) if log.is_behind() => {
+        Some(log) if log.is_behind(request.now.monotonic_nanos) => {
             Err(Refusal::Postpone(request.now.unix_millis() + LOOK_AGAIN_MS))
         }
         _ => Ok(()),

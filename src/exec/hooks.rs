@@ -25,8 +25,8 @@ pub trait LogHook: Send + Sync {
     fn has_failed(&self) -> bool {
         false
     }
-    /// Whether writers must wait because the disk does not follow.
-    fn is_behind(&self) -> bool {
+    /// Whether writers must wait because the disk does not follow, at this time of the monotonic clock.
+    fn is_behind(&self, _now_ns: i64) -> bool {
         false
     }
     /// Everything before this position would survive a loss of power; `None` while nothing is logged.

@@ -104,6 +104,29 @@ pub fn segment_path(directory: &Path, number: u64) -> PathBuf {
     directory.join(SEGMENT.name(number))
 }
 
+/// The name of the file that is locked.
+pub(super) const LOCK: &str = "lock";
+
+/// Takes the lock of a directory, which is held as long as the file is open.
+pub fn lock(path: &Path) -> Result<File, TryLockError> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK));
+    let lock = lock.map_err(TryLockError::Error)?;
+    lock.try_lock().map(|()| lock)
+}
+
+/// Whether a server uses the directory at this moment. Changes nothing.
+pub fn is_in_use(path: &Path) -> io::Result<bool> {
+    let lock = match File::open(path.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Reads the manifest of a directory, or makes one up from its snapshots if it has none and no log.
 pub fn read_manifest(path: &Path) -> Result<Manifest, DirectoryError> {
     let shown = || path.display().to_string();
@@ -170,14 +193,11 @@ impl DataDirectory {
         let shown = path.display().to_string();
         let unusable = |error| DirectoryError::Unusable { path: shown.clone(), error };
         create_directory(path, &*disk).map_err(unusable)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
-        let lock = lock.map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let lock = match lock(path) {
+            Ok(lock) => lock,
             Err(TryLockError::WouldBlock) => return Err(DirectoryError::InUse { path: shown }),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
-        }
+        };
         let path = path.canonicalize().map_err(unusable)?;
         let mut directory = DataDirectory {
             path,
@@ -202,6 +222,10 @@ impl DataDirectory {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// Lets another server use the directory. Nothing may be written to it afterwards.
@@ -381,9 +405,12 @@ mod tests {
     #[test]
     fn a_directory_has_one_owner_at_a_time() {
         let temp = tempfile::tempdir().unwrap();
+        assert!(!is_in_use(temp.path()).unwrap());
         let owner = open(temp.path()).unwrap();
+        assert!(is_in_use(temp.path()).unwrap());
         assert!(matches!(open(temp.path()), Err(DirectoryError::InUse { .. })));
         owner.release().unwrap();
+        assert!(!is_in_use(temp.path()).unwrap());
         let next = open(temp.path()).unwrap();
         drop(next);
         open(temp.path()).unwrap();

@@ -172,6 +172,23 @@ impl Manifest {
         replaced
     }
 
+    /// The log position that a segment must end at, if something says where it ends.
+    pub fn end_of(&self, segment: &SegmentEntry) -> Option<u64> {
+        let next = self.segments.iter().find(|other| other.number > segment.number);
+        next.map(|next| next.lsn).or(self.end)
+    }
+
+    /// The snapshots from which there is a way to the present, the best first: the newest, and older ones
+    /// that the log reaches back to.
+    pub fn bases(&self) -> Vec<SnapshotEntry> {
+        let Some((newest, older)) = self.snapshots.split_last() else { return Vec::new() };
+        let mut bases = vec![*newest];
+        if newest.segment.is_some() {
+            bases.extend(older.iter().rev().filter(|entry| entry.segment.is_some()));
+        }
+        bases
+    }
+
     /// The log begins anew with a snapshot: from older ones one cannot get to the present any more.
     pub fn begin_anew(&mut self, snapshot: SnapshotEntry, segment: SegmentEntry, keep: usize) {
         self.snapshots.iter_mut().for_each(|older| older.segment = None);
@@ -264,6 +281,32 @@ mod tests {
         let next = SegmentEntry { number: 10, lsn: 9001 };
         assert_eq!(manifest.begin_segment(next, Some(11)), []);
         assert_eq!(manifest.snapshots[0].segment, Some(10));
+    }
+
+    #[test]
+    fn a_segment_ends_where_the_next_one_begins_and_the_last_where_the_manifest_says() {
+        let mut manifest = example();
+        let ends = |manifest: &Manifest| -> Vec<Option<u64>> {
+            manifest.segments.iter().map(|segment| manifest.end_of(segment)).collect()
+        };
+        assert_eq!(ends(&manifest), [Some(5000), Some(9000), Some(12_345)]);
+        manifest.end = None;
+        assert_eq!(ends(&manifest), [Some(5000), Some(9000), None]);
+    }
+
+    #[test]
+    fn the_present_can_be_reached_from_every_snapshot_that_the_log_follows() {
+        let numbers = |manifest: &Manifest| -> Vec<u64> {
+            manifest.bases().iter().map(|snapshot| snapshot.number).collect()
+        };
+        let mut manifest = example();
+        assert_eq!(numbers(&manifest), [12, 11]);
+        manifest.snapshots[0].segment = None;
+        assert_eq!(numbers(&manifest), [12]);
+        manifest.snapshots[0].segment = Some(6);
+        manifest.snapshots[1].segment = None;
+        assert_eq!(numbers(&manifest), [12]);
+        assert!(numbers(&Manifest::default()).is_empty());
     }
 
     #[test]

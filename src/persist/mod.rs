@@ -2,8 +2,10 @@
 //!
 //! In reading order: `disk` (the way to the disk, which tests can stand in for) → `directory` (whose it
 //! is, what the files are called, how they are replaced) → `manifest` (which files make up the data set)
-//! → `snapshot` and `log` (formats, writing, reading).
+//! → `snapshot` and `log` (formats, writing, reading) → `check` (all of it, without a server) → `backup`.
 
+pub mod backup;
+pub mod check;
 pub mod directory;
 pub mod disk;
 pub mod log;

@@ -1,8 +1,10 @@
 //! What commands may ask of the server (see `exec::Control`).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::backups::Backups;
 use super::info::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
@@ -18,6 +20,7 @@ pub(super) struct ServerControl {
     pub engine: Arc<Engine>,
     pub log: Arc<Log>,
     pub snapshotter: Arc<Snapshotter>,
+    pub backups: Arc<Backups>,
     pub desk: Arc<ShutdownDesk>,
     pub rates: Arc<Rates>,
     pub run_id: String,
@@ -105,6 +108,15 @@ impl Control for ServerControl {
 
     fn reload(&self, how: Reload, client: &Arc<Client>) -> Result<(), CommandError> {
         self.snapshotter.submit(Job::Reload { how, client: Arc::clone(client) });
+        Ok(())
+    }
+
+    fn backup(&self, directory: Option<PathBuf>, client: &Arc<Client>) -> Result<(), CommandError> {
+        let directory = directory.or_else(|| self.backups.directory()).ok_or(
+            CommandError::text("ERR No backup-dir is configured; name a directory with BACKUP TO"),
+        )?;
+        let client = Some(Arc::clone(client));
+        self.snapshotter.submit(Job::Backup { directory, client });
         Ok(())
     }
 

@@ -19,6 +19,7 @@ impl ServerControl {
         lines.extend(self.snapshot_lines());
         lines.extend(self.rewrite_lines());
         lines.extend(self.log_lines());
+        lines.extend(self.backups.lines());
         lines
     }
 
@@ -106,7 +107,8 @@ impl ServerControl {
             ("log_fsyncs", log.syncs().to_string()),
         ];
         lines.extend(percentiles(&syncs));
-        lines.push(("log_is_behind", u8::from(self.log.is_behind()).to_string()));
+        let is_behind = self.log.is_behind(self.engine.clock.monotonic_nanos());
+        lines.push(("log_is_behind", u8::from(is_behind).to_string()));
         lines.push(("log_torn_bytes_cut", self.torn_bytes.load(Relaxed).to_string()));
         lines
     }

@@ -29,8 +29,8 @@ impl LogHook for Appender {
         self.0.status().phase() == Phase::Failed
     }
 
-    fn is_behind(&self) -> bool {
-        self.0.is_behind()
+    fn is_behind(&self, now_ns: i64) -> bool {
+        self.0.is_behind(now_ns)
     }
 
     fn durable(&self) -> Option<u64> {

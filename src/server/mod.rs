@@ -1,13 +1,16 @@
 //! The server: owns every subsystem, wires them together, starts and stops them.
 //!
 //! In reading order: `startup` (what is opened, in which order) → `recovery`
-//! (`snapshot_loading` and `replay`: from files to the data set) → `reaper`, `snapshotter` (the background
-//! threads) → `control` (what commands may ask) → `shutdown`.
+//! (`snapshot_loading`, `log_replay`: from files to the data set) → `reaper`, `snapshotter` (the background
+//! threads) → `control` (what commands may ask) → `shutdown`. Apart from all that: `tools`.
 
+mod backups;
 mod control;
+mod import;
 mod info;
 mod info_persistence;
 mod log_hook;
+mod log_replay;
 pub mod logging;
 mod reaper;
 mod recovery;
@@ -17,6 +20,7 @@ mod signals;
 mod snapshot_loading;
 mod snapshotter;
 mod startup;
+pub mod tools;
 
 pub use startup::{Server, StartupError};
 

@@ -47,7 +47,7 @@ pub(super) struct Reaper {
 
 impl Reaper {
     /// A reaper that waits to be run; from now on garbage goes to it.
-    pub(super) fn new(engine: &Arc<Engine>, rates: Arc<Rates>) -> (Reaper, ReaperHandle) {
+    pub(super) fn new(engine: &Arc<Engine>) -> (Reaper, ReaperHandle) {
         let (sender, mail) = channel();
         let chute = sender.clone();
         engine.hooks.install_garbage(Box::new(move |garbage| {
@@ -57,7 +57,13 @@ impl Reaper {
         let wake = sender.clone();
         engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
         let stats = engine.stats.register_thread();
+        let rates = Arc::new(Rates::default());
         (Reaper { engine: Arc::clone(engine), stats, rates, mail }, ReaperHandle(sender))
+    }
+
+    /// What it samples.
+    pub(super) fn rates(&self) -> &Arc<Rates> {
+        &self.rates
     }
 
     /// Works until told to stop.

@@ -2,7 +2,7 @@
 //!
 //! 1. The newest snapshot that is sound is loaded, on all cores. If the newest is damaged and the log
 //!    reaches back to an older one, that is as good.
-//! 2. The segments of the log after it are repeated, block by block, each checked.
+//! 2. The segments of the log after it are repeated on all cores (see `log_replay`), each block checked.
 //! 3. A torn block at the very end was never durable: it is cut off, with a warning.
 //!
 //! Damage anywhere else, a missing file, or a gap between segments refuses the start with file, offset
@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::replay::{Failure, Replayer};
+use super::log_replay::{Dealer, Failed, Reports};
+use super::replay::Replayer;
 use super::snapshot_loading::{self, empty_store};
 use crate::exec::Engine;
 use crate::persist::DataDirectory;
-use crate::persist::log::{BadSegment, Block, SegmentReader};
+use crate::persist::log::{BadSegment, Block, Ending, SegmentReader, Unsound};
 use crate::persist::manifest::{Manifest, SegmentEntry, SnapshotEntry};
 
 /// Blocks that are read ahead.
@@ -124,11 +125,8 @@ impl<'a> Recovery<'a> {
     /// Loads the snapshot that everything else follows. If a newer one is damaged, an older one is as good
     /// when the log reaches back to it.
     fn load_base(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
-        let Some((newest, older)) = self.manifest.snapshots.split_last() else { return Ok(None) };
-        let mut candidates = vec![*newest];
-        if newest.segment.is_some() {
-            candidates.extend(older.iter().rev().filter(|entry| entry.segment.is_some()));
-        }
+        let candidates = self.manifest.bases();
+        let Some(newest) = candidates.first().copied() else { return Ok(None) };
         let mut first_error = None;
         for entry in &candidates {
             match self.load_snapshot(*entry, false)? {
@@ -145,7 +143,6 @@ impl<'a> Recovery<'a> {
             _ => {
                 // Nothing is better than what is sound of the newest.
                 self.recovered.damaged.truncate(1);
-                let newest = candidates[0];
                 let _missing = self.load_snapshot(newest, true)?;
                 Ok(Some(newest))
             }
@@ -184,17 +181,34 @@ impl<'a> Recovery<'a> {
             Err(error) => return Err(unreadable(&path, error)),
         };
         empty_store(self.engine);
-        Ok(Err(RecoveryError::Damaged { path: path.display().to_string(), what }))
+        Ok(Err(damaged(&path, what)))
     }
 
     /// Repeats segments in order. Returns a torn end.
     fn replay_all(&mut self, segments: &[SegmentEntry]) -> Result<Option<Torn>, RecoveryError> {
-        let lane = self.engine.keyspace.lane();
-        let mut replayer = Replayer::new(self.engine, &lane);
+        let engine = self.engine;
+        let lane = engine.keyspace.lane();
+        let reports = Reports::new(self.accept_damage);
+        std::thread::scope(|scope| {
+            let replayer = Replayer::new(engine, &lane);
+            let threads = snapshot_loading::loaders();
+            let mut dealer = Dealer::start(scope, engine, &reports, replayer, threads);
+            let replayed = self.replay_with(segments, &mut dealer, &reports);
+            dealer.catch_up();
+            self.recovered.commands = dealer.commands;
+            replayed
+        })
+    }
+
+    fn replay_with(
+        &mut self,
+        segments: &[SegmentEntry],
+        dealer: &mut Dealer<'_, '_>,
+        reports: &Reports,
+    ) -> Result<Option<Torn>, RecoveryError> {
         for (index, entry) in segments.iter().enumerate() {
-            let next = segments.get(index + 1).map(|next| next.lsn);
-            let end = next.or(self.manifest.end);
-            match self.replay(*entry, end, &mut replayer) {
+            let end = self.manifest.end_of(entry);
+            match self.replay(*entry, end, dealer, reports) {
                 Ok(None) => {}
                 Ok(torn) => return Ok(torn),
                 Err(error @ RecoveryError::Damaged { .. }) if self.accept_damage => {
@@ -216,112 +230,78 @@ impl<'a> Recovery<'a> {
         &mut self,
         entry: SegmentEntry,
         end: Option<u64>,
-        replayer: &mut Replayer<'_>,
+        dealer: &mut Dealer<'_, '_>,
+        reports: &Reports,
     ) -> Result<Option<Torn>, RecoveryError> {
         let path = self.directory.segment_path(entry.number);
-        let damaged =
-            |what: String| RecoveryError::Damaged { path: path.display().to_string(), what };
-        let mut reader = match SegmentReader::open(&path, entry) {
-            Ok(Ok(reader)) => reader,
-            Ok(Err(error @ BadSegment::Newer(_))) => {
-                let what = error.to_string();
-                return Err(RecoveryError::Newer { path: path.display().to_string(), what });
-            }
-            Ok(Err(error)) => return Err(damaged(error.to_string())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damaged("it is missing".to_owned()));
-            }
-            Err(error) => return Err(unreadable(&path, error)),
-        };
+        let mut reader = open_segment(&path, entry)?;
         let (sender, receiver) = sync_channel(READ_AHEAD);
         let stop = std::thread::scope(|scope| {
-            let reading = scope.spawn(|| read_blocks(&mut reader, &sender_of(sender)));
-            let failed = self.repeat_blocks(&receiver, replayer);
-            drop(receiver);
-            let read = reading.join().expect("reading does not panic");
-            failed.map_or(read, |what| Ok(Some(Stop::Failed(what))))
+            let reading = scope.spawn(|| read_blocks(&mut reader, sender));
+            self.repeat_blocks(receiver, dealer);
+            reading.join().expect("reading does not panic")
         });
-        match stop.map_err(|error| unreadable(&path, error))? {
-            Some(Stop::Failed(what)) => Err(damaged(what)),
-            Some(Stop::Unsound { what, was_durable }) if was_durable || end.is_some() => {
-                Err(damaged(what))
+        let stop = stop.map_err(|error| unreadable(&path, error))?;
+        dealer.catch_up();
+        if let Some(Failed { offset, what }) = reports.take() {
+            return Err(damaged(&path, format!("offset {offset}: {what}")));
+        }
+        match reader.ending(stop.as_ref(), end) {
+            Ending::Whole => Ok(None),
+            Ending::Torn { offset, bytes } => {
+                Ok(Some(Torn { segment: entry.number, len: offset, bytes }))
             }
-            Some(Stop::Unsound { .. }) => {
-                let (len, file_len) = (reader.offset(), reader.file_len());
-                Ok(Some(Torn { segment: entry.number, len, bytes: file_len - len }))
-            }
-            None => match end {
-                Some(end) if end != reader.lsn() => Err(damaged(format!(
-                    "it ends at lsn {}, but the log went on to {end}",
-                    reader.lsn()
-                ))),
-                _ => Ok(None),
-            },
+            Ending::Damaged(what) => Err(damaged(&path, what)),
         }
     }
 
-    /// Repeats what arrives. Returns what is wrong with a command, if that is not accepted.
-    fn repeat_blocks(
-        &mut self,
-        blocks: &Receiver<Block>,
-        replayer: &mut Replayer<'_>,
-    ) -> Option<String> {
-        let mut failed = None;
+    fn repeat_blocks(&mut self, blocks: Receiver<Block>, dealer: &mut Dealer<'_, '_>) {
         for block in blocks {
-            let accept_damage = self.accept_damage;
-            self.recovered.commands += replayer.run(&block.body, |Failure { at, what }| {
-                let offset = block.offset + block.line_len + at as u64;
-                let what = format!("offset {offset}: {what}");
-                if accept_damage {
-                    log::warn!("left out: {what}");
-                } else {
-                    failed = Some(what);
-                }
-                accept_damage
-            });
-            if failed.is_some() {
-                return failed;
-            }
-            self.recovered.lsn = block.lsn + block.body.len() as u64;
+            let end = block.lsn + block.body.len() as u64;
             self.engine.health.progress.add(block.line_len + block.body.len() as u64);
+            if !dealer.deal(block) {
+                return;
+            }
+            self.recovered.lsn = end;
         }
-        None
     }
 }
 
-/// Why a segment was not read to its end.
-enum Stop {
-    Unsound {
-        what: String,
-        was_durable: bool,
-    },
-    /// A command could not be repeated.
-    Failed(String),
+fn open_segment(path: &Path, entry: SegmentEntry) -> Result<SegmentReader, RecoveryError> {
+    match SegmentReader::open(path, entry) {
+        Ok(Ok(reader)) => Ok(reader),
+        Ok(Err(error @ BadSegment::Newer(_))) => {
+            let what = error.to_string();
+            Err(RecoveryError::Newer { path: path.display().to_string(), what })
+        }
+        Ok(Err(error)) => Err(damaged(path, error.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(damaged(path, "it is missing".to_owned()))
+        }
+        Err(error) => Err(unreadable(path, error)),
+    }
 }
 
-/// Takes the sender along, so that the receiver learns of the end.
-fn sender_of(sender: SyncSender<Block>) -> impl Fn(Block) -> bool {
-    move |block| sender.send(block).is_ok()
-}
-
+/// Reads blocks until the end, or until nobody wants more. Returns why it could not go on.
 fn read_blocks(
     reader: &mut SegmentReader,
-    hand_over: &impl Fn(Block) -> bool,
-) -> io::Result<Option<Stop>> {
+    blocks: SyncSender<Block>,
+) -> io::Result<Option<Unsound>> {
     loop {
         match reader.next_block()? {
             Ok(Some(block)) => {
-                if !hand_over(block) {
+                if blocks.send(block).is_err() {
                     return Ok(None);
                 }
             }
             Ok(None) => return Ok(None),
-            Err(unsound) => {
-                let (what, was_durable) = (unsound.to_string(), unsound.was_durable);
-                return Ok(Some(Stop::Unsound { what, was_durable }));
-            }
+            Err(unsound) => return Ok(Some(unsound)),
         }
     }
+}
+
+fn damaged(path: &Path, what: String) -> RecoveryError {
+    RecoveryError::Damaged { path: path.display().to_string(), what }
 }
 
 fn unreadable(path: &Path, error: io::Error) -> RecoveryError {

@@ -4,6 +4,7 @@
 //! not logged again, not a change, and outside time, so that a key whose deadline has passed meanwhile
 //! is still there for the commands that met it alive. What has expired goes when all is loaded.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::exec::{Engine, Executor};
@@ -40,46 +41,78 @@ impl<'l> Replayer<'l> {
         }
     }
 
-    /// Executes all commands. Those that fail are handed to `on_failure`, which says whether to go on.
-    /// Returns how many there were.
-    pub(super) fn run(&mut self, bytes: &[u8], mut on_failure: impl FnMut(Failure) -> bool) -> u64 {
+    /// Executes all commands, beginning in database 0. Those that fail are handed to `on_failure`, which
+    /// says whether to go on. Returns how many there were.
+    pub(super) fn run(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+        self.session.select(0);
+        self.go_on(bytes, on_failure)
+    }
+
+    /// The same in the database that was selected last.
+    pub(super) fn go_on(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+        self.executor.begin_turn();
+        let mut count = 0;
+        self.run_range(0..bytes.len(), bytes, &mut count, on_failure);
+        count
+    }
+
+    /// Executes some of the commands in `bytes`: each with its range and its database.
+    pub(super) fn run_pieces(
+        &mut self,
+        bytes: &[u8],
+        pieces: impl Iterator<Item = (Range<usize>, usize)>,
+        mut on_failure: impl FnMut(Failure) -> bool,
+    ) {
+        self.executor.begin_turn();
+        let mut count = 0;
+        for (range, db) in pieces {
+            self.session.select(db);
+            if !self.run_range(range, bytes, &mut count, &mut on_failure) {
+                return;
+            }
+        }
+    }
+
+    /// Executes and counts the commands in a range; tells whether to go on.
+    fn run_range(
+        &mut self,
+        range: Range<usize>,
+        bytes: &[u8],
+        count: &mut u64,
+        mut on_failure: impl FnMut(Failure) -> bool,
+    ) -> bool {
         const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
         let mut turn = self.lane.enter();
-        self.executor.begin_turn();
-        self.session.select(0);
-        let (mut at, mut count) = (0, 0);
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            let what = match self.parser.parse(rest, &LIMITS) {
-                Ok(ParseState::Nothing(taken)) => {
-                    at += taken;
-                    continue;
-                }
+        let mut at = range.start;
+        while at < range.end {
+            let rest = &bytes[at..range.end];
+            let (taken, failed) = match self.parser.parse(rest, &LIMITS) {
+                Ok(ParseState::Nothing(taken)) => (taken, None),
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(rest);
                     let (session, outbox) = (&mut self.session, &mut self.outbox);
                     self.executor.execute(session, args, outbox, &mut turn);
-                    at += taken;
-                    count += 1;
-                    match take_error(&mut self.outbox) {
-                        None => continue,
-                        Some(error) => {
-                            let what = format!("{} fails: {error}", shown(args));
-                            if on_failure(Failure { at: at - taken, what }) {
-                                continue;
-                            }
-                            return count;
-                        }
-                    }
+                    *count += 1;
+                    let error = take_error(&mut self.outbox);
+                    (taken, error.map(|error| format!("{} fails: {error}", shown(args))))
                 }
-                Ok(ParseState::Incomplete(_)) => "a command is cut off".to_owned(),
-                Err(error) => error.to_string(),
+                Ok(ParseState::Incomplete(_)) => {
+                    self.parser = RequestParser::default();
+                    (rest.len(), Some("a command is cut off".to_owned()))
+                }
+                Err(error) => {
+                    self.parser = RequestParser::default();
+                    (rest.len(), Some(error.to_string()))
+                }
             };
-            on_failure(Failure { at, what });
-            self.parser = RequestParser::default();
-            return count;
+            if let Some(what) = failed
+                && !on_failure(Failure { at, what })
+            {
+                return false;
+            }
+            at += taken;
         }
-        count
+        true
     }
 }
 

@@ -9,12 +9,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::backups::Backups;
 use super::recovery::Recovery;
 use super::snapshot_loading::{self, empty_store};
 use crate::base::sync::{Condvar, Mutex, Rank};
@@ -51,6 +52,11 @@ pub(super) enum Job {
     Reload {
         how: Reload,
         client: Arc<Client>,
+    },
+    /// `BACKUP`, or it is time for one.
+    Backup {
+        directory: PathBuf,
+        client: Option<Arc<Client>>,
     },
     /// `CONFIG SET appendonly yes`: begin to log, or begin anew.
     StartLog,
@@ -111,6 +117,7 @@ pub(super) struct Snapshotter {
     engine: Arc<Engine>,
     directory: Arc<DataDirectory>,
     log: Arc<Log>,
+    backups: Arc<Backups>,
     queue: Mutex<Queue>,
     changed: Condvar,
     pub status: SaveStatus,
@@ -119,13 +126,15 @@ pub(super) struct Snapshotter {
 impl Snapshotter {
     pub(super) fn new(
         engine: &Arc<Engine>,
-        directory: Arc<DataDirectory>,
-        log: Arc<Log>,
+        directory: &Arc<DataDirectory>,
+        log: &Arc<Log>,
+        backups: &Arc<Backups>,
     ) -> Arc<Snapshotter> {
         let snapshotter = Arc::new(Snapshotter {
             engine: Arc::clone(engine),
-            directory,
-            log,
+            directory: Arc::clone(directory),
+            log: Arc::clone(log),
+            backups: Arc::clone(backups),
             queue: Mutex::new(Rank::Leaf, Queue::default()),
             changed: Condvar::new(),
             status: SaveStatus::new(engine.clock.unix_millis()),
@@ -188,6 +197,13 @@ impl Snapshotter {
             }
             Job::Rewrite => self.rewrite(lane),
             Job::Reload { how, client } => send_reply(&client, self.reload(how, lane)),
+            Job::Backup { directory, client } => {
+                let made = self.backups.make(self, lane, &directory);
+                self.status.is_saving.store(false, Ordering::Relaxed);
+                if let Some(client) = client {
+                    send_path(&client, made);
+                }
+            }
             Job::StartLog => self.start_log(lane),
             Job::StopLog => self.stop_log(),
         }
@@ -217,6 +233,10 @@ impl Snapshotter {
             return None;
         }
         let now_ms = self.engine.clock.unix_millis();
+        if self.backups.is_due(now_ms) {
+            let directory = self.backups.directory()?;
+            return Some(Job::Backup { directory, client: None });
+        }
         let since_try = now_ms - self.status.last_try_ms.load(Ordering::Relaxed);
         if !self.status.last_ok.load(Ordering::Relaxed) && since_try < RETRY_MS {
             return None;
@@ -310,11 +330,7 @@ impl Snapshotter {
         self.status.last_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    fn write_and_publish(
-        &self,
-        lane: &Lane<'_>,
-        begin: Begin,
-    ) -> io::Result<(std::path::PathBuf, Totals)> {
+    fn write_and_publish(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<(PathBuf, Totals)> {
         let mut changes = 0;
         let mut ticket = None;
         let (number, totals) = self.directory.create_snapshot(|file| {
@@ -488,12 +504,23 @@ fn save_error() -> CommandError {
 
 /// Sends the reply that a client waits for.
 pub(super) fn send_reply(client: &Client, result: Result<(), CommandError>) {
-    let mut outbox = Outbox::default();
-    // OK and errors look the same in both protocols.
-    let mut reply = Reply::new(&mut outbox, Protocol::Resp2);
-    match result {
+    send(client, |reply| match result {
         Ok(()) => reply.ok(),
         Err(error) => reply.error(error.to_string().as_bytes()),
-    }
+    });
+}
+
+/// Tells a client where its backup is.
+fn send_path(client: &Client, made: io::Result<PathBuf>) {
+    send(client, |reply| match made {
+        Ok(path) => reply.bulk(path.display().to_string()),
+        Err(error) => reply.error(format!("ERR The backup failed: {error}").as_bytes()),
+    });
+}
+
+fn send(client: &Client, write: impl FnOnce(&mut Reply<'_>)) {
+    let mut outbox = Outbox::default();
+    // These replies look the same in both protocols.
+    write(&mut Reply::new(&mut outbox, Protocol::Resp2));
     client.send(Message::Reply(outbox.take_all()));
 }

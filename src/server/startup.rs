@@ -13,8 +13,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::backups::Backups;
 use super::control::ServerControl;
-use super::info::Rates;
 use super::log_hook::{Appender, Observer};
 use super::reaper::{Reaper, ReaperHandle};
 use super::recovery::{Recovered, Recovery, RecoveryError};
@@ -87,61 +87,62 @@ impl Server {
         clock: Clock,
         disk: Arc<dyn Disk>,
     ) -> Result<Server, StartupError> {
-        let (config, clock) = (Arc::new(config), Arc::new(clock));
         let memory_at_start = allocator::allocated_bytes();
-        let directory = Path::new(&*config.text(params::DIR)).to_owned();
+        let (config, clock) = (Arc::new(config), Arc::new(clock));
+        let path = config.text(params::DIR);
         let accept_damage = config.flag(params::RECOVER_ANYWAY);
-        let directory = Arc::new(DataDirectory::open(&directory, disk, accept_damage)?);
+        let directory = Arc::new(DataDirectory::open(Path::new(&*path), disk, accept_damage)?);
         let listeners = open_listeners(&config)?;
         limit_clients(&config);
-        let workers = worker_count(&config);
         let mut random = Random::from_entropy();
-        let keyspace = new_keyspace(&config, workers, &mut random);
+        let keyspace = new_keyspace(&config, &mut random);
         let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
-        let log =
-            Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
-        log.observe(Box::new(Observer(Arc::clone(&engine))));
-        engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
-        engine.hooks.set_log_wanted(false);
-        let snapshotter = Snapshotter::new(&engine, Arc::clone(&directory), Arc::clone(&log));
-        let rates = Arc::new(Rates::default());
+        let log = new_log(&engine, &directory);
+        let (reaper, reaper_handle) = Reaper::new(&engine);
+        let backups = Backups::new(&engine, Arc::clone(directory.disk()));
+        let snapshotter = Snapshotter::new(&engine, &directory, &log, &backups);
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
             log: Arc::clone(&log),
             snapshotter,
+            backups,
             desk: Arc::new(ShutdownDesk::default()),
-            rates: Arc::clone(&rates),
+            rates: Arc::clone(reaper.rates()),
             run_id: random.hex(40),
             started_ms: engine.clock.unix_millis(),
-            workers,
+            workers: worker_count(&engine.config),
             memory_at_start,
             memory_peak: AtomicU64::new(memory_at_start),
             keys_loaded: AtomicU64::new(0),
             torn_bytes: AtomicU64::new(0),
         });
-        engine.install_control(Arc::clone(&control) as Arc<_>);
-        control.put_all_into_effect();
-        engine.health.set_loading(true);
-        let (reaper, reaper_handle) = Reaper::new(&engine, rates);
-        let mut server = Server {
+        let (mailboxes, threads) = (Vec::new(), Vec::new());
+        let server = Server {
             engine,
             directory,
             log,
             control,
             listeners,
-            mailboxes: Vec::new(),
+            mailboxes,
             reaper: reaper_handle,
-            threads: Vec::new(),
+            threads,
         };
-        server.spawn("reaper", move || reaper.run())?;
-        let log = Arc::clone(&server.log);
-        server.spawn("log-writer", move || log.run())?;
-        match server.start_serving(workers).map_err(StartupError::from).and_then(|()| server.load())
-        {
-            Ok(()) => Ok(server),
+        server.begin(reaper)
+    }
+
+    /// Starts all threads and loads.
+    fn begin(mut self, reaper: Reaper) -> Result<Server, StartupError> {
+        self.engine.install_control(Arc::clone(&self.control) as Arc<_>);
+        self.control.put_all_into_effect();
+        self.engine.health.set_loading(true);
+        self.spawn("reaper", move || reaper.run())?;
+        let log = Arc::clone(&self.log);
+        self.spawn("log-writer", move || log.run())?;
+        match self.start_serving().map_err(StartupError::from).and_then(|()| self.load()) {
+            Ok(()) => Ok(self),
             Err(error) => {
                 // Who embeds the server can mend the cause and try again.
-                server.stop_threads();
+                self.stop_threads();
                 Err(error)
             }
         }
@@ -169,8 +170,8 @@ impl Server {
         Ok(())
     }
 
-    fn start_serving(&mut self, workers: usize) -> io::Result<()> {
-        for number in 0..workers {
+    fn start_serving(&mut self) -> io::Result<()> {
+        for number in 0..self.control.workers {
             let worker = Worker::new(&self.engine, Random::from_entropy())?;
             self.mailboxes.push(Arc::clone(worker.mailbox()));
             self.spawn(&format!("worker-{number}"), move || {
@@ -214,6 +215,8 @@ impl Server {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
+        let backups = Arc::clone(&self.control.backups);
+        self.spawn("backups", move || backups.run())?;
         log::info!("ready to serve, with {} workers", self.mailboxes.len());
         Ok(())
     }
@@ -354,6 +357,7 @@ impl Server {
         self.listeners.iter().for_each(|listener| listener.stop());
         self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
         self.control.snapshotter.stop();
+        self.control.backups.stop();
         self.log.stop();
         self.reaper.stop();
         for thread in self.threads.drain(..) {
@@ -382,10 +386,20 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-fn new_keyspace(config: &Config, workers: usize, random: &mut Random) -> Keyspace {
-    /// The reaper, the snapshotter, and the main thread.
+/// The log, known to the engine and still off.
+fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
+    let (config, clock) = (Arc::clone(&engine.config), Arc::clone(&engine.clock));
+    let log = Log::new(Arc::clone(directory), config, clock);
+    log.observe(Box::new(Observer(Arc::clone(engine))));
+    engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
+    engine.hooks.set_log_wanted(false);
+    log
+}
+
+pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
+    /// The reaper, the snapshotter, and who recovers.
     const OTHER_GATES: usize = 3;
-    let gates = workers + snapshot_loading::loaders() + OTHER_GATES;
+    let gates = worker_count(config) + snapshot_loading::loaders() + OTHER_GATES;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());
     secret[8..].copy_from_slice(&random.next_u64().to_le_bytes());

@@ -159,8 +159,9 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
+    /// The number of a key's shard, in any database.
     #[inline]
-    pub(super) fn shard_of(&self, key: &[u8]) -> usize {
+    pub fn shard_of(&self, key: &[u8]) -> usize {
         usize::from(key_slot(key)) & (self.shards - 1)
     }
 

@@ -2,6 +2,7 @@
 //! Redis.
 
 use crate::support::ask::Ask;
+use crate::support::data::{DATABASES, state};
 use crate::support::generator::{Generator, seeds, shown};
 use crate::support::log;
 use crate::support::oracle::{self, Oracle};
@@ -14,25 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
-const DATABASES: usize = 16;
-
-/// Every key with its value and deadline, database by database.
-fn state(client: &mut impl Connection) -> Vec<String> {
-    let mut lines = Vec::new();
-    for db in 0..DATABASES {
-        client.say(&format!("SELECT {db}"));
-        let Reply::Array(keys) = resp::sorted(client.ask(&["KEYS", "*"])) else {
-            panic!("KEYS has an array");
-        };
-        for key in keys {
-            let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
-            let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
-            lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
-        }
-    }
-    lines
-}
 
 /// Waits until everything that has expired is removed, and so in the log.
 fn wait_for_the_reaper(client: &mut impl Connection) {

@@ -3,12 +3,20 @@
 //!
 //! `FUZZ_ROUNDS=1000000 cargo test fuzz` runs long; a failure prints the seed of its round.
 
+use crate::support::ask::Ask;
+use crate::support::sanderling::Sanderling;
 use sanderling::base::random::Random;
+use sanderling::persist::directory;
+use sanderling::persist::log::{Ending, SegmentReader};
+use sanderling::persist::manifest::{Manifest, SegmentEntry, SnapshotEntry};
 use sanderling::persist::snapshot::{SnapshotReader, SnapshotWriter};
 use sanderling::resp::{Limits, ParseState, RequestParser};
 use sanderling::store::ValueRef;
 use std::collections::BTreeSet;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use tempfile::tempdir;
 
 const ROUNDS: u64 = 20_000;
 
@@ -196,5 +204,93 @@ fn a_damaged_snapshot_is_never_taken_for_a_sound_one() {
         assert!(!sound, "goes unnoticed: {}", difference(&whole, &file));
         // What is loaded in spite of the damage is what was saved.
         assert!(sections.iter().all(|section| known.contains(section)), "a section was made up");
+    });
+}
+
+/// A segment of several blocks as a server writes it, and what the manifest says of it.
+fn segment() -> (Vec<u8>, SegmentEntry) {
+    let directory = tempdir().expect("a directory can be made");
+    let server = Sanderling::start_in(directory.path(), &["--save", ""]);
+    let mut client = server.client();
+    for n in 0..8 {
+        client.say(&format!("SET key{n} \"value\\r\\n#{n}00 5 900 00000000\\n*1\\r\\n\""));
+        client.say(&format!("APPEND long {}", "x".repeat(100 * n)));
+        assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    }
+    drop(server);
+    let manifest = directory::read_manifest(directory.path()).expect("the manifest is sound");
+    let entry = manifest.segments[0];
+    let path = directory::segment_path(directory.path(), entry.number);
+    (fs::read(path).expect("the segment can be read"), entry)
+}
+
+/// The blocks of a segment as far as they are sound, where they end, and how the segment ends if it must
+/// end at `end`. `None` if its beginning is not sound.
+fn read_segment(
+    path: &Path,
+    entry: SegmentEntry,
+    end: Option<u64>,
+) -> Option<(Vec<Vec<u8>>, u64, Ending)> {
+    let mut reader = SegmentReader::open(path, entry).expect("the file can be read").ok()?;
+    let file_len = reader.file_len();
+    let mut blocks = Vec::new();
+    let unsound = loop {
+        match reader.next_block().expect("the file can be read") {
+            Ok(Some(block)) => {
+                assert!(block.body.capacity() as u64 <= file_len, "more is taken than is there");
+                blocks.push(block.body);
+            }
+            Ok(None) => break None,
+            Err(unsound) => break Some(unsound),
+        }
+    };
+    Some((blocks, reader.lsn(), reader.ending(unsound.as_ref(), end)))
+}
+
+#[test]
+fn a_damaged_segment_never_gives_what_was_not_logged() {
+    let (whole, entry) = segment();
+    let folder = tempdir().expect("a directory can be made");
+    let path = folder.path().join("segment");
+    fs::write(&path, &whole).expect("a file can be written");
+    let (known, end, ending) = read_segment(&path, entry, None).expect("it is sound");
+    assert!(known.len() >= 8 && ending == Ending::Whole, "{} blocks, {ending:?}", known.len());
+    rounds(|random| {
+        let mut file = whole.clone();
+        damage(&mut file, random);
+        if file == whole {
+            return;
+        }
+        fs::write(&path, &file).expect("a file can be written");
+        let Some((blocks, lsn, ending)) = read_segment(&path, entry, None) else { return };
+        assert!(known.starts_with(&blocks), "a block was made up: {}", difference(&whole, &file));
+        if let Ending::Torn { offset, bytes } = ending {
+            assert_eq!(offset + bytes, file.len() as u64, "everything behind it is torn");
+        }
+        // Where the log is known to have ended, no loss goes unnoticed.
+        let (_, _, ending) = read_segment(&path, entry, Some(end)).expect("its beginning is sound");
+        let is_complete = lsn == end && blocks.len() == known.len();
+        assert!(matches!(ending, Ending::Damaged(_)) || is_complete && ending == Ending::Whole);
+        assert!(ending != Ending::Whole, "goes unnoticed: {}", difference(&whole, &file));
+    });
+}
+
+#[test]
+fn a_damaged_manifest_is_never_taken_for_a_sound_one() {
+    let snapshot = |number, segment| SnapshotEntry { number, segment };
+    let entry = |number, lsn| SegmentEntry { number, lsn };
+    let manifest = Manifest {
+        snapshots: vec![snapshot(3, None), snapshot(11, Some(6)), snapshot(12, Some(8))],
+        segments: vec![entry(6, 1000), entry(7, 5000), entry(8, 9000)],
+        end: Some(12_345),
+    };
+    let whole = manifest.print();
+    rounds(|random| {
+        let mut bytes = whole.clone().into_bytes();
+        damage(&mut bytes, random);
+        if bytes != whole.as_bytes() {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(Manifest::parse(&text).is_err(), "goes unnoticed: {text}");
+        }
     });
 }

@@ -10,16 +10,17 @@ use tempfile::tempdir;
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 
 #[test]
-fn after_kill_9_the_last_snapshot_is_loaded() {
+fn after_kill_9_without_a_log_the_last_snapshot_is_loaded() {
+    let flags = [DEBUG[0], DEBUG[1], "--appendonly", "no"];
     let directory = tempdir().unwrap();
-    let server = Process::start(directory.path(), &DEBUG);
+    let server = Process::start(directory.path(), &flags);
     let mut client = server.client();
     client.say("DEBUG POPULATE 1000");
     assert_eq!(client.say("SAVE"), "+OK");
     let saved = digest(&mut client);
     client.say("SET later v");
     server.kill();
-    let server = Process::start(directory.path(), &DEBUG);
+    let server = Process::start(directory.path(), &flags);
     assert_eq!(digest(&mut server.client()), saved);
     assert!(server.log().contains("loaded 1000 keys"), "{}", server.log());
 }

@@ -1,5 +1,7 @@
 //! One binary for all integration tests.
 
+mod backups;
+mod check;
 mod clients;
 mod concurrency;
 mod crash;
@@ -7,7 +9,10 @@ mod damage;
 mod effects;
 mod faults;
 mod fixtures;
+mod formats;
 mod fuzz;
+mod import;
+mod interchange;
 mod lifecycle;
 mod limits;
 mod log;

@@ -26,7 +26,10 @@ pub(super) enum HeaderError {
 impl SegmentHeader {
     pub(super) fn print(&self) -> String {
         let SegmentHeader { number, lsn, salt } = self;
-        format!("{MAGIC}{VERSION} · segment {number} · lsn {lsn} · salt {salt:08x}\n")
+        let fields = format!("{MAGIC}{VERSION} · segment {number} · lsn {lsn} · salt {salt:08x}");
+        // With another salt no block would be sound, which looks like an end that was never written.
+        let crc = crc32c::crc32c(fields.as_bytes());
+        format!("{fields} · crc32c {crc:08x}\n")
     }
 
     /// Reads the line, its end included.
@@ -40,7 +43,7 @@ impl SegmentHeader {
             _ => return Err(HeaderError::Damaged),
         }
         let header = SegmentHeader::parse_fields(rest).ok_or(HeaderError::Damaged)?;
-        // There is one way to print it.
+        // There is one way to print it, checksum included.
         if header.print().as_bytes() == line { Ok(header) } else { Err(HeaderError::Damaged) }
     }
 
@@ -118,6 +121,17 @@ mod tests {
         let segment = SegmentHeader { number: most, lsn: most, salt: u32::MAX };
         let block = BlockHeader { lsn: most, len: most, durable: most, crc: u32::MAX };
         assert!(segment.print().len() <= LINE_MAX && block.print().len() <= LINE_MAX);
+    }
+
+    #[test]
+    fn every_altered_byte_of_a_segments_line_is_noticed() {
+        let line = SegmentHeader { number: 8, lsn: 9000, salt: 0x5be0_cd19 }.print();
+        for at in 0..line.len() {
+            let mut altered = line.clone().into_bytes();
+            altered[at] ^= 1;
+            assert!(SegmentHeader::parse(&altered).is_err(), "byte {at}");
+            assert!(SegmentHeader::parse(&line.as_bytes()[..at]).is_err(), "cut off at {at}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Log {
             progress: Condvar::new(),
         });
         let on_advance = Arc::clone(&log);
-        log.clock.on_advance(move || on_advance.work.notify_all());
+        log.clock.on_advance(move || on_advance.wake_writer());
         log
     }
 
@@ -192,23 +192,30 @@ impl Log {
 
     /// Settings have changed: everybody who waits looks again.
     pub fn reconsider(&self) {
-        self.work.notify_all();
+        self.wake_writer();
         self.observer().caught_up();
         self.observer().advanced();
     }
 
-    /// Whether writers must wait because the disk does not follow.
-    pub fn is_behind(&self) -> bool {
+    /// Lets the writer look again at what it waits for.
+    fn wake_writer(&self) {
+        // Locked once, so that the writer either has not looked yet or is asleep already.
+        drop(self.shared.lock());
+        self.work.notify_all();
+    }
+
+    /// Whether writers must wait because the disk does not follow. `now_ns` is the monotonic clock's.
+    pub fn is_behind(&self, now_ns: i64) -> bool {
         if self.status.is_behind.load(Relaxed) {
             return true;
         }
-        if !self.is_late() {
+        if !self.is_late(now_ns) {
             return false;
         }
         // The writer may have finished in between, and if it sleeps nobody would take the mark away again:
         // see `work_on`.
         let _shared = self.shared.lock();
-        let is_late = self.is_late();
+        let is_late = self.is_late(now_ns);
         if is_late {
             self.fall_behind();
         }
@@ -216,11 +223,11 @@ impl Log {
     }
 
     /// Whether something has been waiting for too long to become durable.
-    fn is_late(&self) -> bool {
+    fn is_late(&self, now_ns: i64) -> bool {
         let since_ms = self.status.unsynced_since_ms.load(Relaxed);
         since_ms > 0
             && self.policy() == SyncPolicy::Everysec
-            && self.now_ms() - since_ms > UNSYNCED_MS_MAX
+            && millis(now_ns) - since_ms > UNSYNCED_MS_MAX
     }
 
     fn fall_behind(&self) {
@@ -230,8 +237,7 @@ impl Log {
     }
 
     fn now_ms(&self) -> i64 {
-        // Never 0, which stands for never.
-        self.clock.monotonic_nanos() / 1_000_000 + 1
+        millis(self.clock.monotonic_nanos())
     }
 
     /// What was appended so far ends a segment, what follows begins one. Nothing is written yet: the
@@ -465,12 +471,27 @@ impl Log {
         }
     }
 
+    /// Gives others time to append, so that the next write is worth it.
     fn rest(&self) {
         let mut shared = self.shared.lock();
-        let somebody_waits =
-            self.policy() == SyncPolicy::Always || shared.wanted > self.status.durable();
-        if !somebody_waits && shared.orders.is_empty() {
+        let somebody_waits = shared.wanted > self.status.durable();
+        if self.policy() == SyncPolicy::Always || somebody_waits || !shared.orders.is_empty() {
+            drop(shared);
+            self.linger();
+        } else {
             self.work.wait_for(&mut shared, REST);
+        }
+    }
+
+    /// Those who were just released will soon append again. Looking for that costs less than falling
+    /// asleep and being woken, and whoever else wants this core gets it.
+    fn linger(&self) {
+        const LOOKS: usize = 30;
+        for _ in 0..LOOKS {
+            std::thread::yield_now();
+            if !self.shared.lock().buffer.is_empty() {
+                return;
+            }
         }
     }
 
@@ -490,4 +511,9 @@ impl Log {
         self.observer().caught_up();
         self.observer().advanced();
     }
+}
+
+/// Milliseconds of the monotonic clock; never 0, which stands for never.
+fn millis(nanos: i64) -> i64 {
+    nanos / 1_000_000 + 1
 }

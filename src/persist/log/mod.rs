@@ -3,12 +3,14 @@
 //! A segment is a file of blocks, a block is the commands of one write:
 //!
 //! ```text
-//! # sanderling log 1 · segment 8 · lsn 9000 · salt 5be0cd19
+//! # sanderling log 1 · segment 8 · lsn 9000 · salt 5be0cd19 · crc32c 64d00644
 //! #9000 58 8700 0c9d1a2e
 //! *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n
 //! #9058 ...
 //! ```
 //!
+//! - **A segment's line**: its number, the position that it begins at, its random salt, and the CRC32C of
+//!   the line so far.
 //! - **Position (lsn)**: how many bytes of commands were logged before. Each block begins where the one
 //!   before it ended, over all segments, so that nothing can be missing unnoticed.
 //! - **A block's line**: its position, the length of its commands, the position up to which the log was
@@ -38,5 +40,5 @@ mod writer;
 
 pub use encode::encode_command;
 pub use handle::{CutTicket, Log, LogObserver, NEVER};
-pub use reader::{BadSegment, Block, SegmentReader, Unsound};
+pub use reader::{BadSegment, Block, Ending, SegmentReader, Unsound};
 pub use status::{LogStatus, Phase};

@@ -39,9 +39,21 @@ pub enum BadSegment {
     Damaged(String),
 }
 
+/// How a segment ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With a sound block, where it should.
+    Whole,
+    /// With something that was never durable: `bytes` behind the last sound block, from `offset` on.
+    Torn { offset: u64, bytes: u64 },
+    /// With something that was durable once, or before it should.
+    Damaged(String),
+}
+
 /// See the module's description.
 pub struct SegmentReader {
     input: BufReader<File>,
+    entry: SegmentEntry,
     salt: u32,
     /// Where the next block begins in the file, and in the log.
     offset: u64,
@@ -52,11 +64,24 @@ pub struct SegmentReader {
 impl SegmentReader {
     /// Begins to read the segment that the manifest describes.
     pub fn open(path: &Path, entry: SegmentEntry) -> io::Result<Result<SegmentReader, BadSegment>> {
+        let opened = SegmentReader::open_alone(path)?;
+        Ok(opened.and_then(|reader| match reader.entry {
+            found if found == entry => Ok(reader),
+            SegmentEntry { number, lsn } => Err(BadSegment::Damaged(format!(
+                "it says that it is segment {number} and begins at lsn {lsn}, but the manifest says \
+                 segment {} and lsn {}",
+                entry.number, entry.lsn
+            ))),
+        }))
+    }
+
+    /// Begins to read whatever segment it is.
+    pub fn open_alone(path: &Path) -> io::Result<Result<SegmentReader, BadSegment>> {
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
         let mut input = BufReader::with_capacity(1 << 18, file);
         let line = read_line(&mut input)?;
-        let header = match SegmentHeader::parse(&line) {
+        let SegmentHeader { number, lsn, salt } = match SegmentHeader::parse(&line) {
             Ok(header) => header,
             Err(HeaderError::Newer(version)) => return Ok(Err(BadSegment::Newer(version))),
             Err(HeaderError::Damaged) => {
@@ -64,17 +89,30 @@ impl SegmentReader {
                 return Ok(Err(BadSegment::Damaged(what)));
             }
         };
-        let SegmentHeader { number, lsn, salt } = header;
-        if (SegmentEntry { number, lsn }) != entry {
-            let what = format!(
-                "it says that it is segment {number} and begins at lsn {lsn}, but the manifest says \
-                 segment {} and lsn {}",
-                entry.number, entry.lsn
-            );
-            return Ok(Err(BadSegment::Damaged(what)));
+        let (entry, offset) = (SegmentEntry { number, lsn }, line.len() as u64);
+        Ok(Ok(SegmentReader { input, entry, salt, offset, lsn, file_len }))
+    }
+
+    /// What the segment says that it is.
+    pub fn entry(&self) -> SegmentEntry {
+        self.entry
+    }
+
+    /// How the segment ends, once it was read as far as possible: up to something unsound, or to its end.
+    /// `end` is where it must end, if that is known.
+    pub fn ending(&self, unsound: Option<&Unsound>, end: Option<u64>) -> Ending {
+        match (unsound, end) {
+            (Some(unsound), _) if unsound.was_durable => Ending::Damaged(unsound.to_string()),
+            (Some(unsound), Some(_)) => Ending::Damaged(unsound.to_string()),
+            (Some(_), None) => {
+                Ending::Torn { offset: self.offset, bytes: self.file_len - self.offset }
+            }
+            (None, Some(end)) if end != self.lsn => Ending::Damaged(format!(
+                "it ends at lsn {}, but the log went on to {end}",
+                self.lsn
+            )),
+            (None, _) => Ending::Whole,
         }
-        let offset = line.len() as u64;
-        Ok(Ok(SegmentReader { input, salt, offset, lsn, file_len }))
     }
 
     /// Where the next block begins in the file.
@@ -98,7 +136,7 @@ impl SegmentReader {
         if self.offset >= self.file_len {
             return Ok(Ok(None));
         }
-        let line = read_line(&mut self.input)?;
+        let line = self.line_at(self.offset)?;
         let Some(header) = BlockHeader::parse(&line) else {
             return self.unsound("this is not the first line of a block");
         };
@@ -134,21 +172,31 @@ impl SegmentReader {
         let mut offset = self.offset;
         self.input.seek(SeekFrom::Start(offset))?;
         loop {
-            let line = read_line(&mut self.input)?;
+            let line = self.line_at(offset)?;
             if line.is_empty() {
                 return Ok(false);
             }
             let next = offset + line.len() as u64;
             if let Some(header) = BlockHeader::parse(&line)
-                && header.durable > self.lsn
                 && header.len <= self.file_len - next
-                && self.is_sound(&header)?
+                && (self.lsn + 1..=header.lsn).contains(&header.durable)
             {
-                return Ok(true);
+                if self.is_sound(&header)? {
+                    return Ok(true);
+                }
+                // Not for every line: seeking throws away what was read ahead.
+                self.input.seek(SeekFrom::Start(next))?;
             }
-            self.input.seek(SeekFrom::Start(next))?;
             offset = next;
         }
+    }
+
+    /// The line that begins at this offset, where the input stands. A server may be writing the file:
+    /// whatever was added since it was opened is not there.
+    fn line_at(&mut self, offset: u64) -> io::Result<Vec<u8>> {
+        let mut line = read_line(&mut self.input)?;
+        line.truncate(usize::try_from(self.file_len - offset).unwrap_or(usize::MAX));
+        Ok(line)
     }
 
     fn is_sound(&mut self, header: &BlockHeader) -> io::Result<bool> {
@@ -247,12 +295,61 @@ mod tests {
     #[test]
     fn a_stored_value_cannot_pass_for_a_block() {
         let lsn = ENTRY.lsn;
-        let forged = BlockHeader::new(lsn + 500, b"x", lsn + 400, 0).print() + "x";
-        let body = format!("value\n{forged}\n");
-        let mut bytes = segment(&[&body], true);
-        let at = bytes.len() - body.len();
+        for (lsn, durable) in [(lsn + 500, lsn + 400), (lsn + 3, lsn + 2), (lsn + 3, lsn + 9)] {
+            let forged = BlockHeader::new(lsn, b"x", durable, 0).print() + "x";
+            let body = format!("value\n{forged}\n");
+            let mut bytes = segment(&[&body], true);
+            let at = bytes.len() - body.len();
+            bytes[at] ^= 1;
+            assert!(!read(&bytes).1.unwrap().was_durable);
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_gone_from_the_middle_is_damage() {
+        let bytes = segment(&BODIES, true);
+        let [first, second, third] = [0, 1, 2].map(|count| segment(&BODIES[..count], true).len());
+        let gone = |from: usize, to: usize| [&bytes[..from], &bytes[to..]].concat();
+        assert!(read(&gone(first, second)).1.unwrap().was_durable);
+        assert!(read(&gone(first, third)).1.unwrap().was_durable);
+        assert!(read(&gone(first + 9, second)).1.unwrap().was_durable);
+    }
+
+    #[test]
+    fn a_proof_is_found_behind_values_that_look_like_blocks() {
+        let lsn = ENTRY.lsn;
+        let forged = BlockHeader::new(lsn + 3, b"x", lsn + 2, 0).print().repeat(3);
+        let body = format!("value\n{forged}\n#\n");
+        let mut bytes = segment(&[&body, &body, "the proof"], true);
+        let at = segment(&[], true).len() + 40;
         bytes[at] ^= 1;
-        assert!(!read(&bytes).1.unwrap().was_durable);
+        assert!(read(&bytes).1.unwrap().was_durable);
+    }
+
+    #[test]
+    fn what_is_added_while_the_file_is_read_is_not_there() {
+        let (first, whole) = (segment(&[], true).len(), segment(&BODIES, true));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        for len in first..whole.len() {
+            fs::write(&path, &whole[..len]).unwrap();
+            let mut reader = SegmentReader::open(&path, ENTRY).unwrap().unwrap();
+            fs::write(&path, &whole).unwrap();
+            while let Ok(Some(block)) = reader.next_block().unwrap() {
+                assert!(block.offset + block.line_len + block.body.len() as u64 <= len as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_not_believed() {
+        let first = String::from_utf8(segment(&[], true)).unwrap();
+        for len in [1, 1 << 40, i64::MAX as u64, u64::MAX] {
+            let header = BlockHeader { lsn: ENTRY.lsn, len, durable: u64::MAX, crc: 0 };
+            let (bodies, unsound) = read(format!("{first}{}", header.print()).as_bytes());
+            let unsound = unsound.expect("the file ends before");
+            assert!(bodies.is_empty() && unsound.what.contains(&len.to_string()), "{unsound}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::ask::Ask;
 use super::peer::Connection;
-use super::resp::Reply;
+use super::resp::{self, Reply};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -116,4 +116,25 @@ pub fn check_pairs(client: &mut impl Connection, pairs: &[(Vec<u8>, Vec<u8>)]) {
         let reply = client.ask(&[b"GET", &key[..]]);
         assert!(reply == Reply::Bulk(value.clone()), "the value of {}", key.escape_ascii());
     }
+}
+
+/// As many as a server has by default.
+pub const DATABASES: usize = 16;
+
+/// Every key with its value and deadline, database by database.
+pub fn state(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
+    let mut lines = Vec::new();
+    for db in 0..DATABASES {
+        client.say(&format!("SELECT {db}"));
+        let Reply::Array(keys) = resp::sorted(client.ask(&["KEYS", "*"])) else {
+            panic!("KEYS has an array");
+        };
+        for key in keys {
+            let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
+            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+            let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
+            lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
+        }
+    }
+    lines
 }

@@ -36,20 +36,38 @@ impl Oracle {
     /// Starts `program` and returns when it answers.
     pub fn start(program: &Path) -> io::Result<Self> {
         let directory = TempDir::with_prefix("oracle-")?;
+        let data = directory.path().to_owned();
+        Self::start_in(program, &data, &["--appendonly", "no"], directory)
+    }
+
+    /// The same with these flags, on what is stored in a directory that the caller keeps; returns when that
+    /// is loaded.
+    pub fn start_on(program: &Path, data: &Path, flags: &[&str]) -> io::Result<Self> {
+        Self::start_in(program, data, flags, TempDir::with_prefix("oracle-")?)
+    }
+
+    fn start_in(
+        program: &Path,
+        data: &Path,
+        flags: &[&str],
+        directory: TempDir,
+    ) -> io::Result<Self> {
         let socket = directory.path().join("redis.sock");
         let server = Command::new(program)
-            .args(["--port", "0", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--port", "0", "--bind", "127.0.0.1", "--save", ""])
+            .args(flags)
             .args(["--enable-debug-command", "yes", "--daemonize", "no"])
             .arg("--unixsocket")
             .arg(&socket)
             .arg("--dir")
-            .arg(directory.path())
+            .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
         let mut oracle = Self { server, port: 0, version: (0, 0), _directory: directory };
         let mut control = oracle.wait_until_ready(&socket)?;
+        oracle.wait_until_loaded(&mut control)?;
         oracle.version = version(&mut control)?;
         oracle.port = listen_on_loopback(&mut control)?;
         // Otherwise it might still be counted when the first section looks who is connected.
@@ -71,6 +89,17 @@ impl Oracle {
             }
             std::thread::yield_now();
         }
+    }
+
+    fn wait_until_loaded(&mut self, control: &mut dyn Connection) -> io::Result<()> {
+        let deadline = Instant::now() + STARTUP_TIMEOUT;
+        while ask(control, &["PING"])? != Reply::Simple(b"PONG".to_vec()) {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("redis-server does not finish loading"));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,156 @@
+//! Backups: snapshots outside of the data directory, each a file of its own.
+//!
+//! `backup-20261121T104500Z.txt` is a snapshot (see `snapshot`) of the instant that its name tells, in UTC;
+//! a second one of the same second is called `backup-20261121T104500Z-2.txt`. It is written under a
+//! temporary name, synced and renamed, so a file with a final name is complete; and it checks itself by
+//! the checksums in it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::DataDirectory;
+use super::directory::{self, DirectoryError};
+use super::disk::{self, Disk, SystemDisk};
+use super::manifest::SnapshotEntry;
+use super::snapshot::{Damage, SnapshotReader};
+
+const PREFIX: &str = "backup-";
+const SUFFIX: &str = ".txt";
+const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
+
+/// Why a file was not restored; one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(
+        "the data directory {path} is not empty, and restoring would replace what is in it; choose an empty one \
+         with --data-dir, or start without --restore"
+    )]
+    NotEmpty { path: String },
+    #[error("cannot restore {path}: {error}")]
+    Unreadable { path: String, error: io::Error },
+    #[error("cannot restore {path}: {damage}; nothing was changed; try an older backup")]
+    Damaged { path: String, damage: Damage },
+}
+
+/// Backups in a directory, oldest first.
+pub fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if time_of(&path).is_some() {
+            found.push(path);
+        }
+    }
+    found.sort_by_key(|path| (time_of(path), path.as_os_str().len(), path.clone()));
+    Ok(found)
+}
+
+/// Unix seconds of the instant that a backup holds, by its name.
+pub fn time_of(path: &Path) -> Option<i64> {
+    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let time = name.split_once('-').map_or(name, |(time, _)| time);
+    let time = jiff::civil::DateTime::strptime(TIME_FORMAT, time).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
+/// A name for a backup of this instant that is not taken.
+pub fn next_path(directory: &Path, unix_ms: i64) -> PathBuf {
+    let time = Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = time.strftime(TIME_FORMAT);
+    let names = (1..).map(|n| match n {
+        1 => format!("{PREFIX}{time}{SUFFIX}"),
+        n => format!("{PREFIX}{time}-{n}{SUFFIX}"),
+    });
+    let mut free = names.map(|name| directory.join(name)).filter(|path| !path.exists());
+    free.next().expect("some number is not taken")
+}
+
+/// Removes all but the newest `keep` backups.
+pub fn rotate(disk: &dyn Disk, directory: &Path, keep: usize) -> io::Result<()> {
+    let backups = list(directory)?;
+    let surplus = backups.len().saturating_sub(keep);
+    backups[..surplus].iter().try_for_each(|old| disk.remove(old))
+}
+
+/// Makes a backup (or any snapshot) the contents of an empty data directory.
+pub fn restore(file: &Path, directory: &Path) -> Result<(), RestoreError> {
+    let shown = file.display().to_string();
+    let unreadable = |error| RestoreError::Unreadable { path: shown.clone(), error };
+    verify(file)
+        .map_err(unreadable)?
+        .map_err(|damage| RestoreError::Damaged { path: shown.clone(), damage })?;
+    let system: Arc<dyn Disk> = Arc::new(SystemDisk);
+    let target = DataDirectory::open(directory, Arc::clone(&system), false)?;
+    let found = directory::list(target.path()).map_err(unreadable)?;
+    if found != directory::Listing::default() {
+        return Err(RestoreError::NotEmpty { path: directory.display().to_string() });
+    }
+    let mut source = File::open(file).map_err(unreadable)?;
+    let copied = target.create_snapshot(|mut copy| io::copy(&mut source, &mut copy));
+    let (number, _) = copied.map_err(unreadable)?;
+    let entry = SnapshotEntry { number, segment: None };
+    target.update_manifest(|manifest| manifest.snapshots.push(entry)).map_err(unreadable)
+}
+
+/// Whether a snapshot is sound from its first line to its last.
+fn verify(file: &Path) -> io::Result<Result<(), Damage>> {
+    let mut reader = match SnapshotReader::new(File::open(file)?)? {
+        Ok(reader) => reader,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    loop {
+        match reader.next_section()? {
+            Ok(Some(section)) => {
+                if let Err(damage) = section.check() {
+                    return Ok(Err(damage));
+                }
+            }
+            Ok(None) => return Ok(Ok(())),
+            Err(damage) => return Ok(Err(damage)),
+        }
+    }
+}
+
+/// Writes a backup with `write`, which gets the open file, and returns its path.
+pub fn create<T>(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    unix_ms: i64,
+    write: impl FnOnce(&mut dyn disk::DiskFile) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
+    fs::create_dir_all(directory)?;
+    // The path is told to others, who may be in another directory.
+    let path = next_path(&directory.canonicalize()?, unix_ms);
+    let written = disk::create_whole(disk, &path, write)?;
+    Ok((path, written))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_time_and_are_never_taken_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+        let unix_ms = 1_795_258_800_000;
+        let make = |unix_ms| create(&disk, folder.path(), unix_ms, |file| file.write_all(b"x"));
+        let (first, ()) = make(unix_ms).unwrap();
+        let (second, ()) = make(unix_ms + 1).unwrap();
+        let (third, ()) = make(unix_ms + 1000).unwrap();
+        assert!(first.ends_with("backup-20261121T110000Z.txt"), "{first:?}");
+        assert!(second.ends_with("backup-20261121T110000Z-2.txt"));
+        assert_eq!(time_of(&second), Some(unix_ms / 1000));
+        assert_eq!(time_of(Path::new("backup-yesterday.txt")), None);
+        let canonical = folder.path().canonicalize().unwrap();
+        assert_eq!(list(&canonical).unwrap(), [first, second.clone(), third.clone()]);
+        rotate(&*disk, &canonical, 2).unwrap();
+        assert_eq!(list(&canonical).unwrap(), [second, third]);
+    }
+}

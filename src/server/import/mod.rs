@@ -1,0 +1,220 @@
+//! Importing: from files that consist of commands to a data directory with one snapshot.
+//!
+//! An append-only file of Redis, a snapshot and a segment of the log speak the same language, so they
+//! take the road of recovery: an engine without a server repeats the commands, then the result is saved as
+//! a server saves it. A start on that directory loads it like any other.
+//!
+//! - Whatever is not understood ends the import with file, offset and reason: a command that this version
+//!   does not have, one that counts time from now, a file that was cut off. Nothing was written then.
+//! - Files are read piece by piece; what must fit into memory is the data set.
+//! - Deadlines are absolute in such files. What has expired meanwhile is in the snapshot, and goes when a
+//!   server loads it.
+
+mod commands;
+mod source;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::backups::Backups;
+use super::replay::Replayer;
+use super::snapshot_loading;
+use super::snapshotter::{Begin, Snapshotter};
+use super::startup::new_keyspace;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::commands as table;
+use crate::config::{Config, params};
+use crate::exec::Engine;
+use crate::persist::disk::SystemDisk;
+use crate::persist::log::{Ending, Log, SegmentReader};
+use crate::persist::{DataDirectory, DirectoryError};
+use source::Part;
+
+/// Why nothing was imported; one line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ImportError {
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    /// The file is damaged, or holds what cannot be imported.
+    #[error("{}: {what}", path.display())]
+    Unusable { path: PathBuf, what: String },
+    #[error(
+        "there is a data set in {} already; choose an empty directory with --data-dir",
+        .0.display()
+    )]
+    NotEmpty(PathBuf),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("cannot save what was imported: {0}")]
+    Unsaved(io::Error),
+}
+
+impl ImportError {
+    /// Whether the fault is in what is imported.
+    pub(super) fn is_of_source(&self) -> bool {
+        matches!(self, ImportError::Unusable { .. })
+    }
+}
+
+/// The end of a file that was left out because it was not completely written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// What was imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Imported {
+    pub files: usize,
+    /// Commands that were repeated, those of snapshots apart.
+    pub commands: u64,
+    /// Keys that there are in the end.
+    pub keys: u64,
+    pub left_out: Option<LeftOut>,
+    /// What was written.
+    pub snapshot: PathBuf,
+}
+
+/// Imports files in this order. With `truncate`, what was not completely written at the end of the last
+/// one is left out; otherwise that is an error.
+pub(super) fn import(
+    files: &[PathBuf],
+    truncate: bool,
+    config: Config,
+) -> Result<Imported, ImportError> {
+    let mut parts = Vec::new();
+    for path in files {
+        parts.extend(source::parts(path)?);
+    }
+    let directory = open_empty(Path::new(&*config.text(params::DIR)))?;
+    let (config, clock) = (Arc::new(config), Arc::new(Clock::system()));
+    let keyspace = new_keyspace(&config, &mut Random::from_entropy());
+    let engine = Arc::new(Engine::new(table::registry(), keyspace, config, clock));
+    let mut imported = Imported { files: parts.len(), ..Imported::default() };
+    for (number, part) in parts.iter().enumerate() {
+        let may_be_cut = truncate && number + 1 == parts.len();
+        import_part(&engine, part, may_be_cut, &mut imported)?;
+    }
+    save(&engine, directory, &mut imported).map_err(ImportError::Unsaved)?;
+    Ok(imported)
+}
+
+/// Takes possession of a directory in which nothing is stored.
+fn open_empty(path: &Path) -> Result<Arc<DataDirectory>, ImportError> {
+    let directory = DataDirectory::open(path, Arc::new(SystemDisk), false)?;
+    let listing = crate::persist::directory::list(directory.path())
+        .map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
+    let is_empty =
+        listing.snapshots.is_empty() && listing.segments.is_empty() && !listing.has_manifest;
+    if is_empty { Ok(Arc::new(directory)) } else { Err(ImportError::NotEmpty(path.to_owned())) }
+}
+
+fn import_part(
+    engine: &Arc<Engine>,
+    part: &Part,
+    may_be_cut: bool,
+    imported: &mut Imported,
+) -> Result<(), ImportError> {
+    match part {
+        Part::Snapshot(path) => import_snapshot(engine, path),
+        Part::Segment(path) => {
+            let left_out = import_segment(engine, path, &mut imported.commands)?;
+            note_left_out(path, left_out, may_be_cut, imported)
+        }
+        Part::Commands(path) => {
+            let left_out = commands::import(engine, path, &mut imported.commands)?;
+            note_left_out(path, left_out, may_be_cut, imported)
+        }
+    }
+}
+
+/// An end that was not completely written is an error, or is left out and reported.
+fn note_left_out(
+    path: &Path,
+    left_out: Option<(u64, u64)>,
+    may_be_cut: bool,
+    imported: &mut Imported,
+) -> Result<(), ImportError> {
+    let Some((offset, bytes)) = left_out else { return Ok(()) };
+    if !may_be_cut {
+        return Err(unusable(
+            path,
+            format!(
+                "offset {offset}: the file ends in the middle of what begins here, {bytes} bytes before its end. \
+                 If that is because its writer died, leave this out with --truncate"
+            ),
+        ));
+    }
+    imported.left_out = Some(LeftOut { path: path.to_owned(), offset, bytes });
+    Ok(())
+}
+
+fn import_snapshot(engine: &Arc<Engine>, path: &Path) -> Result<(), ImportError> {
+    let loaded = snapshot_loading::load(engine, path, false);
+    let loaded =
+        loaded.map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
+    match loaded.damages.first() {
+        None => Ok(()),
+        Some(damage) => Err(unusable(path, damage.to_string())),
+    }
+}
+
+/// Repeats a segment. Returns where its torn end begins, and of how many bytes it is.
+fn import_segment(
+    engine: &Arc<Engine>,
+    path: &Path,
+    commands: &mut u64,
+) -> Result<Option<(u64, u64)>, ImportError> {
+    let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
+    let opened = SegmentReader::open_alone(path).map_err(unreadable)?;
+    let mut reader = opened.map_err(|error| unusable(path, error.to_string()))?;
+    let lane = engine.keyspace.lane();
+    let mut replayer = Replayer::new(engine, &lane);
+    let unsound = loop {
+        let block = match reader.next_block().map_err(unreadable)? {
+            Ok(Some(block)) => block,
+            Ok(None) => break None,
+            Err(unsound) => break Some(unsound),
+        };
+        let mut failure = None;
+        *commands += replayer.run(&block.body, |failed| {
+            failure = Some(failed);
+            false
+        });
+        if let Some(failure) = failure {
+            let offset = block.offset + block.line_len + failure.at as u64;
+            return Err(unusable(path, format!("offset {offset}: {}", failure.what)));
+        }
+    };
+    match reader.ending(unsound.as_ref(), None) {
+        Ending::Whole => Ok(None),
+        Ending::Torn { offset, bytes } => Ok(Some((offset, bytes))),
+        Ending::Damaged(what) => Err(unusable(path, what)),
+    }
+}
+
+/// Saves as a server does whose log is off.
+fn save(
+    engine: &Arc<Engine>,
+    directory: Arc<DataDirectory>,
+    imported: &mut Imported,
+) -> io::Result<()> {
+    let log =
+        Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
+    let backups = Backups::new(engine, Arc::clone(directory.disk()));
+    let snapshotter = Snapshotter::new(engine, &directory, &log, &backups);
+    snapshotter.save_beside(&engine.keyspace.lane(), Begin::Cut)?;
+    imported.keys = snapshotter.status.last_keys.load(Ordering::Relaxed);
+    let newest = directory.manifest().snapshots.last().map_or(0, |snapshot| snapshot.number);
+    imported.snapshot = directory.snapshot_path(newest);
+    directory.release()
+}
+
+fn unusable(path: &Path, what: impl Into<String>) -> ImportError {
+    ImportError::Unusable { path: path.to_owned(), what: what.into() }
+}
