@@ -21,8 +21,12 @@ pub trait LogHook: Send + Sync {
     fn released(&self) -> u64 {
         u64::MAX
     }
-    /// Replies that were not released never will be: what they would acknowledge may be lost.
+    /// Nothing is logged because the disk failed.
     fn has_failed(&self) -> bool {
+        false
+    }
+    /// Changes up to this position can never be acknowledged: the log failed before they were durable.
+    fn is_lost(&self, _position: u64) -> bool {
         false
     }
     /// Whether writers must wait because the disk does not follow, at this time of the monotonic clock.

@@ -286,7 +286,8 @@ impl Worker {
     /// Whether a connection's replies must wait because they acknowledge what is not durable yet.
     fn holds(&mut self, slot: usize, released: u64) -> bool {
         let Some(connection) = self.connections.get_mut(slot) else { return false };
-        if connection.session.logged <= released {
+        let position = connection.session.logged;
+        if position <= released && !is_lost(self.executor.engine(), position) {
             return false;
         }
         connection.is_dirty = false;
@@ -315,22 +316,22 @@ impl Worker {
     fn release_held(&mut self, lane: &Lane<'_>) {
         let standing = self.standing();
         self.durability.seen = standing;
-        let LogStanding { released, has_failed, .. } = standing;
+        let engine = Arc::clone(self.executor.engine());
         for (slot, client) in std::mem::take(&mut self.durability.held) {
             if self.slots.get(&client) != Some(&slot) {
                 continue;
             }
             let connection = &mut self.connections[slot];
-            if connection.session.logged <= released {
-                connection.is_on_hold = false;
-                self.send(slot);
-                self.proceed_if_unread(slot, lane);
-            } else if has_failed {
+            if is_lost(&engine, connection.session.logged) {
                 // Nobody knows what of it survives, so neither success nor failure may be told.
                 log::warn!(
                     "client {client} is disconnected: the log failed before its changes were durable"
                 );
                 self.close(slot);
+            } else if connection.session.logged <= standing.released {
+                connection.is_on_hold = false;
+                self.send(slot);
+                self.proceed_if_unread(slot, lane);
             } else {
                 self.durability.held.push((slot, client));
             }
@@ -586,6 +587,11 @@ impl Worker {
         }
         stuck.into_iter().for_each(|(slot, _)| self.check_output_limit(slot));
     }
+}
+
+/// Whether the log failed before it could make changes up to this position durable.
+fn is_lost(engine: &Engine, position: u64) -> bool {
+    engine.hooks.log().is_some_and(|log| log.is_lost(position))
 }
 
 fn encode_error(error: &CommandError) -> Vec<u8> {

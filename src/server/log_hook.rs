@@ -29,6 +29,10 @@ impl LogHook for Appender {
         self.0.status().phase() == Phase::Failed
     }
 
+    fn is_lost(&self, position: u64) -> bool {
+        self.0.is_lost(position)
+    }
+
     fn is_behind(&self, now_ns: i64) -> bool {
         self.0.is_behind(now_ns)
     }

@@ -183,6 +183,12 @@ impl Log {
         }
     }
 
+    /// Whether changes up to this position can never be acknowledged, because the log failed before they
+    /// were durable, or was not there any more.
+    pub fn is_lost(&self, position: u64) -> bool {
+        position == NEVER || self.policy() == SyncPolicy::Always && self.status.is_lost(position)
+    }
+
     /// Asks for durability up to a position, whatever the policy.
     pub fn want_durable(&self, lsn: u64) {
         let mut shared = self.shared.lock();
@@ -501,6 +507,7 @@ impl Log {
         {
             let mut shared = self.shared.lock();
             *self.status.last_error.lock() = error.to_string();
+            self.status.set_lost(shared.lsn);
             self.status.set_phase(Phase::Failed);
             shared.buffer.clear();
         }

@@ -26,6 +26,8 @@ pub struct LogStatus {
     phase: AtomicU8,
     pub(super) written: AtomicU64,
     pub(super) durable: AtomicU64,
+    /// What the last failure lost: positions behind the first, up to the second.
+    lost: [AtomicU64; 2],
     /// Since when (monotonic) something has been waiting to become durable; 0 if nothing has.
     pub(super) unsynced_since_ms: AtomicI64,
     pub(super) is_behind: AtomicBool,
@@ -47,6 +49,7 @@ impl Default for LogStatus {
             phase: AtomicU8::new(Phase::Off as u8),
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            lost: [AtomicU64::new(0), AtomicU64::new(0)],
             unsynced_since_ms: AtomicI64::new(0),
             is_behind: AtomicBool::new(false),
             times_behind: AtomicU64::new(0),
@@ -73,6 +76,16 @@ impl LogStatus {
 
     pub(super) fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// The log failed: what was appended up to `end` and is not durable never will be.
+    pub(super) fn set_lost(&self, end: u64) {
+        self.lost[0].store(self.durable(), SeqCst);
+        self.lost[1].store(end, SeqCst);
+    }
+
+    pub(super) fn is_lost(&self, position: u64) -> bool {
+        position > self.lost[0].load(SeqCst) && position <= self.lost[1].load(SeqCst)
     }
 
     /// Everything before this position has been handed to the kernel.
