@@ -7,6 +7,7 @@
 //! A worker reads time once per command. [`Reader`] turns one monotonic reading into both: it
 //! remembers the distance between the two clocks and is told to look again once per turn.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -73,6 +74,20 @@ impl Clock {
             hooks.lock().push(Box::new(hook));
         }
     }
+
+    /// The same on something that may be gone by then: its hook does not keep it alive.
+    pub fn on_advance_for<T: Send + Sync + 'static>(
+        &self,
+        target: &Arc<T>,
+        hook: impl Fn(&T) + Send + Sync + 'static,
+    ) {
+        let target = Arc::downgrade(target);
+        self.on_advance(move || {
+            if let Some(target) = target.upgrade() {
+                hook(&target);
+            }
+        });
+    }
 }
 
 /// One thread's view of the clock: a single monotonic reading yields both times.
@@ -120,7 +135,6 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     #[test]

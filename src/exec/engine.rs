@@ -1,7 +1,7 @@
 //! What all executing threads share: each subsystem behind its own small interface.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::control::Control;
 use super::executor::declare;
@@ -118,7 +118,8 @@ pub struct Engine {
     pub active_expire: AtomicBool,
     /// How accesses are recorded; follows `maxmemory-policy`.
     lfu: AtomicU8,
-    control: OnceLock<Arc<dyn Control>>,
+    /// The server owns the engine, not the other way round.
+    control: OnceLock<Weak<dyn Control>>,
 }
 
 impl Engine {
@@ -148,14 +149,15 @@ impl Engine {
     }
 
     /// Connects the commands that concern the server as a whole.
-    pub fn install_control(&self, control: Arc<dyn Control>) {
+    pub fn install_control(&self, control: Weak<dyn Control>) {
         assert!(self.control.set(control).is_ok(), "there is one server");
     }
 
     /// # Panics
     /// If no server was installed (tests of the engine alone do not run server commands).
-    pub fn control(&self) -> &dyn Control {
-        &**self.control.get().expect("the server installs itself before it serves")
+    pub fn control(&self) -> Arc<dyn Control> {
+        let control = self.control.get().and_then(Weak::upgrade);
+        control.expect("the server installs itself before it serves, and outlives its workers")
     }
 
     /// The only shard that a command concerns, by its number in any database; `None` if it concerns

@@ -95,8 +95,7 @@ impl Worker {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(poll.registry(), WAKE)?);
         engine.clients.register_postbox(Arc::clone(&mailbox) as Arc<dyn Postbox>);
-        let on_advance = Arc::clone(&mailbox);
-        engine.clock.on_advance(move || on_advance.wake());
+        engine.clock.on_advance_for(&mailbox, |mailbox: &Mailbox| mailbox.wake());
         let mut executor = Executor::new(Arc::clone(engine), random);
         let now = executor.begin_turn();
         Ok(Worker {

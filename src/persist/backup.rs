@@ -13,10 +13,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::DataDirectory;
-use super::directory::{self, DirectoryError};
+use super::check::{SnapshotTotals, verify_snapshot};
+use super::directory::DirectoryError;
 use super::disk::{self, Disk, SystemDisk};
 use super::manifest::SnapshotEntry;
-use super::snapshot::{Damage, SnapshotReader};
+use super::snapshot::Damage;
 
 const PREFIX: &str = "backup-";
 const SUFFIX: &str = ".txt";
@@ -82,13 +83,13 @@ pub fn rotate(disk: &dyn Disk, directory: &Path, keep: usize) -> io::Result<()> 
 pub fn restore(file: &Path, directory: &Path) -> Result<(), RestoreError> {
     let shown = file.display().to_string();
     let unreadable = |error| RestoreError::Unreadable { path: shown.clone(), error };
-    verify(file)
+    File::open(file)
+        .and_then(|file| verify_snapshot(file, &mut SnapshotTotals::default()))
         .map_err(unreadable)?
         .map_err(|damage| RestoreError::Damaged { path: shown.clone(), damage })?;
     let system: Arc<dyn Disk> = Arc::new(SystemDisk);
     let target = DataDirectory::open(directory, Arc::clone(&system), false)?;
-    let found = directory::list(target.path()).map_err(unreadable)?;
-    if found != directory::Listing::default() {
+    if !target.is_empty().map_err(unreadable)? {
         return Err(RestoreError::NotEmpty { path: directory.display().to_string() });
     }
     let mut source = File::open(file).map_err(unreadable)?;
@@ -96,25 +97,6 @@ pub fn restore(file: &Path, directory: &Path) -> Result<(), RestoreError> {
     let (number, _) = copied.map_err(unreadable)?;
     let entry = SnapshotEntry { number, segment: None };
     target.update_manifest(|manifest| manifest.snapshots.push(entry)).map_err(unreadable)
-}
-
-/// Whether a snapshot is sound from its first line to its last.
-fn verify(file: &Path) -> io::Result<Result<(), Damage>> {
-    let mut reader = match SnapshotReader::new(File::open(file)?)? {
-        Ok(reader) => reader,
-        Err(damage) => return Ok(Err(damage)),
-    };
-    loop {
-        match reader.next_section()? {
-            Ok(Some(section)) => {
-                if let Err(damage) = section.check() {
-                    return Ok(Err(damage));
-                }
-            }
-            Ok(None) => return Ok(Ok(())),
-            Err(damage) => return Ok(Err(damage)),
-        }
-    }
 }
 
 /// Writes a backup with `write`, which gets the open file, and returns its path.

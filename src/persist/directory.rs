@@ -256,6 +256,11 @@ impl DataDirectory {
         Ok(manifest_of_snapshots(&listing))
     }
 
+    /// Whether nothing is stored here.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(list(&self.path)? == Listing::default())
+    }
+
     /// What makes up the data set.
     pub fn manifest(&self) -> Manifest {
         self.manifest.lock().clone()

@@ -85,8 +85,7 @@ impl Backups {
             changed: Condvar::new(),
         });
         backups.find_last();
-        let on_advance = Arc::clone(&backups);
-        engine.clock.on_advance(move || on_advance.changed.notify_all());
+        engine.clock.on_advance_for(&backups, |backups| backups.changed.notify_all());
         backups
     }
 

@@ -1,7 +1,7 @@
 //! The log and the rest of the server: who appends to it, and who hears of its progress.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::config::choice::SyncPolicy;
 use crate::config::params;
@@ -46,20 +46,28 @@ impl LogHook for Appender {
     }
 }
 
-/// Passes the log's progress on.
-pub(super) struct Observer(pub Arc<Engine>);
+/// Passes the log's progress on. The engine has the log, so this must not keep the engine.
+pub(super) struct Observer(pub Weak<Engine>);
+
+impl Observer {
+    fn with_engine(&self, work: impl FnOnce(&Engine)) {
+        if let Some(engine) = self.0.upgrade() {
+            work(&engine);
+        }
+    }
+}
 
 impl LogObserver for Observer {
     fn advanced(&self) {
-        self.0.clients.log_advanced();
+        self.with_engine(|engine| engine.clients.log_advanced());
     }
 
     fn caught_up(&self) {
-        self.0.clients.resume_all();
+        self.with_engine(|engine| engine.clients.resume_all());
     }
 
     fn failed(&self, error: &io::Error) {
-        self.0.health.set_log_failed(true);
+        self.with_engine(|engine| engine.health.set_log_failed(true));
         log::error!(
             "cannot write the log: {error}. Writes are refused from now on, since they would not survive a \
              restart. Mend the cause, then say CONFIG SET appendonly yes: the log begins anew."
@@ -67,11 +75,13 @@ impl LogObserver for Observer {
     }
 
     fn synced(&self, millis: u64) {
-        let config = &self.0.config;
-        if config.choice(params::APPENDFSYNC) == SyncPolicy::Always {
-            let sample = Sample { unix_s: self.0.clock.unix_millis() / 1000, millis };
-            let threshold = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-            self.0.latency.record("aof-fsync-always", sample, threshold);
-        }
+        self.with_engine(|engine| {
+            let config = &engine.config;
+            if config.choice(params::APPENDFSYNC) == SyncPolicy::Always {
+                let sample = Sample { unix_s: engine.clock.unix_millis() / 1000, millis };
+                let threshold = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+                engine.latency.record("aof-fsync-always", sample, threshold);
+            }
+        });
     }
 }

@@ -139,8 +139,7 @@ impl Snapshotter {
             changed: Condvar::new(),
             status: SaveStatus::new(engine.clock.unix_millis()),
         });
-        let on_advance = Arc::clone(&snapshotter);
-        engine.clock.on_advance(move || on_advance.changed.notify_all());
+        engine.clock.on_advance_for(&snapshotter, |snapshotter| snapshotter.changed.notify_all());
         snapshotter
     }
 

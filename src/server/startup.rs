@@ -132,7 +132,8 @@ impl Server {
 
     /// Starts all threads and loads.
     fn begin(mut self, reaper: Reaper) -> Result<Server, StartupError> {
-        self.engine.install_control(Arc::clone(&self.control) as Arc<_>);
+        let control = Arc::downgrade(&self.control);
+        self.engine.install_control(control);
         self.control.put_all_into_effect();
         self.engine.health.set_loading(true);
         self.spawn("reaper", move || reaper.run())?;
@@ -390,7 +391,7 @@ fn worker_count(config: &Config) -> usize {
 fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
     let (config, clock) = (Arc::clone(&engine.config), Arc::clone(&engine.clock));
     let log = Log::new(Arc::clone(directory), config, clock);
-    log.observe(Box::new(Observer(Arc::clone(engine))));
+    log.observe(Box::new(Observer(Arc::downgrade(engine))));
     engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
     engine.hooks.set_log_wanted(false);
     log

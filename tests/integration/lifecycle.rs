@@ -4,7 +4,9 @@ use crate::support::ask::Ask;
 use crate::support::data::{digest, snapshots};
 use crate::support::peer::Connection;
 use crate::support::process::Process;
+use crate::support::sanderling::Sanderling;
 use std::fs;
+use std::sync::Arc;
 use tempfile::tempdir;
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -131,4 +133,13 @@ fn shutdown_fails_when_saving_fails_unless_it_is_forced() {
     client.send(b"SHUTDOWN FORCE\r\n").unwrap();
     client.expect_end();
     assert!(server.wait().success());
+}
+
+#[test]
+fn a_server_that_stopped_leaves_nothing_behind_in_the_process() {
+    let server = Sanderling::start(&[]);
+    server.client().say("SET k v");
+    let engine = Arc::downgrade(server.engine());
+    drop(server);
+    assert!(engine.upgrade().is_none(), "somebody still holds the engine, and with it all data");
 }

@@ -38,7 +38,7 @@ fn count_commands(bytes: &[u8]) -> Result<u64, (usize, String)> {
 
 /// What a snapshot turned out to hold.
 #[derive(Default)]
-struct SnapshotTotals {
+pub(in crate::persist) struct SnapshotTotals {
     sections: u64,
     keys: u64,
 }
@@ -57,7 +57,7 @@ pub(super) fn check_snapshot(path: &Path, number: u64) -> io::Result<FileReport>
     };
     let bytes = file.metadata()?.len();
     let mut totals = SnapshotTotals::default();
-    report.state = match read_snapshot(file, &mut totals)? {
+    report.state = match verify_snapshot(file, &mut totals)? {
         Ok(()) => State::Sound,
         Err(damage) if damage.is_newer => State::Newer(damage.what),
         Err(damage) => State::Damaged(damage.to_string()),
@@ -68,7 +68,11 @@ pub(super) fn check_snapshot(path: &Path, number: u64) -> io::Result<FileReport>
     Ok(report)
 }
 
-fn read_snapshot(file: File, totals: &mut SnapshotTotals) -> io::Result<Result<(), Damage>> {
+/// Reads a snapshot from its first line to its last.
+pub(in crate::persist) fn verify_snapshot(
+    file: File,
+    totals: &mut SnapshotTotals,
+) -> io::Result<Result<(), Damage>> {
     let mut reader = match SnapshotReader::new(file)? {
         Ok(reader) => reader,
         Err(damage) => return Ok(Err(damage)),

@@ -22,6 +22,7 @@ use super::directory::{self, DirectoryError, Listing, read_manifest, segment_pat
 use super::disk::{Disk, SystemDisk};
 use super::log::SegmentReader;
 use super::manifest::{self, Manifest, SegmentEntry, SnapshotEntry};
+pub(super) use files::{SnapshotTotals, verify_snapshot};
 pub use report::{FileReport, Report, State, Verdict};
 
 /// How often a check begins again when a server replaces files under it.

@@ -115,8 +115,7 @@ impl Log {
             work: Condvar::new(),
             progress: Condvar::new(),
         });
-        let on_advance = Arc::clone(&log);
-        log.clock.on_advance(move || on_advance.wake_writer());
+        log.clock.on_advance_for(&log, Log::wake_writer);
         log
     }
 

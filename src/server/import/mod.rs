@@ -107,10 +107,9 @@ pub(super) fn import(
 /// Takes possession of a directory in which nothing is stored.
 fn open_empty(path: &Path) -> Result<Arc<DataDirectory>, ImportError> {
     let directory = DataDirectory::open(path, Arc::new(SystemDisk), false)?;
-    let listing = crate::persist::directory::list(directory.path())
+    let is_empty = directory
+        .is_empty()
         .map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
-    let is_empty =
-        listing.snapshots.is_empty() && listing.segments.is_empty() && !listing.has_manifest;
     if is_empty { Ok(Arc::new(directory)) } else { Err(ImportError::NotEmpty(path.to_owned())) }
 }
 

@@ -104,7 +104,7 @@ impl Sanderling {
         Self { engine, stopping: Some(stopping), port, _directory: None }
     }
 
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
