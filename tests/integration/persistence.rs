@@ -2,6 +2,7 @@
 
 use crate::support::ask::Ask;
 use crate::support::data::{awkward_pairs, check_pairs, digest, set_pairs, snapshots};
+use crate::support::disk::{Gate, Kind};
 use crate::support::peer::Connection;
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
@@ -189,9 +190,12 @@ fn only_the_newest_snapshots_are_kept() {
 #[test]
 fn bgsave_goes_on_in_the_background_and_can_be_scheduled() {
     let directory = tempdir().unwrap();
-    let server = start_in(directory.path());
+    let (gate, disk) = Gate::new(Kind::Sync);
+    let server = Sanderling::start_on(disk, START_MS, directory.path(), &["--save", ""]);
     let mut client = server.client();
-    client.say("DEBUG POPULATE 100000");
+    client.say("SET k v");
+    // A save is complete only once the log has made its cut.
+    gate.close();
     client.send(b"BGSAVE\r\nBGSAVE\r\nBGSAVE SCHEDULE\r\nSAVE\r\nPING\r\n").unwrap();
     let replies: Vec<String> =
         (0..5).map(|_| resp::render(&client.receive().unwrap().unwrap())).collect();
@@ -199,6 +203,7 @@ fn bgsave_goes_on_in_the_background_and_can_be_scheduled() {
     let expected =
         ["+Background saving started", busy, "+Background saving scheduled", busy, "+PONG"];
     assert_eq!(replies, expected);
+    gate.open();
     client.say_until("INFO persistence", |info| info.contains("rdb_saves:2"));
     assert_eq!(client.info("rdb_bgsave_in_progress"), "0");
     assert_eq!(snapshots(directory.path()).len(), 2);
