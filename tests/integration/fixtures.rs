@@ -2,15 +2,14 @@
 //! they say is what this and every later version must read in them.
 
 use crate::support::ask::Ask;
-use crate::support::data::{copy, digest};
+use crate::support::data::{copy, digest, state};
 use crate::support::peer::Connection;
-use crate::support::resp::{self, Reply};
+
 use crate::support::sanderling::Sanderling;
 use std::path::Path;
 use tempfile::TempDir;
 
 const FLAGS: [&str; 4] = ["--save", "", "--enable-debug-command", "yes"];
-const DATABASES: usize = 16;
 /// The first day of 2100.
 const FAR_MS: i64 = 4_102_444_800_000;
 /// A day before, and long after the directories were written.
@@ -24,21 +23,9 @@ fn start(name: &str, flags: &[&str]) -> (Sanderling, TempDir) {
     (server, copy)
 }
 
-/// A line for each key: database, key, value, deadline.
+/// A line for each key, in one order whatever the server: database, key, value, deadline.
 fn all(client: &mut impl Connection) -> Vec<String> {
-    let mut lines = Vec::new();
-    for db in 0..DATABASES {
-        client.say(&format!("SELECT {db}"));
-        let Reply::Array(keys) = resp::sorted(client.ask(&["KEYS", "*"])) else {
-            panic!("KEYS has an array");
-        };
-        for key in keys {
-            let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
-            let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
-            lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
-        }
-    }
+    let mut lines = state(client);
     client.say("SELECT 0");
     lines.sort();
     lines
