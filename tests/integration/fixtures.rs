@@ -4,7 +4,6 @@
 use crate::support::ask::Ask;
 use crate::support::data::{copy, digest, state};
 use crate::support::peer::Connection;
-
 use crate::support::sanderling::Sanderling;
 use std::path::Path;
 use tempfile::TempDir;
