@@ -175,16 +175,20 @@ impl Snapshotter {
         let lane = engine.keyspace.lane();
         while let Some(job) = self.next_job() {
             self.work_on(job, &lane);
-            self.status.is_saving.store(false, Ordering::Relaxed);
+            self.end_job();
         }
+    }
+
+    /// Called before the reply to a job is sent: whoever gets it may ask for the next.
+    fn end_job(&self) {
+        self.status.is_saving.store(false, Ordering::Relaxed);
     }
 
     fn work_on(&self, job: Job, lane: &Lane<'_>) {
         match job {
             Job::Save(asker) => {
                 let saved = self.save(lane, Begin::Cut);
-                // Before the reply: whoever gets it may ask for the next.
-                self.status.is_saving.store(false, Ordering::Relaxed);
+                self.end_job();
                 match asker {
                     Asker::Nobody => {}
                     Asker::Client(client) => {
@@ -195,10 +199,14 @@ impl Snapshotter {
                 }
             }
             Job::Rewrite => self.rewrite(lane),
-            Job::Reload { how, client } => send_reply(&client, self.reload(how, lane)),
+            Job::Reload { how, client } => {
+                let reloaded = self.reload(how, lane);
+                self.end_job();
+                send_reply(&client, reloaded);
+            }
             Job::Backup { directory, client } => {
                 let made = self.backups.make(self, lane, &directory);
-                self.status.is_saving.store(false, Ordering::Relaxed);
+                self.end_job();
                 if let Some(client) = client {
                     send_path(&client, made);
                 }
