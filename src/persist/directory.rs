@@ -149,7 +149,8 @@ pub fn read_manifest(path: &Path) -> Result<Manifest, DirectoryError> {
     })
 }
 
-fn manifest_of_snapshots(listing: &Listing) -> Manifest {
+/// Without a log, the snapshots by their numbers are the data set.
+pub(super) fn manifest_of_snapshots(listing: &Listing) -> Manifest {
     let alone = |number: &u64| SnapshotEntry { number: *number, segment: None };
     Manifest { snapshots: listing.snapshots.iter().map(alone).collect(), ..Manifest::default() }
 }

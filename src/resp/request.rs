@@ -34,6 +34,11 @@ pub struct Limits {
     pub authenticated: bool,
 }
 
+impl Limits {
+    /// For what the server wrote itself.
+    pub const TRUSTED: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
+}
+
 /// What [`RequestParser::parse`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseState {

@@ -137,11 +137,10 @@ impl<'r, 'l> Dealer<'r, 'l> {
 
     /// Finds the commands of a block.
     fn cut_up(&mut self, body: &[u8]) -> Result<Vec<Piece>, Failure> {
-        const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
         let (mut at, mut db, mut pieces) = (0, 0, Vec::new());
         while at < body.len() {
             let failed = |what: String| Failure { at, what };
-            match self.parser.parse(&body[at..], &LIMITS) {
+            match self.parser.parse(&body[at..], &Limits::TRUSTED) {
                 Ok(ParseState::Nothing(taken)) => at += taken,
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(&body[at..]);

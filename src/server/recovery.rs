@@ -47,8 +47,6 @@ pub(super) struct Recovered {
     pub commands: u64,
     /// The log position behind the last command.
     pub lsn: u64,
-    /// Number for the next segment.
-    pub next_segment: u64,
     /// The snapshot that was loaded, and the log position that it stands for.
     pub base: Option<SnapshotEntry>,
     pub base_lsn: u64,
@@ -104,10 +102,6 @@ impl<'a> Recovery<'a> {
             );
             self.recovered.torn_bytes = bytes;
         }
-        // Never one that the manifest names: if the server died while it began that anew, nobody could tell
-        // this from damage.
-        self.recovered.next_segment =
-            self.manifest.segments.last().map_or(1, |last| last.number + 1);
         Ok(self.recovered)
     }
 

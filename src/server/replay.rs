@@ -81,12 +81,11 @@ impl<'l> Replayer<'l> {
         count: &mut u64,
         mut on_failure: impl FnMut(Failure) -> bool,
     ) -> bool {
-        const LIMITS: Limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
         let mut turn = self.lane.enter();
         let mut at = range.start;
         while at < range.end {
             let rest = &bytes[at..range.end];
-            let (taken, failed) = match self.parser.parse(rest, &LIMITS) {
+            let (taken, failed) = match self.parser.parse(rest, &Limits::TRUSTED) {
                 Ok(ParseState::Nothing(taken)) => (taken, None),
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(rest);

@@ -238,7 +238,7 @@ impl Server {
             self.directory.sync_segment(last.number)?;
         }
         let base = (recovered.base, recovered.base_lsn);
-        self.log.go_on(recovered.next_segment, recovered.lsn, base);
+        self.log.go_on(recovered.lsn, base);
         self.log.flush()?;
         self.engine.hooks.set_log_wanted(true);
         Ok(())

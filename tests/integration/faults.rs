@@ -9,6 +9,7 @@ use crate::support::disk::{Call, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::peer::Connection;
 use crate::support::resp;
 use crate::support::sanderling::{START_MS, Sanderling};
+use sanderling::persist::disk::Disk;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -91,6 +92,12 @@ impl Script for Faults {
             Fault::Once(_) | Fault::Short => Verdict::Go,
         }
     }
+}
+
+/// A disk that nobody will mend.
+fn disk_that_fails(kind: Kind, at: usize, fault: Fault) -> Arc<dyn Disk> {
+    let faults = Faults { kind, at, fault, state: Mutex::default() };
+    Arc::new(ScriptedDisk(Arc::new(faults)))
 }
 
 /// What the run does: changes, and between them what moves files about.
@@ -264,8 +271,7 @@ fn writes_that_are_short_or_interrupted_lose_nothing_and_nobody_notices() {
     for fault in [Fault::Short, Fault::Once(io::ErrorKind::Interrupted)] {
         for at in 1..=25 {
             let directory = tempdir().unwrap();
-            let faults = Faults { kind: Kind::Write, at, fault, state: Mutex::default() };
-            let disk = Arc::new(ScriptedDisk(Arc::new(faults)));
+            let disk = disk_that_fails(Kind::Write, at, fault);
             let server = Sanderling::start_on(disk, START_MS, directory.path(), &always());
             let all = expected.len() - 1;
             assert_eq!(run_script(&server), (all, all), "{fault:?} at {at}");
@@ -280,8 +286,7 @@ fn under_everysec_a_failure_ends_no_connection_that_has_its_replies() {
     let directory = tempdir().unwrap();
     let fault = Fault::Until(FULL);
     // Those before make the manifest, the segment, and the manifest that names it.
-    let faults = Faults { kind: Kind::Sync, at: 4, fault, state: Mutex::default() };
-    let disk = Arc::new(ScriptedDisk(Arc::new(faults)));
+    let disk = disk_that_fails(Kind::Sync, 4, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");
@@ -297,8 +302,7 @@ fn under_everysec_a_failure_ends_no_connection_that_has_its_replies() {
 fn who_waits_for_the_log_is_told_that_it_has_failed() {
     let directory = tempdir().unwrap();
     let fault = Fault::Until(FULL);
-    let faults = Faults { kind: Kind::Sync, at: 4, fault, state: Mutex::default() };
-    let disk = Arc::new(ScriptedDisk(Arc::new(faults)));
+    let disk = disk_that_fails(Kind::Sync, 4, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");
@@ -311,8 +315,7 @@ fn a_start_on_a_full_disk_says_what_to_do_and_works_once_there_is_room() {
     // What the attempt before has managed to write need not be written again.
     for at in [1, 2, 2] {
         let fault = Fault::Until(FULL);
-        let faults = Faults { kind: Kind::Write, at, fault, state: Mutex::default() };
-        let disk = Arc::new(ScriptedDisk(Arc::new(faults)));
+        let disk = disk_that_fails(Kind::Write, at, fault);
         let refused = Sanderling::try_start_on(disk, START_MS, directory.path(), &FLAGS);
         let Err(problem) = refused else { panic!("it starts on a full disk") };
         assert!(problem.contains("make room") && problem.contains("--data-dir"), "{problem}");
@@ -326,8 +329,7 @@ fn a_start_on_a_full_disk_says_what_to_do_and_works_once_there_is_room() {
 fn a_server_whose_log_has_failed_stops_when_its_snapshot_has_everything() {
     let directory = tempdir().unwrap();
     let fault = Fault::Once(io::ErrorKind::Other);
-    let faults = Faults { kind: Kind::Sync, at: 4, fault, state: Mutex::default() };
-    let disk = Arc::new(ScriptedDisk(Arc::new(faults)));
+    let disk = disk_that_fails(Kind::Sync, 4, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");

@@ -18,10 +18,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::directory::{self, DirectoryError, Listing, read_manifest, segment_path, snapshot_path};
+use super::directory::{
+    self, DirectoryError, Listing, manifest_of_snapshots, read_manifest, segment_path,
+    snapshot_path,
+};
 use super::disk::{Disk, SystemDisk};
 use super::log::SegmentReader;
-use super::manifest::{self, Manifest, SegmentEntry, SnapshotEntry};
+use super::manifest::{self, Manifest, SegmentEntry};
 pub(super) use files::{SnapshotTotals, verify_snapshot};
 pub use report::{FileReport, Report, State, Verdict};
 
@@ -131,15 +134,13 @@ fn examine_once(path: &Path, is_in_use: bool) -> Result<Report, CheckError> {
 /// A manifest of everything that lies there, as the files themselves say: without a usable one, they can
 /// still be checked.
 fn made_up(path: &Path, listing: &Listing) -> io::Result<Manifest> {
-    let alone = |number: &u64| SnapshotEntry { number: *number, segment: None };
-    let snapshots = listing.snapshots.iter().map(alone).collect();
     let mut segments = Vec::new();
     for number in &listing.segments {
         let opened = SegmentReader::open_alone(&segment_path(path, *number))?;
         let lsn = opened.map_or(0, |reader| reader.entry().lsn);
         segments.push(SegmentEntry { number: *number, lsn });
     }
-    Ok(Manifest { snapshots, segments, end: None })
+    Ok(Manifest { segments, ..manifest_of_snapshots(listing) })
 }
 
 /// Everything that the manifest names.

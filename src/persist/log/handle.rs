@@ -277,7 +277,10 @@ impl Log {
 
     /// Begins to log, where recovery ended: in a new segment at this position. `base` is the snapshot that
     /// recovery began with, and the position that it stands for.
-    pub fn go_on(&self, segment: u64, lsn: u64, base: (Option<SnapshotEntry>, u64)) {
+    pub fn go_on(&self, lsn: u64, base: (Option<SnapshotEntry>, u64)) {
+        // Never one that the manifest names: if the server died while it began that anew, nobody could tell
+        // this from damage.
+        let segment = self.directory.next_segment();
         let follows = base.0.filter(|base| base.segment.is_none()).map(|base| base.number);
         let cut_lsn = base.1;
         self.begin(Start { segment, lsn, is_anew: false, cut_lsn, follows }, Phase::On);

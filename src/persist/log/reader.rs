@@ -102,9 +102,10 @@ impl SegmentReader {
     /// `end` is where it must end, if that is known.
     pub fn ending(&self, unsound: Option<&Unsound>, end: Option<u64>) -> Ending {
         match (unsound, end) {
-            (Some(unsound), _) if unsound.was_durable => Ending::Damaged(unsound.to_string()),
-            (Some(unsound), Some(_)) => Ending::Damaged(unsound.to_string()),
-            (Some(_), None) => {
+            (Some(unsound), end) if unsound.was_durable || end.is_some() => {
+                Ending::Damaged(unsound.to_string())
+            }
+            (Some(_), _) => {
                 Ending::Torn { offset: self.offset, bytes: self.file_len - self.offset }
             }
             (None, Some(end)) if end != self.lsn => Ending::Damaged(format!(
@@ -150,11 +151,9 @@ impl SegmentReader {
             let what = format!("the file ends {} bytes before this block does", header.len - left);
             return self.unsound(&what);
         }
-        let mut body = vec![0; header.len as usize];
-        self.input.read_exact(&mut body)?;
-        if header.checksum(&body, self.salt) != header.crc {
+        let Some(body) = self.read_body(&header)? else {
             return self.unsound("the checksum of this block is wrong");
-        }
+        };
         let block = Block { lsn: self.lsn, offset: self.offset, line_len, body };
         self.offset += line_len + header.len;
         self.lsn += header.len;
@@ -181,7 +180,7 @@ impl SegmentReader {
                 && header.len <= self.file_len - next
                 && (self.lsn + 1..=header.lsn).contains(&header.durable)
             {
-                if self.is_sound(&header)? {
+                if self.read_body(&header)?.is_some() {
                     return Ok(true);
                 }
                 // Not for every line: seeking throws away what was read ahead.
@@ -199,10 +198,12 @@ impl SegmentReader {
         Ok(line)
     }
 
-    fn is_sound(&mut self, header: &BlockHeader) -> io::Result<bool> {
+    /// The commands behind a block's line, which the file is long enough for. `None` if their checksum is
+    /// wrong.
+    fn read_body(&mut self, header: &BlockHeader) -> io::Result<Option<Vec<u8>>> {
         let mut body = vec![0; header.len as usize];
         self.input.read_exact(&mut body)?;
-        Ok(header.checksum(&body, self.salt) == header.crc)
+        Ok((header.checksum(&body, self.salt) == header.crc).then_some(body))
     }
 }
 

@@ -20,11 +20,10 @@ pub fn commands(directory: &Path) -> Vec<Vec<Vec<u8>>> {
 }
 
 fn parse(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    let limits = Limits { bulk_bytes_max: usize::MAX, authenticated: true };
     let mut parser = RequestParser::default();
     let mut commands = Vec::new();
     while !bytes.is_empty() {
-        let ParseState::Complete(taken) = parser.parse(bytes, &limits).unwrap() else {
+        let ParseState::Complete(taken) = parser.parse(bytes, &Limits::TRUSTED).unwrap() else {
             panic!("blocks consist of whole commands");
         };
         let args = parser.request().args(bytes);
