@@ -16,6 +16,7 @@ use crate::base::words::write_word;
 use crate::config::params;
 use crate::exec::spec::{ADMIN, EXCLUSIVE, Handler, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Reload, Spec, cmd, excerpt};
+use crate::persist::snapshot::write_entry;
 use crate::resp::Protocol;
 use crate::session::WaitKind;
 use crate::store::{Deadline, EntryRef, Mode, StringRef, Tracking, ValueRef, event};
@@ -192,21 +193,22 @@ fn debug_object<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// Where the value lies, how many hold it, what form it has, and its length in a snapshot.
 fn describe(entry: EntryRef<'_>) -> String {
-    let mut number = itoa::Buffer::new();
-    let (bytes, holders) = match entry.value() {
+    let (address, holders) = match entry.value() {
         // An integer lies in one record with its key.
-        ValueRef::Integer(value) => (number.format(value).as_bytes(), 1),
-        ValueRef::Short { bytes, .. } => (bytes, 1),
+        ValueRef::Integer(_) => (entry.key().as_ptr(), 1),
+        ValueRef::Short { bytes, .. } => (bytes.as_ptr(), 1),
         ValueRef::Object(Value::String { bytes, .. }) => {
-            (&bytes[..], triomphe::Arc::strong_count(bytes))
+            (bytes[..].as_ptr(), triomphe::Arc::strong_count(bytes))
         }
+        ValueRef::Object(value) => (std::ptr::from_ref(value).cast::<u8>(), 1),
     };
-    let address = match entry.value() {
-        ValueRef::Integer(_) => entry.key().as_ptr(),
-        _ => bytes.as_ptr(),
-    };
-    let mut saved = Vec::with_capacity(bytes.len());
-    write_word(&mut saved, bytes);
+    let mut saved = Vec::new();
+    match entry.value() {
+        ValueRef::Integer(number) => write_word(&mut saved, number.to_string().as_bytes()),
+        ValueRef::Short { bytes, .. } => write_word(&mut saved, bytes),
+        ValueRef::Object(Value::String { bytes, .. }) => write_word(&mut saved, bytes),
+        collection => write_entry(&mut saved, b"", collection, None),
+    }
     format!(
         "Value at:{address:p} refcount:{holders} encoding:{} serializedlength:{}",
         encoding(entry.value()),

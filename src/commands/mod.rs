@@ -3,6 +3,7 @@
 //! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
+mod bitmap;
 mod client;
 mod client_list;
 mod command;
@@ -15,23 +16,35 @@ mod debug_digest;
 mod expire_time;
 mod family_help;
 mod generic;
+mod geo;
+mod hash;
 mod help;
+mod hyperloglog;
 mod info;
 mod info_sections;
 mod latency;
 mod latency_report;
+mod list;
 mod lolwut;
 mod memory;
 mod server;
+mod set;
 mod slowlog;
+mod sorted_set;
+mod stream;
 mod string;
 
 use crate::exec::{Registry, Spec};
 
 /// All tables, with the group that their commands belong to.
 pub const TABLES: &[(&str, &[Spec])] = &[
+    ("bitmap", bitmap::COMMANDS),
     ("connection", connection::COMMANDS),
     ("generic", generic::COMMANDS),
+    ("geo", geo::COMMANDS),
+    ("hash", hash::COMMANDS),
+    ("hyperloglog", hyperloglog::COMMANDS),
+    ("list", list::COMMANDS),
     ("server", command::COMMANDS),
     ("server", config::COMMANDS),
     ("server", debug::COMMANDS),
@@ -41,6 +54,9 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("server", memory::COMMANDS),
     ("server", server::COMMANDS),
     ("server", slowlog::COMMANDS),
+    ("set", set::COMMANDS),
+    ("sorted_set", sorted_set::COMMANDS),
+    ("stream", stream::COMMANDS),
     ("string", string::COMMANDS),
 ];
 

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn parameters_without_meaning_are_passed_over_but_not_access_rules() {
-        let (_, warnings) = read_text("daemonize yes\nhash-max-listpack-entries 128\n").unwrap();
+        let (_, warnings) = read_text("daemonize yes\nhz 100\n").unwrap();
         assert_eq!(warnings[0], "a.conf:1: 'daemonize' has no meaning here and is ignored");
         assert_eq!(warnings.len(), 2);
         assert!(read_text("rename-command FLUSHALL \"\"").is_err());

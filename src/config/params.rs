@@ -112,6 +112,7 @@ macro_rules! params {
 
 /// The largest value of what Redis keeps in a C `int`.
 const INT_MAX: i64 = i32::MAX as i64;
+const INT_MIN: i64 = i32::MIN as i64;
 
 /// The flag of a row: its own if it has one, else its name.
 const fn last(names: &[&'static str]) -> &'static str {
@@ -202,6 +203,32 @@ params! {
         LAZYFREE_LAZY_USER_FLUSH: Flag = "lazyfree-lazy-user-flush", Kind::Bool, "yes", Changeable,
             "Whether FLUSHALL, FLUSHDB and SCRIPT FLUSH without SYNC or ASYNC free in the background.";
     }
+    "Encodings" {
+        LIST_MAX_LISTPACK_SIZE: Int = "list-max-listpack-size", int(INT_MIN, INT_MAX), "-2", Changeable,
+            "The largest block of a list: -1 to -5 for 4 to 64 KiB, or so many elements.";
+        LIST_COMPRESS_DEPTH: Int = "list-compress-depth", int(0, INT_MAX), "0", Changeable,
+            "Kept for tools that ask: blocks of lists are never compressed.";
+        SET_MAX_INTSET_ENTRIES: Int = "set-max-intset-entries", int(0, i64::MAX), "512", Changeable,
+            "Up to so many members, a set of integers is kept as a sorted array.";
+        SET_MAX_LISTPACK_ENTRIES: Int = "set-max-listpack-entries", int(0, i64::MAX), "128", Changeable,
+            "Up to so many members, a set is kept in one piece of memory.";
+        SET_MAX_LISTPACK_VALUE: Int = "set-max-listpack-value", int(0, i64::MAX), "64", Changeable,
+            "And as long as no member has more bytes than this.";
+        HASH_MAX_LISTPACK_ENTRIES: Int = "hash-max-listpack-entries", int(0, i64::MAX), "512", Changeable,
+            "Up to so many fields, a hash is kept in one piece of memory.";
+        HASH_MAX_LISTPACK_VALUE: Int = "hash-max-listpack-value", int(0, i64::MAX), "64", Changeable,
+            "And as long as no field or value has more bytes than this.";
+        ZSET_MAX_LISTPACK_ENTRIES: Int = "zset-max-listpack-entries", int(0, i64::MAX), "128", Changeable,
+            "Up to so many members, a sorted set is kept in one piece of memory.";
+        ZSET_MAX_LISTPACK_VALUE: Int = "zset-max-listpack-value", int(0, i64::MAX), "64", Changeable,
+            "And as long as no member has more bytes than this.";
+        STREAM_NODE_MAX_BYTES: Int = "stream-node-max-bytes", memory(0, i64::MAX), "4096", Changeable,
+            "Bytes of a stream that XTRIM ~ removes at a time; 0 sets no limit.";
+        STREAM_NODE_MAX_ENTRIES: Int = "stream-node-max-entries", int(0, i64::MAX), "100", Changeable,
+            "Entries of a stream that XTRIM ~ removes at a time; 0 sets no limit.";
+        HLL_SPARSE_MAX_BYTES: Int = "hll-sparse-max-bytes", memory(0, i64::MAX), "3000", Changeable,
+            "A HyperLogLog that grows beyond this many bytes takes its full 12 KiB.";
+    }
     "Persistence" {
         DIR: Text = "dir" / "data-dir", Kind::Text, "data", Protected,
             "The data directory, made if it is missing: snapshots, log and lock file.";
@@ -265,8 +292,19 @@ params! {
     }
 }
 
+/// Older names of parameters, which Redis still takes.
+pub static ALIASES: [(&str, &str); 5] = [
+    ("hash-max-ziplist-entries", "hash-max-listpack-entries"),
+    ("hash-max-ziplist-value", "hash-max-listpack-value"),
+    ("list-max-ziplist-size", "list-max-listpack-size"),
+    ("zset-max-ziplist-entries", "zset-max-listpack-entries"),
+    ("zset-max-ziplist-value", "zset-max-listpack-value"),
+];
+
 /// The row of this name, in any case.
 pub fn find(name: &[u8]) -> Option<&'static Param> {
+    let alias = ALIASES.iter().find(|(alias, _)| alias.as_bytes().eq_ignore_ascii_case(name));
+    let name = alias.map_or(name, |(_, name)| name.as_bytes());
     PARAMS.iter().find(|param| param.name.as_bytes().eq_ignore_ascii_case(name))
 }
 

@@ -7,7 +7,27 @@ use crate::base::clock::Moment;
 use crate::base::random::Random;
 use crate::resp::{Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
-use crate::store::{Text, View, World};
+use crate::store::{Key, Text, View, World};
+
+/// What a client that found nothing waits for.
+pub struct KeyWait<'k, 'a> {
+    pub keys: &'k [Key<'a>],
+    pub wanted: Wanted,
+    /// Unix milliseconds; `None` waits forever.
+    pub deadline_ms: Option<i64>,
+    /// An encoded reply.
+    pub on_deadline: &'k [u8],
+    /// The command to execute then, if it is not the one that came (`XREAD` with `$`).
+    pub args: Option<Vec<Vec<u8>>>,
+}
+
+/// The type of value that a waiting client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    List,
+    SortedSet,
+    Stream,
+}
 
 /// See the module's description.
 pub struct Context<'a> {
@@ -44,6 +64,14 @@ impl<'a> Context<'a> {
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.session.set_protocol(protocol);
         self.reply.set_protocol(protocol);
+    }
+
+    /// The client waits until one of the keys changes so that its command can be answered: then the command
+    /// is executed again as `args` (or as it came), on behalf of the client that has waited longest. At the
+    /// deadline (Unix milliseconds) it is told `on_deadline`, and so it is at once if it may not wait (in a
+    /// transaction). To be called when nothing was changed yet.
+    pub fn wait_for_keys(&mut self, wait: KeyWait<'_, 'a>) {
+        self.reply.raw(wait.on_deadline);
     }
 
     /// The reply comes later: at the deadline as given here, or from another thread before.

@@ -124,7 +124,7 @@ impl Hooks {
     pub fn append_log(&self, effects: &Effects, db: usize, args: ArgList<'_>) -> u64 {
         let Some(log) = self.log.consumer.get() else { return 0 };
         // Removing what had expired is itself a change; a command that did nothing else is not repeated.
-        let changed_more = effects.changes > effects.expired;
+        let changed_more = effects.changes > effects.expiry_changes;
         let is_verbatim = effects.rewritten.is_none() && changed_more;
         log.append(&LogUnit {
             removals: &effects.expirations,

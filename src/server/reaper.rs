@@ -118,7 +118,7 @@ impl Reaper {
         let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
         let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
-        self.stats.expired.add(removed as u64);
+        self.stats.expired.add(view.effects.expired);
         self.stats.changes.add(view.effects.changes);
         engine.hooks.drain(&mut view.effects);
         removed == SLICE

@@ -18,6 +18,16 @@ pub enum EventClass {
     Generic,
     /// `$`
     String,
+    /// `l`
+    List,
+    /// `s`
+    Set,
+    /// `h`
+    Hash,
+    /// `z`
+    SortedSet,
+    /// `t`
+    Stream,
     /// `x`: a key was removed because its deadline passed.
     Expired,
     /// `n`: a key was created.
@@ -49,7 +59,61 @@ pub mod event {
         SETRANGE    String  "setrange";
         INCRBY      String  "incrby";
         INCRBYFLOAT String  "incrbyfloat";
+        SETBIT      String  "setbit";
+        PFADD       String  "pfadd";
+
+        LPUSH       List    "lpush";
+        RPUSH       List    "rpush";
+        LINSERT     List    "linsert";
+        LSET        List    "lset";
+        LREM        List    "lrem";
+        LTRIM       List    "ltrim";
+        LPOP        List    "lpop";
+        RPOP        List    "rpop";
+        SORTSTORE   List    "sortstore";
+
+        SADD        Set     "sadd";
+        SREM        Set     "srem";
+        SPOP        Set     "spop";
+        SINTERSTORE Set     "sinterstore";
+        SUNIONSTORE Set     "sunionstore";
+        SDIFFSTORE  Set     "sdiffstore";
+
+        HSET        Hash    "hset";
+        HINCRBY     Hash    "hincrby";
+        HINCRBYFLOAT Hash   "hincrbyfloat";
+        HDEL        Hash    "hdel";
+        HEXPIRE     Hash    "hexpire";
+        HPERSIST    Hash    "hpersist";
+        HEXPIRED    Hash    "hexpired";
+
+        ZADD        SortedSet "zadd";
+        ZINCR       SortedSet "zincr";
+        ZREM        SortedSet "zrem";
+        ZREMRANGEBYRANK SortedSet "zremrangebyrank";
+        ZREMRANGEBYSCORE SortedSet "zremrangebyscore";
+        ZREMRANGEBYLEX SortedSet "zremrangebylex";
+        ZPOPMIN     SortedSet "zpopmin";
+        ZPOPMAX     SortedSet "zpopmax";
+        ZUNIONSTORE SortedSet "zunionstore";
+        ZINTERSTORE SortedSet "zinterstore";
+        ZDIFFSTORE  SortedSet "zdiffstore";
+        ZRANGESTORE SortedSet "zrangestore";
+        GEORADIUSSTORE SortedSet "georadiusstore";
+        GEOSEARCHSTORE SortedSet "geosearchstore";
+
+        XADD        Stream  "xadd";
+        XDEL        Stream  "xdel";
+        XTRIM       Stream  "xtrim";
+        XSETID      Stream  "xsetid";
+        XGROUP_CREATE Stream "xgroup-create";
+        XGROUP_CREATECONSUMER Stream "xgroup-createconsumer";
+        XGROUP_DELCONSUMER Stream "xgroup-delconsumer";
+        XGROUP_DESTROY Stream "xgroup-destroy";
+        XGROUP_SETID Stream "xgroup-setid";
+
         DEL         Generic "del";
+        RESTORE     Generic "restore";
         RENAME_FROM Generic "rename_from";
         RENAME_TO   Generic "rename_to";
         MOVE_FROM   Generic "move_from";
@@ -117,8 +181,10 @@ pub struct Effects {
     pub touched: Vec<(usize, KeyBytes)>,
     /// Whole databases that changed at once.
     pub flushed: Vec<usize>,
-    /// Removals of expired keys, which come before the command's own record.
+    /// Removals of expired keys and fields, which come before the command's own record.
     pub expirations: Vec<LogCommand>,
+    /// How many of the changes are such removals.
+    pub expiry_changes: u64,
     /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
     pub rewritten: Option<Vec<LogCommand>>,
     pub hits: u64,

@@ -163,7 +163,23 @@ impl<'a> EntryRef<'a> {
 
     #[inline]
     pub fn is_due(&self, now_ms: i64) -> bool {
-        self.deadline().is_some_and(|deadline| deadline <= now_ms)
+        self.deadline().is_some_and(|deadline| deadline <= now_ms) || self.is_hollow(now_ms)
+    }
+
+    /// Whether the deadlines of all its fields have passed.
+    fn is_hollow(&self, now_ms: i64) -> bool {
+        matches!(self.stored, Stored::Object(object) if object.value.is_expired(now_ms))
+    }
+
+    /// Whether the deadline of one of its fields has passed.
+    #[inline]
+    pub(super) fn has_due_fields(&self, now_ms: i64) -> bool {
+        match self.stored {
+            Stored::Record(_) => false,
+            Stored::Object(object) => {
+                object.value.next_field_deadline().is_some_and(|deadline| deadline <= now_ms)
+            }
+        }
     }
 
     #[inline]

@@ -27,4 +27,4 @@ pub use effects::{
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use snapshot_walk::CutWalk;
-pub use view::{DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};
+pub use view::{Change, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};

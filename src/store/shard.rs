@@ -64,6 +64,8 @@ pub struct Contents {
     objects: Vec<Object>,
     /// `(deadline, hash)` of every entry that has a deadline. Invariant: exactly those.
     deadlines: BTreeSet<(i64, u64)>,
+    /// `(earliest deadline of a field, hash)` of every entry with fields that have one.
+    field_deadlines: BTreeSet<(i64, u64)>,
 }
 
 /// See the module's description.
@@ -96,7 +98,7 @@ impl Contents {
     pub fn heap_bytes(&self) -> usize {
         let objects: usize = self.objects.iter().map(|o| o.key.len() + o.value.heap_bytes()).sum();
         // A B-tree of 16-byte elements is about two thirds full.
-        let deadlines = self.deadlines.len() * 24;
+        let deadlines = (self.deadlines.len() + self.field_deadlines.len()) * 24;
         self.table.heap_bytes()
             + self.slabs.heap_bytes()
             + self.objects.capacity() * size_of::<Object>()
@@ -169,16 +171,38 @@ impl Contents {
     }
 
     fn index_deadline(&mut self, hash: KeyHash, old: Option<i64>, new: Option<i64>) {
-        if old == new {
-            return;
+        move_in_index(&mut self.deadlines, hash, old, new);
+    }
+
+    /// The same for the earliest deadline of an entry's fields.
+    fn index_fields(&mut self, hash: KeyHash, old: Option<i64>, new: Option<i64>) {
+        move_in_index(&mut self.field_deadlines, hash, old, new);
+    }
+
+    /// The earliest deadline of the fields of the entry at a place.
+    fn field_deadline_at(&self, place: u32) -> Option<i64> {
+        if place >= OBJECTS_MAX {
+            return None;
         }
-        if let Some(old) = old {
-            let was_there = self.deadlines.remove(&(old, hash.0));
-            debug_assert!(was_there, "every deadline is in the index");
-        }
-        if let Some(new) = new {
-            self.deadlines.insert((new, hash.0));
-        }
+        self.objects[place as usize].value.next_field_deadline()
+    }
+}
+
+fn move_in_index(
+    index: &mut BTreeSet<(i64, u64)>,
+    hash: KeyHash,
+    old: Option<i64>,
+    new: Option<i64>,
+) {
+    if old == new {
+        return;
+    }
+    if let Some(old) = old {
+        let was_there = index.remove(&(old, hash.0));
+        debug_assert!(was_there, "every deadline is in the index");
+    }
+    if let Some(new) = new {
+        index.insert((new, hash.0));
     }
 }
 
@@ -214,9 +238,11 @@ impl Shard {
         self.poisoned = true;
     }
 
-    /// The earliest deadline of all entries, in Unix milliseconds.
+    /// The earliest deadline of all entries and their fields, in Unix milliseconds.
     pub fn next_deadline(&self) -> Option<i64> {
-        self.contents.deadlines.first().map(|(deadline, _)| *deadline)
+        let Contents { deadlines, field_deadlines, .. } = &self.contents;
+        let first = [deadlines.first(), field_deadlines.first()];
+        first.into_iter().flatten().map(|(deadline, _)| *deadline).min()
     }
 
     #[inline]
@@ -255,6 +281,20 @@ impl Shard {
             let contents = &self.contents;
             let at = contents.table.find(hash, |place| {
                 contents.stored_at(place).deadline() == Some(deadline)
+                    && self.hasher.hash(contents.key_at(place)).0 == hash
+            })?;
+            Some(contents.key_at(contents.table.place(at)).into())
+        })
+        .collect()
+    }
+
+    /// Keys that have a field whose deadline is at or before `now_ms`, at most `limit`, earliest first.
+    pub fn keys_with_due_fields(&self, now_ms: i64, limit: usize) -> Vec<Box<[u8]>> {
+        let contents = &self.contents;
+        let due = contents.field_deadlines.range(..=(now_ms, u64::MAX)).take(limit);
+        due.filter_map(|&(deadline, hash)| {
+            let at = contents.table.find(hash, |place| {
+                contents.field_deadline_at(place) == Some(deadline)
                     && self.hasher.hash(contents.key_at(place)).0 == hash
             })?;
             Some(contents.key_at(contents.table.place(at)).into())
@@ -306,6 +346,7 @@ impl Shard {
         let place = contents.table.place(at);
         let old_deadline = contents.stored_at(place).deadline();
         contents.index_deadline(hash, old_deadline, parts.deadline);
+        contents.index_fields(hash, contents.field_deadline_at(place), None);
         match parts.size() {
             Some(size) if place >= OBJECTS_MAX && Cell::from_place(place).fits(size) => {
                 parts.write(contents.slabs.get_mut(Cell::from_place(place)));
@@ -340,6 +381,7 @@ impl Shard {
         self.before_change(hash, key);
         let Some(at) = self.contents.find(hash, key) else {
             let deadline = write.deadline.after(None);
+            self.contents.index_fields(hash, None, value.next_field_deadline());
             let place = self.contents.store_object(Object { key: key.into(), value, deadline });
             return Ok(self.index_new(hash, place, deadline, write));
         };
@@ -348,6 +390,8 @@ impl Shard {
         let contents = &mut self.contents;
         contents.index_deadline(hash, old_deadline, deadline);
         let place = contents.table.place(at);
+        let field_deadline = contents.field_deadline_at(place);
+        contents.index_fields(hash, field_deadline, value.next_field_deadline());
         let fresh = contents.store_object(Object { key: key.into(), value, deadline });
         contents.table.set_place(at, fresh);
         Ok(Stored { is_new: false, replaced: contents.release(place, &self.hasher) })
@@ -369,12 +413,25 @@ impl Shard {
         Stored { is_new: true, replaced: None }
     }
 
-    /// The object's value, to be changed. `None` if there is no such key or it holds a short string.
-    pub(super) fn value_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<&mut Value> {
+    /// Lets `edit` change an object's value. `None` if there is no such key or it holds a short string.
+    pub(super) fn edit_value<R>(
+        &mut self,
+        hash: KeyHash,
+        key: &[u8],
+        edit: impl FnOnce(&mut Value) -> R,
+    ) -> Option<R> {
         self.before_change(hash, key);
         let at = self.contents.find(hash, key)?;
         let place = self.contents.table.place(at);
-        (place < OBJECTS_MAX).then(|| &mut self.contents.objects[place as usize].value)
+        if place >= OBJECTS_MAX {
+            return None;
+        }
+        let value = &mut self.contents.objects[place as usize].value;
+        let old = value.next_field_deadline();
+        let result = edit(value);
+        let new = value.next_field_deadline();
+        self.contents.index_fields(hash, old, new);
+        Some(result)
     }
 
     /// Sets or removes an entry's deadline; false if there is no such key.
@@ -410,6 +467,7 @@ impl Shard {
         let hasher = &self.hasher;
         table.remove(hash.0, at, |place| hash_at(slabs, objects, hasher, place));
         self.contents.index_deadline(hash, deadline, None);
+        self.contents.index_fields(hash, self.contents.field_deadline_at(place), None);
         Some(self.contents.release(place, &self.hasher))
     }
 

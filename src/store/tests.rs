@@ -45,6 +45,7 @@ fn bytes_of(value: ValueRef<'_>) -> Vec<u8> {
         ValueRef::Integer(number) => number.to_string().into_bytes(),
         ValueRef::Short { bytes, .. } => bytes.to_vec(),
         ValueRef::Object(crate::value::Value::String { bytes, .. }) => bytes.to_vec(),
+        ValueRef::Object(_) => unreachable!("these tests store strings"),
     }
 }
 

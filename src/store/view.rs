@@ -19,7 +19,7 @@ use super::hash::KeyHash;
 use super::keyspace::{Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
 use crate::base::sync::{ReadGuard, WriteGuard};
-use crate::value::{Bytes, Value};
+use crate::value::{Bytes, Collection, Value};
 
 /// Whether a command may change what it locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +280,17 @@ impl View<'_> {
         text_of(entry).map(Some)
     }
 
+    /// The entry's value of a type, counted like [`View::read`].
+    #[inline]
+    pub fn collection<T: Collection>(&mut self, key: &Key<'_>) -> Result<Option<&T>, WrongType> {
+        self.read(key).map(collection_of).transpose()
+    }
+
+    /// The same without counting, for commands that look at several keys side by side.
+    pub fn peek_collection<T: Collection>(&self, key: &Key<'_>) -> Result<Option<&T>, WrongType> {
+        self.peek(key).map(collection_of).transpose()
+    }
+
     pub fn exists(&self, key: &Key<'_>) -> bool {
         self.peek(key).is_some()
     }
@@ -307,23 +318,61 @@ fn text_of(entry: EntryRef<'_>) -> Result<Text<'_>, WrongType> {
         ValueRef::Integer(number) => Ok(Text::Integer(number)),
         ValueRef::Short { bytes, .. } => Ok(Text::Short(bytes)),
         ValueRef::Object(Value::String { bytes, .. }) => Ok(Text::Long(bytes)),
+        ValueRef::Object(_) => Err(WrongType),
+    }
+}
+
+fn collection_of<T: Collection>(entry: EntryRef<'_>) -> Result<&T, WrongType> {
+    match entry.value() {
+        ValueRef::Object(value) => T::of(value).ok_or(WrongType),
+        _ => Err(WrongType),
     }
 }
 
 /// Changing. Every method first removes the entry if its deadline has passed.
 impl View<'_> {
-    /// Removes the entry if its deadline has passed, and records that.
+    /// Removes the entry, or its fields, if their deadlines have passed, and records that.
+    #[inline]
     fn settle(&mut self, key: &Key<'_>) {
-        let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
-        if entry.is_some_and(|entry| entry.is_due(self.now_ms)) {
+        let Some(entry) = shard_of(&self.held, key).get(key.hash, key.bytes) else { return };
+        if entry.deadline().is_some_and(|deadline| deadline <= self.now_ms) {
             self.expire(key);
+        } else if entry.has_due_fields(self.now_ms) {
+            self.expire_fields(key, usize::MAX);
         }
+    }
+
+    /// Removes fields whose deadlines have passed, at most `limit`, and the entry with the last of them;
+    /// tells how many.
+    pub(super) fn expire_fields(&mut self, key: &Key<'_>, limit: usize) -> usize {
+        let now_ms = self.now_ms;
+        let removed = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
+            Value::Hash(hash) => (hash.remove_expired(now_ms, limit), hash.is_empty()),
+            _ => unreachable!("only hashes have fields with deadlines"),
+        });
+        let (fields, is_gone) = removed.expect("an entry with due fields is there");
+        self.effects.touch(key.db, key.bytes);
+        self.effects.expiry_changes += 1;
+        self.effects.event(event::HEXPIRED, key.db, key.bytes);
+        let count = fields.len();
+        if self.effects.wants.log {
+            let mut args = vec![b"HDEL".to_vec(), key.bytes.to_vec()];
+            args.extend(fields);
+            self.effects.expirations.push(LogCommand { db: key.db, args });
+        }
+        if is_gone {
+            let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+            self.effects.discard(value);
+            self.effects.event(event::DEL, key.db, key.bytes);
+        }
+        count
     }
 
     pub(super) fn expire(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
         self.effects.expired += 1;
+        self.effects.expiry_changes += 1;
         self.effects.touch(key.db, key.bytes);
         self.effects.event(event::EXPIRED, key.db, key.bytes);
         if self.effects.wants.log {
@@ -386,15 +435,22 @@ impl View<'_> {
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
         self.settle(key);
-        if let Some(Value::String { bytes, edited }) =
-            self.shard_mut(key).value_mut(key.hash, key.bytes)
-        {
-            let bytes: &mut Vec<u8> = Bytes::make_mut(bytes);
-            edit(bytes);
-            *edited = true;
-            let len = bytes.len();
+        let is_long = matches!(
+            self.peek(key).map(|e| e.value()),
+            Some(ValueRef::Object(Value::String { .. }))
+        );
+        if is_long {
+            let len = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
+                Value::String { bytes, edited } => {
+                    let bytes: &mut Vec<u8> = Bytes::make_mut(bytes);
+                    edit(bytes);
+                    *edited = true;
+                    bytes.len()
+                }
+                _ => unreachable!("it was a string a moment ago"),
+            });
             self.changed(key, kind, false);
-            return Ok(len);
+            return Ok(len.expect("it was there a moment ago"));
         }
         let mut bytes = self.string_for_change(key)?.map(|text| text.to_vec()).unwrap_or_default();
         edit(&mut bytes);
@@ -405,6 +461,85 @@ impl View<'_> {
             kind,
         );
         Ok(bytes.len())
+    }
+
+    /// Lets `edit` change the collection at the key, an empty one if there is none. What it did is what it
+    /// tells [`Change`]: nothing means that nothing is different. A collection without elements goes, and
+    /// a new one that nothing happened to never was.
+    pub fn edit<T: Collection, R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut T, &mut Change) -> R,
+    ) -> Result<R, WrongType> {
+        self.settle(key);
+        if self.peek(key).is_some() {
+            return self.edit_present(key, edit);
+        }
+        let mut fresh = T::default();
+        let mut change = Change::default();
+        let result = edit(&mut fresh, &mut change);
+        let is_kept = !change.events.is_empty() && (T::STAYS_EMPTY || !fresh.is_empty());
+        if is_kept {
+            let write =
+                Write { now_ms: self.now_ms, deadline: Deadline::Clear, access: self.access };
+            let value = OwnedValue::Object(fresh.into_value());
+            let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, value, &write);
+            stored.expect("nothing is there");
+            self.effects.touch(key.db, key.bytes);
+            self.effects.event(event::NEW, key.db, key.bytes);
+            change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
+        }
+        Ok(result)
+    }
+
+    /// The same for a collection that must be there; `None` if it is not.
+    pub fn edit_existing<T: Collection, R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut T, &mut Change) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        self.settle(key);
+        if self.peek(key).is_none() {
+            return Ok(None);
+        }
+        self.edit_present(key, edit).map(Some)
+    }
+
+    fn edit_present<T: Collection, R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut T, &mut Change) -> R,
+    ) -> Result<R, WrongType> {
+        let entry = self.peek(key).expect("it is there");
+        self.access.touch(entry.access());
+        collection_of::<T>(entry)?;
+        let mut change = Change::default();
+        let edited = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| {
+            let collection = T::of_mut(value).expect("its type was looked at");
+            (edit(collection, &mut change), !T::STAYS_EMPTY && collection.is_empty())
+        });
+        let (result, is_gone) = edited.expect("it is there");
+        if !change.events.is_empty() {
+            self.effects.touch(key.db, key.bytes);
+            change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
+        }
+        if is_gone {
+            debug_assert!(!change.events.is_empty(), "removing elements is an event");
+            let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+            self.effects.discard(value);
+            self.effects.event(event::DEL, key.db, key.bytes);
+        }
+        Ok(result)
+    }
+
+    /// Stores a collection that has elements under the key, whatever was there, without a deadline.
+    pub fn put_collection<T: Collection>(&mut self, key: &Key<'_>, value: T, kind: EventKind) {
+        debug_assert!(T::STAYS_EMPTY || !value.is_empty(), "what is empty is not stored");
+        self.settle(key);
+        let write = Write { now_ms: self.now_ms, deadline: Deadline::Clear, access: self.access };
+        let value = OwnedValue::Object(value.into_value());
+        let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, value, &write);
+        self.stored(key, stored.expect("what was due has been removed"), kind);
     }
 
     /// Removes the entry; tells whether there was one.
@@ -460,6 +595,19 @@ pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
     match crate::base::number::parse_i64(bytes) {
         Some(number) => StringRef::Integer(number),
         None => StringRef::Bytes { bytes, edited: false },
+    }
+}
+
+/// What an edit tells of itself.
+#[derive(Debug, Default)]
+pub struct Change {
+    events: SmallVec<[EventKind; 2]>,
+}
+
+impl Change {
+    /// Something happened, which has this event.
+    pub fn event(&mut self, kind: EventKind) {
+        self.events.push(kind);
     }
 }
 

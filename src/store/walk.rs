@@ -177,7 +177,7 @@ impl View<'_> {
         self.effects.flushed.extend([a, b]);
     }
 
-    /// Removes entries of one shard whose deadline has passed, at most `limit`; tells how many. `log` is
+    /// Removes entries of one shard, and fields, whose deadline has passed, at most `limit`; tells how many. `log` is
     /// called while the shard is still locked.
     pub fn expire_due(
         &mut self,
@@ -193,8 +193,16 @@ impl View<'_> {
                 let key = view.key_of_only_shard(db, bytes);
                 view.expire(&key);
             }
+            let mut removed = due.len();
+            for bytes in view.only_shard().keys_with_due_fields(now_ms, limit - removed) {
+                let key = view.key_of_only_shard(db, &bytes);
+                removed += view.expire_fields(&key, (limit - removed).max(1));
+                if removed >= limit {
+                    break;
+                }
+            }
             log(view);
-            due.len()
+            removed.min(limit)
         })
     }
 }

@@ -1,19 +1,83 @@
 //! The data types as pure values: no keys, deadlines, locks or protocol.
 //!
-//! A [`Value`] is what an entry holds when it is not a short string kept inside the entry itself. Its
-//! payload is shared: cloning costs one reference count, and changing it while somebody else (a reply
-//! being sent, a snapshot being written) holds it copies that payload first.
+//! A [`Value`] is what an entry holds when it is not a short string kept inside the entry itself. Cloning
+//! one is cheap: small collections are copied (a few kilobytes at most), everything large is shared, and
+//! changing it while somebody else (a reply being sent, a snapshot being written) holds it copies only
+//! the part that is touched.
 
+pub mod hash;
+pub mod hashed;
 pub mod lcs;
+pub mod list;
+pub mod listpack;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
+pub mod tree;
 
 pub use crate::base::bytes::Bytes;
+pub use hash::Hash;
+pub use list::List;
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
 
 /// A value of any type.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `edited`: it was changed in place, so that even a short one counts as `raw`.
-    String { bytes: Bytes, edited: bool },
+    String {
+        bytes: Bytes,
+        edited: bool,
+    },
+    List(List),
+    Set(Set),
+    Hash(Hash),
+    SortedSet(SortedSet),
+    Stream(Stream),
+}
+
+/// A type of values that have elements.
+pub trait Collection: Default {
+    /// Whether a key stays when its last element goes.
+    const STAYS_EMPTY: bool;
+    fn of(value: &Value) -> Option<&Self>;
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn into_value(self) -> Value;
+    fn is_empty(&self) -> bool;
+}
+
+macro_rules! collections {
+    ($($type:ident $stays:literal;)*) => {$(
+        impl Collection for $type {
+            const STAYS_EMPTY: bool = $stays;
+
+            fn of(value: &Value) -> Option<&$type> {
+                if let Value::$type(it) = value { Some(it) } else { None }
+            }
+
+            fn of_mut(value: &mut Value) -> Option<&mut $type> {
+                if let Value::$type(it) = value { Some(it) } else { None }
+            }
+
+            fn into_value(self) -> Value {
+                Value::$type(self)
+            }
+
+            fn is_empty(&self) -> bool {
+                $type::is_empty(self)
+            }
+        }
+    )*};
+}
+
+collections! {
+    List false;
+    Set false;
+    Hash false;
+    SortedSet false;
+    Stream true;
 }
 
 /// From this many bytes on, freeing a value is left to the reaper.
@@ -28,6 +92,11 @@ impl Value {
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::String { .. } => "string",
+            Value::List(_) => "list",
+            Value::Set(_) => "set",
+            Value::Hash(_) => "hash",
+            Value::SortedSet(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -37,11 +106,32 @@ impl Value {
             Value::String { bytes, .. } => {
                 bytes.capacity() + size_of::<Vec<u8>>() + size_of::<usize>()
             }
+            Value::List(list) => list.heap_bytes(),
+            Value::Set(set) => set.heap_bytes(),
+            Value::Hash(hash) => hash.heap_bytes(),
+            Value::SortedSet(set) => set.heap_bytes(),
+            Value::Stream(stream) => stream.heap_bytes(),
         }
     }
 
-    /// Whether freeing it takes long enough to do it outside of any lock.
+    /// Whether freeing or printing it takes long enough to do it outside of any lock.
     pub fn is_large(&self) -> bool {
         self.heap_bytes() >= LARGE_BYTES
+    }
+
+    /// The earliest deadline of a part of it, in Unix milliseconds.
+    pub fn next_field_deadline(&self) -> Option<i64> {
+        match self {
+            Value::Hash(hash) => hash.next_deadline(),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing of it is left to see, because all its parts have expired.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        match self {
+            Value::Hash(hash) => hash.is_expired(now_ms),
+            _ => false,
+        }
     }
 }

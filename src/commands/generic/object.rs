@@ -63,9 +63,16 @@ pub(crate) fn encoding(value: ValueRef<'_>) -> &'static str {
     match value {
         ValueRef::Integer(_) => "int",
         ValueRef::Short { bytes, edited } => of_bytes(bytes, edited),
-        ValueRef::Object(Value::String { bytes, edited }) => match parse_i64(bytes) {
-            Some(_) if !edited => "int",
-            _ => of_bytes(bytes, *edited),
+        ValueRef::Object(value) => match value {
+            Value::String { bytes, edited } => match parse_i64(bytes) {
+                Some(_) if !edited => "int",
+                _ => of_bytes(bytes, *edited),
+            },
+            Value::List(list) => list.encoding(),
+            Value::Set(set) => set.encoding(),
+            Value::Hash(hash) => hash.encoding(),
+            Value::SortedSet(set) => set.encoding(),
+            Value::Stream(stream) => stream.encoding(),
         },
     }
 }

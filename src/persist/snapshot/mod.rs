@@ -22,6 +22,7 @@
 //!   end. A key too long for a line makes its command a RESP array, which readers of the protocol take too.
 //! - Without the last line, the file was cut off.
 
+mod collections;
 mod reader;
 mod writer;
 

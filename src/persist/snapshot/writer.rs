@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::collections;
 use super::{MAGIC, SECTION_BYTES};
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::words::write_readable_word;
@@ -12,6 +13,8 @@ use crate::value::Value;
 const LINE_RESERVE: usize = 64;
 /// A quoted byte takes at most this many bytes (`\xHH`).
 const QUOTED_MAX: usize = 4;
+/// Words of so many bytes fit into a line whatever is in them.
+pub(super) const INLINE_COST_MAX: usize = (INLINE_BYTES_MAX - LINE_RESERVE) / QUOTED_MAX;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,12 +107,25 @@ impl<W: Write> SnapshotWriter<W> {
 
 /// Appends the commands that make an entry.
 pub fn write_entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
-    match value {
+    let value = match value {
         ValueRef::Integer(number) => {
-            write_string(out, key, itoa::Buffer::new().format(number).as_bytes(), deadline);
+            let text = itoa::Buffer::new().format(number).to_owned();
+            return write_string(out, key, text.as_bytes(), deadline);
         }
-        ValueRef::Short { bytes, .. } => write_string(out, key, bytes, deadline),
-        ValueRef::Object(Value::String { bytes, .. }) => write_string(out, key, bytes, deadline),
+        ValueRef::Short { bytes, .. } => return write_string(out, key, bytes, deadline),
+        ValueRef::Object(value) => value,
+    };
+    match value {
+        Value::String { bytes, .. } => return write_string(out, key, bytes, deadline),
+        Value::List(list) => collections::write_list(out, key, list),
+        Value::Set(set) => collections::write_set(out, key, set),
+        Value::Hash(hash) => collections::write_hash(out, key, hash),
+        Value::SortedSet(set) => collections::write_sorted_set(out, key, set),
+        Value::Stream(stream) => collections::write_stream(out, key, stream),
+    }
+    if let Some(unix_ms) = deadline {
+        let time = itoa::Buffer::new().format(unix_ms).to_owned();
+        write_command(out, &[b"PEXPIREAT", key, time.as_bytes()]);
     }
 }
 
@@ -132,7 +148,7 @@ fn write_string(out: &mut Vec<u8>, key: &[u8], value: &[u8], deadline: Option<i6
 }
 
 /// One command: a line, or a RESP array if it might be too long for one.
-fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
+pub(super) fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
     let bytes: usize = args.iter().map(|arg| arg.len()).sum();
     if bytes * QUOTED_MAX + LINE_RESERVE > INLINE_BYTES_MAX {
         return write_array(out, args);

@@ -1,99 +1,47 @@
-//! Random commands on strings and keys: few keys, odd values, all options, and now and then a mistake.
+//! Random commands on all types: few keys, odd values, all options, and now and then a mistake.
+//!
+//! Commands come from templates, which stand in one file per group. Each capital letter that stands alone
+//! is replaced: `K` key, `V` value, `N` integer, `F` float, `I` index, `S` seconds and `M` milliseconds from
+//! now, `U` Unix seconds, `X` Unix milliseconds, `D` database, `P` pattern; a group may have letters of its
+//! own.
+
+mod bitmaps;
+mod generic;
+mod geo;
+mod hashes;
+mod hyperloglogs;
+mod lists;
+mod sets;
+mod sorted_sets;
+mod streams;
+mod strings;
 
 use sanderling::base::random::Random;
 
-/// Each capital letter that stands alone is replaced: `K` key, `V` value, `N` integer, `F` float, `I`
-/// index, `S` seconds and `M` milliseconds from now, `U` Unix seconds, `X` Unix milliseconds, `D`
-/// database, `P` pattern.
-const TEMPLATES: &[&str] = &[
-    "append K V",
-    "append K V",
-    "copy K K",
-    "copy K K replace",
-    "copy K K db D",
-    "copy K K db D replace",
-    "dbsize",
-    "decr K",
-    "decrby K N",
-    "del K",
-    "del K K K",
-    "exists K K",
-    "expire K S",
-    "expire K S nx",
-    "expire K S xx",
-    "expireat K U gt",
-    "expireat K U xx gt",
-    "expireat K U",
-    "expireat K U lt",
-    "expiretime K",
-    "flushdb",
-    "get K",
-    "getdel K",
-    "getex K",
-    "getex K ex S",
-    "getex K px M",
-    "getex K exat U",
-    "getex K pxat X",
-    "getex K persist",
-    "getrange K I I",
-    "getset K V",
-    "incr K",
-    "incr K",
-    "incrby K N",
-    "incrbyfloat K F",
-    "incrbyfloat K F",
-    "keys P",
-    "lcs K K",
-    "lcs K K len",
-    "lcs K K idx withmatchlen",
-    "lcs K K idx minmatchlen 2",
-    "mget K K K",
-    "move K D",
-    "mset K V",
-    "mset K V K V",
-    "msetnx K V K V",
-    "object encoding K",
-    "persist K",
-    "pexpire K M",
-    "pexpireat K X gt",
-    "pexpireat K X",
-    "pexpireat K X nx",
-    "pexpiretime K",
-    "psetex K M V",
-    "pttl K",
-    "rename K K",
-    "rename K K",
-    "renamenx K K",
-    "select D",
-    "select D",
-    "set K V",
-    "set K V",
-    "set K V",
-    "set K N",
-    "set K F",
-    "set K V nx",
-    "set K V xx",
-    "set K V get",
-    "set K V nx get",
-    "set K V ex S",
-    "set K V px M",
-    "set K V exat U",
-    "set K V pxat X",
-    "set K V keepttl",
-    "set K V xx keepttl get",
-    "setex K S V",
-    "setnx K V",
-    "setrange K I V",
-    "strlen K",
-    "substr K I I",
-    "swapdb D D",
-    "touch K K",
-    "ttl K",
-    "type K",
-    "unlink K K",
+/// Commands that belong together, and the keys that they usually work on.
+pub struct Group {
+    keys: &'static [&'static [u8]],
+    templates: &'static [&'static str],
+    /// What a placeholder of the group's own stands for.
+    word: fn(&mut Generator, &str) -> Option<Vec<u8>>,
+}
+
+const GROUPS: &[Group] = &[
+    strings::GROUP,
+    generic::GROUP,
+    lists::GROUP,
+    sets::GROUP,
+    hashes::GROUP,
+    sorted_sets::GROUP,
+    streams::GROUP,
+    bitmaps::GROUP,
+    hyperloglogs::GROUP,
+    geo::GROUP,
 ];
 
-const KEYS: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"e", b"{a}:f", b"", b"bin\x00\xff\r\n"];
+/// One command in so many works on a key of another group.
+const STRAY_ONE_IN: usize = 15;
+
 const VALUES: &[&[u8]] = &[
     b"",
     b"x",
@@ -179,14 +127,24 @@ impl Generator {
         if self.near_deadlines { self.below(5_000) as i64 } else { 0 }
     }
 
-    fn word(&mut self, placeholder: &str) -> Vec<u8> {
+    /// A key of the group, or of any.
+    fn key(&mut self, group: &Group) -> Vec<u8> {
+        let mut keys = group.keys;
+        while keys.is_empty() || self.below(STRAY_ONE_IN) == 0 {
+            keys = GROUPS[self.below(GROUPS.len())].keys;
+        }
+        let key = self.pick(keys);
+        [&self.key_prefix[..], key].concat()
+    }
+
+    fn word(&mut self, placeholder: &str, group: &Group) -> Vec<u8> {
+        if let Some(word) = (group.word)(self, placeholder) {
+            return word;
+        }
         let seconds = [self.millis() / 1000, self.pick(&[2_000, 9_000, 300_000, -1, -100])];
         let ahead = if self.near_deadlines { seconds[0] } else { seconds[1] };
         match placeholder {
-            "K" => {
-                let key = self.pick(KEYS);
-                [&self.key_prefix[..], key].concat()
-            }
+            "K" => self.key(group),
             "V" => self.pick(VALUES).to_vec(),
             "N" => self.pick(INTEGERS).into(),
             "F" => self.pick(FLOATS).into(),
@@ -208,20 +166,24 @@ impl Generator {
 
     /// The next command.
     pub fn command(&mut self) -> Vec<Vec<u8>> {
-        let template = self.pick(TEMPLATES);
-        let mut words: Vec<_> = template.split(' ').map(|word| self.word(word)).collect();
+        let group = &GROUPS[self.below(GROUPS.len())];
+        if group.templates.is_empty() {
+            return self.command();
+        }
+        let template = self.pick(group.templates);
+        let mut words: Vec<_> = template.split(' ').map(|word| self.word(word, group)).collect();
         if self.spoil_one_in > 0 && self.random.next_u64().is_multiple_of(self.spoil_one_in) {
-            self.spoil(&mut words);
+            self.spoil(&mut words, group);
         }
         words
     }
 
     /// Removes, repeats or exchanges a word behind the name.
-    fn spoil(&mut self, words: &mut Vec<Vec<u8>>) {
+    fn spoil(&mut self, words: &mut Vec<Vec<u8>>, group: &Group) {
         let at = 1 + self.below(words.len());
         let placeholder =
             self.pick(&["V", "N", "I", "nx", "xx", "ex", "get", "keepttl", "replace"]);
-        let other = self.word(placeholder);
+        let other = self.word(placeholder, group);
         match self.below(3) {
             0 if at < words.len() => drop(words.remove(at)),
             1 if at < words.len() => words[at] = other,

@@ -1,0 +1,5 @@
+//! Strings as arrays of bits.
+
+use crate::exec::Spec;
+
+pub static COMMANDS: &[Spec] = &[];

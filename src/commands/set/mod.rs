@@ -1,0 +1,5 @@
+//! Sets: members without order.
+
+use crate::exec::Spec;
+
+pub static COMMANDS: &[Spec] = &[];

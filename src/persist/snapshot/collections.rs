@@ -1,0 +1,79 @@
+//! The lines that make collections: a few commands per key, each with a batch of elements.
+
+use super::writer::{INLINE_COST_MAX, write_command};
+use crate::base::limits::REQUEST_ELEMENTS_MAX;
+use crate::value::{Hash, List, Set, SortedSet, Stream};
+
+/// One command's worth of words; longer ones go on in a further command.
+const BATCH_BYTES: usize = 4096;
+const BATCH_WORDS: usize = 512;
+
+const _: () = assert!(BATCH_WORDS * 2 < REQUEST_ELEMENTS_MAX && BATCH_BYTES < INLINE_COST_MAX);
+
+/// Collects elements and writes them as commands that begin alike.
+pub(super) struct Batches<'a> {
+    out: &'a mut Vec<u8>,
+    head: &'a [&'a [u8]],
+    /// The words of the command that is being put together, one behind the other.
+    words: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Batches<'a> {
+    /// `head`: name, key, and what else each command begins with.
+    pub(super) fn new(out: &'a mut Vec<u8>, head: &'a [&'a [u8]]) -> Batches<'a> {
+        Batches { out, head, words: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds words that belong together: an element, a field and its value.
+    pub(super) fn add(&mut self, words: &[&[u8]]) {
+        let bytes: usize = words.iter().map(|word| word.len()).sum();
+        let is_full =
+            self.words.len() + bytes > BATCH_BYTES || self.ends.len() + words.len() > BATCH_WORDS;
+        if is_full && !self.ends.is_empty() {
+            self.flush();
+        }
+        for word in words {
+            self.words.extend_from_slice(word);
+            self.ends.push(self.words.len());
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut args = self.head.to_vec();
+        let mut start = 0;
+        for end in self.ends.drain(..) {
+            args.push(&self.words[start..end]);
+            start = end;
+        }
+        write_command(self.out, &args);
+        self.words.clear();
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) {
+        if !self.ends.is_empty() {
+            self.flush();
+        }
+    }
+}
+
+pub(super) fn write_list(_out: &mut Vec<u8>, _key: &[u8], _list: &List) {
+    unimplemented!("to be written")
+}
+
+pub(super) fn write_set(_out: &mut Vec<u8>, _key: &[u8], _set: &Set) {
+    unimplemented!("to be written")
+}
+
+pub(super) fn write_hash(_out: &mut Vec<u8>, _key: &[u8], _hash: &Hash) {
+    unimplemented!("to be written")
+}
+
+pub(super) fn write_sorted_set(_out: &mut Vec<u8>, _key: &[u8], _set: &SortedSet) {
+    unimplemented!("to be written")
+}
+
+pub(super) fn write_stream(_out: &mut Vec<u8>, _key: &[u8], _stream: &Stream) {
+    unimplemented!("to be written")
+}
