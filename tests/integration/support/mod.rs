@@ -5,6 +5,7 @@ pub mod crash;
 pub mod data;
 pub mod disk;
 pub mod generator;
+pub mod listening;
 pub mod log;
 pub mod oracle;
 pub mod peer;
