@@ -30,6 +30,7 @@ mod report;
 mod server;
 mod snapshot;
 mod throughput;
+mod types;
 mod workload;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,
             Part::Loading => loading::run(options, &programs)?,
+            Part::Types => types::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -17,9 +17,10 @@ pub enum Part {
     Snapshot,
     Expiry,
     Loading,
+    Types,
 }
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -27,6 +28,7 @@ const PARTS: [(&str, Part); 7] = [
     ("snapshot", Part::Snapshot),
     ("expiry", Part::Expiry),
     ("loading", Part::Loading),
+    ("types", Part::Types),
 ];
 
 /// How large a run is; flags override single figures.

@@ -149,6 +149,8 @@ impl<'a> View<'a> {
             Mode::Read => Held::Read(cell.lock.read()),
             Mode::Write => {
                 let mut guard = cell.lock.write();
+                // Looked at behind the lock: whoever began to wait before it must learn of changes.
+                self.effects.wants.touched |= self.keyspace.has_waiters();
                 guard.join_cut(self.keyspace.cut());
                 Held::Write { guard, cell }
             }
@@ -180,6 +182,17 @@ impl<'a> View<'a> {
     /// The declared key number `index`, in the order of declaration.
     pub fn declared(&self, index: usize) -> Option<Key<'a>> {
         self.keys.get(index).map(|(_, key)| *key)
+    }
+
+    /// A declared key by its database and its bytes.
+    pub fn declared_key(&self, db: usize, bytes: &[u8]) -> Option<Key<'a>> {
+        let mut keys = self.keys.iter().map(|(_, key)| *key);
+        keys.find(|key| key.db == db && key.bytes == bytes)
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.keyspace.databases()
     }
 
     /// Unix milliseconds.
