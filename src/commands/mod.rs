@@ -27,6 +27,7 @@ mod latency_report;
 mod list;
 mod lolwut;
 mod memory;
+mod scan_options;
 mod server;
 mod set;
 mod slowlog;
