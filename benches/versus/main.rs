@@ -18,6 +18,7 @@
 
 mod expiry;
 mod generator;
+mod giants;
 mod idle;
 mod latency;
 mod load;
@@ -66,6 +67,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Expiry => expiry::run(options, &programs)?,
             Part::Loading => loading::run(options, &programs)?,
             Part::Types => types::run(options, &programs)?,
+            Part::Giants => giants::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -18,9 +18,10 @@ pub enum Part {
     Expiry,
     Loading,
     Types,
+    Giants,
 }
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -29,6 +30,7 @@ const PARTS: [(&str, Part); 8] = [
     ("expiry", Part::Expiry),
     ("loading", Part::Loading),
     ("types", Part::Types),
+    ("giants", Part::Giants),
 ];
 
 /// How large a run is; flags override single figures.
