@@ -1,6 +1,7 @@
 //! What the integration tests share: a client, servers to talk to, and the transcript runner.
 
 pub mod ask;
+pub mod contents;
 pub mod crash;
 pub mod data;
 pub mod disk;
