@@ -51,7 +51,7 @@ pub(super) struct Stored {
     pub replaced: Option<Value>,
 }
 
-/// There is an entry whose deadline has passed. It must be removed, for others to hear of it, before
+/// There is an entry whose deadline has passed, or the deadlines of all its fields. It must be removed, for others to hear of it, before
 /// anything is stored in its place.
 #[derive(Debug)]
 pub(super) struct Due;
@@ -339,10 +339,11 @@ impl Shard {
 
     /// The old deadline of an entry that is to be replaced, which counts as an access to it.
     fn prepare_to_replace(&self, at: Position, write: &Write) -> Result<Option<i64>, Due> {
-        let old = self.contents.stored_at(self.contents.table.place(at)).deadline();
-        if old.is_some_and(|deadline| deadline <= write.now_ms) {
+        let stored = self.contents.stored_at(self.contents.table.place(at));
+        if stored.is_due(write.now_ms) {
             return Err(Due);
         }
+        let old = stored.deadline();
         write.access.touch(self.contents.table.access(at));
         Ok(old)
     }

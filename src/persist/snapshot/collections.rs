@@ -66,8 +66,34 @@ pub(super) fn write_set(_out: &mut dyn Lines, _key: &[u8], _set: &Set) {
     unimplemented!("to be written")
 }
 
-pub(super) fn write_hash(_out: &mut dyn Lines, _key: &[u8], _hash: &Hash) {
-    unimplemented!("to be written")
+pub(super) fn write_hash(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
+    let head: [&[u8]; 2] = [b"HSET", key];
+    let mut batches = Batches::new(out, &head);
+    for (field, value) in hash.iter_stored() {
+        field.with_bytes(|field| value.with_bytes(|value| batches.add(&[field, value])));
+    }
+    batches.finish();
+    write_field_deadlines(out, key, hash);
+}
+
+/// The deadlines of fields, those together that have the same.
+fn write_field_deadlines(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
+    let mut alike: Vec<&[u8]> = Vec::new();
+    let mut bytes = 0;
+    let mut deadlines = hash.deadlines().peekable();
+    while let Some((deadline, field)) = deadlines.next() {
+        alike.push(field);
+        bytes += field.len();
+        let is_full = bytes >= BATCH_BYTES || alike.len() >= BATCH_WORDS;
+        if is_full || deadlines.peek().is_none_or(|(next, _)| *next != deadline) {
+            let (time, count) = (deadline.to_string(), alike.len().to_string());
+            let head: [&[u8]; 5] =
+                [b"HPEXPIREAT", key, time.as_bytes(), b"FIELDS", count.as_bytes()];
+            write_command(out, &[&head, &alike[..]].concat());
+            alike.clear();
+            bytes = 0;
+        }
+    }
 }
 
 pub(super) fn write_sorted_set(_out: &mut dyn Lines, _key: &[u8], _set: &SortedSet) {
