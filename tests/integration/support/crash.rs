@@ -181,7 +181,7 @@ fn state(client: &mut impl Connection, prefix: &str) -> String {
     let mut text = String::new();
     for key in keys {
         let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-        let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+        let value = content(client, &key);
         let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
         // Large values differ in their first bytes.
         let end = value.char_indices().nth(300).map_or(value.len(), |(at, _)| at);

@@ -121,6 +121,33 @@ pub fn check_pairs(client: &mut impl Connection, pairs: &[(Vec<u8>, Vec<u8>)]) {
 /// As many as a server has by default.
 pub const DATABASES: usize = 16;
 
+/// What is stored under a key, in one order whatever the server; deadlines of its parts included.
+pub fn content(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    match client.ask(&[b"TYPE", key]) {
+        Reply::Simple(kind) if kind == b"hash" => hash(client, key),
+        _ => resp::render(&client.ask(&[b"GET", key])),
+    }
+}
+
+fn hash(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    let Reply::Array(items) = client.ask(&[b"HGETALL", key]) else { panic!("RESP2 has no maps") };
+    let mut lines = Vec::new();
+    for pair in items.chunks(2) {
+        let Reply::Bulk(field) = &pair[0] else { panic!("a field is a bulk string") };
+        let words: [&[u8]; 5] = [b"HPEXPIRETIME", key, b"FIELDS", b"1", field];
+        // Older servers do not know the command, and have no deadlines of fields.
+        let deadline = match client.ask(&words) {
+            Reply::Array(deadline) if deadline != [Reply::Integer(-1)] => {
+                resp::render(&deadline[0])
+            }
+            _ => String::new(),
+        };
+        lines.push(format!("{} {}{deadline}", resp::render(&pair[0]), resp::render(&pair[1])));
+    }
+    lines.sort();
+    format!("hash {}", lines.join(", "))
+}
+
 /// Every key with its value and deadline, database by database.
 pub fn state(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
     let mut lines = Vec::new();
@@ -131,7 +158,7 @@ pub fn state(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
         };
         for key in keys {
             let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+            let value = content(client, &key);
             let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
             lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
         }
