@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod debug;
 mod debug_digest;
+mod encodings;
 mod expire_time;
 mod family_help;
 mod generic;
