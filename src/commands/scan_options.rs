@@ -14,6 +14,8 @@ pub(super) enum Scanned {
     /// The option `TYPE` exists.
     Keys,
     Elements,
+    /// The option `NOVALUES` exists.
+    Fields,
 }
 
 /// See the module's description.
@@ -21,6 +23,7 @@ pub(super) struct ScanOptions<'a> {
     pattern: &'a [u8],
     pub(super) count: usize,
     pub(super) type_name: Option<&'a [u8]>,
+    pub(super) no_values: bool,
 }
 
 impl<'a> ScanOptions<'a> {
@@ -29,12 +32,12 @@ impl<'a> ScanOptions<'a> {
         args: &mut Args<'a>,
         scanned: Scanned,
     ) -> Result<ScanOptions<'a>, CommandError> {
-        let mut options = ScanOptions { pattern: b"*", count: COUNT_DEFAULT, type_name: None };
+        let mut options =
+            ScanOptions { pattern: b"*", count: COUNT_DEFAULT, type_name: None, no_values: false };
         while let Some(option) = args.option() {
-            if args.is_empty() {
-                return Err(CommandError::Syntax);
-            }
             match option.as_bytes() {
+                b"NOVALUES" if scanned == Scanned::Fields => options.no_values = true,
+                _ if args.is_empty() => return Err(CommandError::Syntax),
                 b"MATCH" => options.pattern = args.bytes()?,
                 b"TYPE" if scanned == Scanned::Keys => options.type_name = Some(args.bytes()?),
                 b"COUNT" => {
