@@ -2,6 +2,7 @@
 
 use crate::config::{Config, params};
 use crate::value::hash;
+use crate::value::list::ListLimits;
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -12,4 +13,8 @@ pub(super) fn hash_limits(config: &Config) -> hash::Limits {
         fields: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
         bytes: limit(config, params::HASH_MAX_LISTPACK_VALUE),
     }
+}
+
+pub(super) fn list_limits(config: &Config) -> ListLimits {
+    ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
 }

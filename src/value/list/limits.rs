@@ -34,12 +34,7 @@ impl ListLimits {
         match usize::try_from(parameter) {
             Ok(count) => {
                 let len = count.max(1);
-                ListLimits {
-                    bytes: BYTES_SAFE,
-                    len,
-                    small_bytes: usize::MAX,
-                    small_len: len / 2,
-                }
+                ListLimits { bytes: BYTES_SAFE, len, small_bytes: usize::MAX, small_len: len / 2 }
             }
             Err(_) => {
                 let level = parameter.unsigned_abs().min(LEVELS.len() as u64) as usize;
@@ -86,8 +81,7 @@ impl ListLimits {
 
     /// Whether two blocks together fill at most half of one.
     pub(super) fn are_thin(&self, a: &Listpack, b: &Listpack) -> bool {
-        a.byte_len() + b.byte_len() <= self.bytes / 2
-            && a.len() + b.len() <= (self.len / 2).max(1)
+        a.byte_len() + b.byte_len() <= self.bytes / 2 && a.len() + b.len() <= (self.len / 2).max(1)
     }
 }
 

@@ -189,12 +189,7 @@ fn push(model: &mut VecDeque<Vec<u8>>, end: End, value: &str) {
     }
 }
 
-fn remove_equal(
-    model: &mut VecDeque<Vec<u8>>,
-    value: &str,
-    limit: usize,
-    from: End,
-) -> usize {
+fn remove_equal(model: &mut VecDeque<Vec<u8>>, value: &str, limit: usize, from: End) -> usize {
     let mut removed = 0;
     while removed < limit {
         let found = match from {
