@@ -2,6 +2,7 @@
 
 use crate::config::{Config, params};
 use crate::value::hash;
+use crate::value::list::ListLimits;
 use crate::value::set::SetLimits;
 
 fn limit(config: &Config, param: params::Int) -> usize {
@@ -21,4 +22,8 @@ pub(super) fn set_limits(config: &Config) -> SetLimits {
         listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
         listpack_value: limit(config, params::SET_MAX_LISTPACK_VALUE),
     }
+}
+
+pub(super) fn list_limits(config: &Config) -> ListLimits {
+    ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
 }
