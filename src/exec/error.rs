@@ -96,6 +96,9 @@ pub enum CommandError {
     /// A text that occurs in one command only.
     #[error("{0}")]
     Other(Cow<'static, str>),
+    /// The same with client bytes in it.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
 }
 
 impl CommandError {
@@ -115,6 +118,7 @@ impl CommandError {
             CommandError::UnsupportedOption(given) => {
                 [b"ERR Unsupported option ", &given[..]].concat()
             }
+            CommandError::Quoting(text) => text.clone(),
             other => other.to_string().into_bytes(),
         }
     }

@@ -522,6 +522,8 @@ impl View<'_> {
         if !change.events.is_empty() {
             self.effects.touch(key.db, key.bytes);
             change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
+        } else if change.is_quiet {
+            self.effects.changes += 1;
         }
         if is_gone {
             debug_assert!(!change.events.is_empty(), "removing elements is an event");
@@ -602,12 +604,19 @@ pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
 #[derive(Debug, Default)]
 pub struct Change {
     events: SmallVec<[EventKind; 2]>,
+    is_quiet: bool,
 }
 
 impl Change {
     /// Something happened, which has this event.
     pub fn event(&mut self, kind: EventKind) {
         self.events.push(kind);
+    }
+
+    /// Something happened that counts and is logged, but that nobody is told of: what readers of the value
+    /// see is the same (`XACK`).
+    pub fn quietly(&mut self) {
+        self.is_quiet = true;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::writer::{INLINE_COST_MAX, write_command};
 use crate::base::limits::REQUEST_ELEMENTS_MAX;
-use crate::value::{Hash, List, Set, SortedSet, Stream};
+use crate::value::{Hash, List, Set, SortedSet};
 
 /// One command's worth of words; longer ones go on in a further command.
 const BATCH_BYTES: usize = 4096;
@@ -71,9 +71,5 @@ pub(super) fn write_hash(_out: &mut Vec<u8>, _key: &[u8], _hash: &Hash) {
 }
 
 pub(super) fn write_sorted_set(_out: &mut Vec<u8>, _key: &[u8], _set: &SortedSet) {
-    unimplemented!("to be written")
-}
-
-pub(super) fn write_stream(_out: &mut Vec<u8>, _key: &[u8], _stream: &Stream) {
     unimplemented!("to be written")
 }
