@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::collections::Batches;
-use super::writer::write_command;
+use super::writer::{Lines, write_command};
 use crate::value::Stream;
 use crate::value::stream::{Consumer, Group, StreamId};
 
@@ -20,7 +20,7 @@ fn text(value: impl ToString) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-pub(super) fn write_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
+pub(super) fn write_stream(out: &mut dyn Lines, key: &[u8], stream: &Stream) {
     let deleted = deleted_but_pending(stream);
     write_entries(out, key, stream, &deleted);
     for (name, group) in stream.groups() {
@@ -41,10 +41,10 @@ fn deleted_but_pending(stream: &Stream) -> BTreeSet<StreamId> {
     ids.filter(|id| leaves_no_trace(id) && !stream.contains(*id)).collect()
 }
 
-fn write_entries(out: &mut Vec<u8>, key: &[u8], stream: &Stream, deleted: &BTreeSet<StreamId>) {
+fn write_entries(out: &mut dyn Lines, key: &[u8], stream: &Stream, deleted: &BTreeSet<StreamId>) {
     let deleted_is_empty = deleted.is_empty();
     let mut deleted = deleted.iter().peekable();
-    let mut write_passing = |out: &mut Vec<u8>, before: Option<StreamId>| {
+    let mut write_passing = |out: &mut dyn Lines, before: Option<StreamId>| {
         while let Some(id) = deleted.next_if(|id| before.is_none_or(|before| **id < before)) {
             write_command(out, &[b"XADD", key, &text(id), PASSING[0], PASSING[1]]);
         }
@@ -66,7 +66,7 @@ fn write_entries(out: &mut Vec<u8>, key: &[u8], stream: &Stream, deleted: &BTree
     }
 }
 
-fn write_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
+fn write_group(out: &mut dyn Lines, key: &[u8], name: &[u8], group: &Group) {
     let read = text(group.entries_read.unwrap_or(-1));
     let last_id = text(group.last_id);
     let args = [b"XGROUP", &b"CREATE"[..], key, name, &last_id, b"ENTRIESREAD", &read];
@@ -81,7 +81,7 @@ fn write_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
 }
 
 /// What is pending with a consumer. Entries that were delivered together share a line.
-fn write_pending(out: &mut Vec<u8>, head: &[&[u8]], group: &Group, consumer: Consumer) {
+fn write_pending(out: &mut dyn Lines, head: &[&[u8]], group: &Group, consumer: Consumer) {
     let pending: Vec<_> = group.pending_with(consumer, StreamId::MIN).collect();
     for run in pending.chunk_by(|(_, a), (_, b)| a == b).flat_map(|run| run.chunks(BATCH)) {
         let (_, delivery) = run[0];
@@ -95,7 +95,7 @@ fn write_pending(out: &mut Vec<u8>, head: &[&[u8]], group: &Group, consumer: Con
 }
 
 /// Removes what was only added to be claimed.
-fn write_deletions(out: &mut Vec<u8>, key: &[u8], stream: &Stream, deleted: &BTreeSet<StreamId>) {
+fn write_deletions(out: &mut dyn Lines, key: &[u8], stream: &Stream, deleted: &BTreeSet<StreamId>) {
     if deleted.is_empty() {
         return;
     }
@@ -112,7 +112,7 @@ fn write_deletions(out: &mut Vec<u8>, key: &[u8], stream: &Stream, deleted: &BTr
     batches.finish();
 }
 
-fn write_history(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
+fn write_history(out: &mut dyn Lines, key: &[u8], stream: &Stream) {
     let last_id = text(stream.last_id());
     let added = text(stream.entries_added());
     let max_deleted = text(stream.max_deleted_id());
