@@ -42,6 +42,10 @@ const GROUPS: &[Group] = &[
 /// One command in so many works on a key of another group.
 const STRAY_ONE_IN: usize = 15;
 
+/// Commands are not spoilt where any number would mean something: how long ago it was, which is not the same
+/// on two servers, or a counter that is about to overflow.
+const PRECISE: &[&str] = &["xclaim", "xautoclaim", "idle", "entries", "retrycount"];
+
 const VALUES: &[&[u8]] = &[
     b"",
     b"x",
@@ -172,7 +176,11 @@ impl Generator {
         }
         let template = self.pick(group.templates);
         let mut words: Vec<_> = template.split(' ').map(|word| self.word(word, group)).collect();
-        if self.spoil_one_in > 0 && self.random.next_u64().is_multiple_of(self.spoil_one_in) {
+        let may_be_spoilt = !PRECISE.iter().any(|word| template.contains(word));
+        if self.spoil_one_in > 0
+            && self.random.next_u64().is_multiple_of(self.spoil_one_in)
+            && may_be_spoilt
+        {
             self.spoil(&mut words, group);
         }
         words
