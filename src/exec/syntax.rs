@@ -116,6 +116,7 @@ const KEYS: &[&str] = &[
 
 /// Where a name means something else than elsewhere.
 const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
+    ("BITFIELD", "value", ArgumentType::Integer),
     ("BLMOVE", "timeout", ArgumentType::Double),
     ("BLMPOP", "timeout", ArgumentType::Double),
     ("BLPOP", "timeout", ArgumentType::Double),
@@ -126,6 +127,7 @@ const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
     ("BZPOPMIN", "timeout", ArgumentType::Double),
     ("HINCRBYFLOAT", "increment", ArgumentType::Double),
     ("INCRBYFLOAT", "increment", ArgumentType::Double),
+    ("SETBIT", "value", ArgumentType::Integer),
     ("XAUTOCLAIM", "start", ArgumentType::String),
     ("XPENDING", "end", ArgumentType::String),
     ("XPENDING", "min-idle-time", ArgumentType::Integer),

@@ -143,7 +143,7 @@ impl Claim {
     ) {
         let has_some = !claimed.delivered.is_empty();
         if has_some || !claimed.gone.is_empty() || claimed.position.is_some() {
-            change.quietly();
+            change.internally();
         }
         let group = stream.group_mut(member.group).expect("the group was looked up");
         group.touch_consumer(member.consumer, self.now_ms, has_some);

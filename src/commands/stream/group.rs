@@ -191,7 +191,7 @@ pub(super) fn xack<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         let group = stream.group_mut(name).expect("the group was looked up");
         let count = ids.iter().filter(|id| group.acknowledge(**id)).count();
         if count > 0 {
-            change.quietly();
+            change.internally();
         }
         count
     })?;

@@ -210,7 +210,7 @@ fn read_new(
         let is_new = meet_consumer(stream, change, member, now_ms);
         let ids = next_ids(stream, member.group, read.count);
         let position = (!ids.is_empty()).then(|| {
-            change.quietly();
+            change.internally();
             deliver_new(stream, member, &ids, read.noack, now_ms)
         });
         (is_new, ids, position)
@@ -278,7 +278,7 @@ fn read_history(
             .map(|(id, delivery)| (*id, now_ms, delivery.count_with_next()))
             .collect();
         if !delivered.is_empty() {
-            change.quietly();
+            change.internally();
             let group = stream.group_mut(member.group).expect("the group was looked up");
             for (id, time_ms, count) in &delivered {
                 group.deliver(*id, Delivery::new(consumer, *time_ms, *count));

@@ -42,9 +42,11 @@ const GROUPS: &[Group] = &[
 /// One command in so many works on a key of another group.
 const STRAY_ONE_IN: usize = 15;
 
-/// Commands are not spoilt where any number would mean something: how long ago it was, which is not the same
-/// on two servers, or a counter that is about to overflow.
-const PRECISE: &[&str] = &["xclaim", "xautoclaim", "idle", "entries", "retrycount"];
+/// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
+/// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
+/// or a counter that is about to overflow.
+const PRECISE: &[&str] =
+    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount"];
 
 const VALUES: &[&[u8]] = &[
     b"",
@@ -176,10 +178,10 @@ impl Generator {
         }
         let template = self.pick(group.templates);
         let mut words: Vec<_> = template.split(' ').map(|word| self.word(word, group)).collect();
-        let may_be_spoilt = !PRECISE.iter().any(|word| template.contains(word));
-        if self.spoil_one_in > 0
+        let is_precise = PRECISE.iter().any(|word| template.contains(word));
+        if !is_precise
+            && self.spoil_one_in > 0
             && self.random.next_u64().is_multiple_of(self.spoil_one_in)
-            && may_be_spoilt
         {
             self.spoil(&mut words, group);
         }
