@@ -235,7 +235,9 @@ impl Executor {
         let now_ms = if session.origin == Origin::Replay { 0 } else { began.unix_millis() };
         let mut keys = View::new(&engine.keyspace, db, now_ms, access, wants);
         if !spec.keys.is_empty() {
-            let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
+            // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
+            let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
+            let mode = if may_write { Mode::Write } else { Mode::Read };
             keys.lock(&declare(spec, args, db, engine.keyspace.databases()), mode)?;
         }
         let reply = Reply::new(outbox, session.protocol);
