@@ -35,6 +35,7 @@ pub(super) fn clients(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "client_recent_max_input_buffer", input.unwrap_or(0));
     line(text, "client_recent_max_output_buffer", output.unwrap_or(0));
     line(text, "blocked_clients", waiting);
+    line(text, "total_blocking_keys", ctx.engine.waiters.keys());
     Ok(())
 }
 

@@ -1,13 +1,15 @@
 //! What a handler gets: its locked keys, its reply, its session, the time, and nothing else.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::waiters;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
-use crate::resp::{Protocol, Reply};
+use crate::resp::{ArgList, Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
-use crate::store::{Key, Text, View, World};
+use crate::store::{Key, KeyBytes, Text, View, World};
 
 /// What a client that found nothing waits for.
 pub struct KeyWait<'k, 'a> {
@@ -29,6 +31,23 @@ pub enum Wanted {
     Stream,
 }
 
+impl Wanted {
+    pub(super) const ALL: [Wanted; 3] = [Wanted::List, Wanted::SortedSet, Wanted::Stream];
+    pub(super) const COUNT: usize = Wanted::ALL.len();
+}
+
+/// Arguments one behind the other, and where each of them is.
+fn joined(args: &[Vec<u8>]) -> (Vec<u8>, Vec<Range<usize>>) {
+    let data = args.concat();
+    let mut end = 0;
+    let spans = args.iter().map(|arg| {
+        end += arg.len();
+        end - arg.len()..end
+    });
+    let spans = spans.collect();
+    (data, spans)
+}
+
 /// See the module's description.
 pub struct Context<'a> {
     /// The declared keys, locked.
@@ -42,6 +61,21 @@ pub struct Context<'a> {
     pub engine: &'a Engine,
     /// Witness that everybody else stands still; there for rows flagged `EXCLUSIVE`.
     pub world: Option<&'a World<'a>>,
+    /// The request as a whole.
+    pub(super) request: ArgList<'a>,
+    pub(super) patience: Patience,
+}
+
+/// Whether a command that finds nothing may let its client wait for keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Waits,
+    /// It is told at once that there was nothing (in a transaction, while loading).
+    Never,
+    /// It waits already, and this was the attempt to serve it.
+    Again {
+        found_nothing: bool,
+    },
 }
 
 impl<'a> Context<'a> {
@@ -71,7 +105,33 @@ impl<'a> Context<'a> {
     /// deadline (Unix milliseconds) it is told `on_deadline`, and so it is at once if it may not wait (in a
     /// transaction). To be called when nothing was changed yet.
     pub fn wait_for_keys(&mut self, wait: KeyWait<'_, 'a>) {
-        self.reply.raw(wait.on_deadline);
+        match &mut self.patience {
+            Patience::Never => self.reply.raw(wait.on_deadline),
+            Patience::Again { found_nothing } => *found_nothing = true,
+            Patience::Waits => self.register(wait),
+        }
+    }
+
+    fn register(&mut self, wait: KeyWait<'_, 'a>) {
+        let (data, spans);
+        let args = match &wait.args {
+            None => self.request,
+            Some(args) => {
+                (data, spans) = joined(args);
+                ArgList::new(&data, &spans)
+            }
+        };
+        let setup = waiters::Setup {
+            client: &self.session.client,
+            db: self.keys.db,
+            protocol: self.session.protocol,
+            no_touch: self.session.no_touch,
+            wanted: wait.wanted,
+            keys: wait.keys.iter().map(|key| (key.db, KeyBytes::from_slice(key.bytes))).collect(),
+            args,
+        };
+        let ticket = self.engine.waiters.register(setup, &self.engine.keyspace);
+        self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, wait.on_deadline);
     }
 
     /// The reply comes later: at the deadline as given here, or from another thread before.

@@ -12,6 +12,7 @@ use super::registry::{Lookup, Registry};
 use super::slowlog::SlowLog;
 use super::spec;
 use super::stats::Stats;
+use super::waiters::Waiters;
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::resp::ArgList;
@@ -108,6 +109,7 @@ pub struct Engine {
     pub config: Arc<Config>,
     pub clock: Arc<Clock>,
     pub clients: Clients,
+    pub waiters: Waiters,
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
@@ -136,6 +138,7 @@ impl Engine {
             config,
             clock,
             clients: Clients::default(),
+            waiters: Waiters::default(),
             stats: Stats::new(commands),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),

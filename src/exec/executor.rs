@@ -2,12 +2,13 @@
 //!
 //! One road for everybody who executes commands. Each thread has an [`Executor`] of its own.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::args::Args;
-use super::context::Context;
+use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
@@ -16,12 +17,13 @@ use super::registry::{Command, Lookup};
 use super::slowlog::SlowCommand;
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
+use super::waiters::AwaitedKey;
 use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{NO_COMMAND, Origin, ReplyMode, Session, WaitKind, Waiting};
-use crate::store::{Access, DeclaredKey, Mode, Turn, View, Wants, World};
+use crate::store::{Access, DeclaredKey, Mode, Poisoned, Turn, View, Wants, World};
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +40,22 @@ pub enum Flow {
 
 /// See the module's description.
 pub struct Executor {
-    engine: Arc<Engine>,
-    stats: Arc<ThreadStats>,
-    random: Random,
-    reader: Reader,
+    pub(super) engine: Arc<Engine>,
+    pub(super) stats: Arc<ThreadStats>,
+    pub(super) random: Random,
+    pub(super) reader: Reader,
     /// When the last command ended, which is when the next one begins.
     lap: Moment,
+    pub(super) pending: Pending,
+}
+
+/// What commands leave to be done.
+#[derive(Default)]
+pub(super) struct Pending {
     /// Something was appended to the log since [`Executor::end_turn`].
     has_logged: bool,
+    /// Keys that changed and that somebody waits for, in the order of their changes.
+    pub ready: VecDeque<AwaitedKey>,
 }
 
 impl Executor {
@@ -64,7 +74,7 @@ impl Executor {
     fn with_stats(engine: Arc<Engine>, random: Random, stats: Arc<ThreadStats>) -> Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
-        Executor { stats, engine, random, reader, lap, has_logged: false }
+        Executor { stats, engine, random, reader, lap, pending: Pending::default() }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -84,7 +94,7 @@ impl Executor {
 
     /// A batch of commands is done: the log may write what they did.
     pub fn end_turn(&mut self) {
-        if std::mem::take(&mut self.has_logged)
+        if std::mem::take(&mut self.pending.has_logged)
             && let Some(log) = self.engine.hooks.log()
         {
             log.commit();
@@ -138,6 +148,9 @@ impl Executor {
             Lengths(args)
         );
         let outcome = self.run(command, session, args, outbox, turn, began);
+        if !self.pending.ready.is_empty() {
+            self.serve_waiters();
+        }
         self.account(command, session, args, &outcome, began);
         if let Err(error) = outcome {
             let mut reply = Reply::new(outbox, session.protocol);
@@ -222,44 +235,32 @@ impl Executor {
         let engine = &*self.engine;
         let spec = command.spec;
         let db = session.db;
-        let wants =
-            if session.origin == Origin::Network { engine.hooks.wants() } else { Wants::default() };
-        let access = Access {
-            tracking: engine.tracking(),
-            now_s: (began.unix_micros / 1_000_000) as u32,
-            touches: !session.no_touch,
-            random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
-        };
         session.secret_args = 0;
-        // What is replayed was done when it was time; what has expired since goes later.
-        let now_ms = if session.origin == Origin::Replay { 0 } else { began.unix_millis() };
-        let mut keys = View::new(&engine.keyspace, db, now_ms, access, wants);
-        if !spec.keys.is_empty() {
-            // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
-            let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
-            let mode = if may_write { Mode::Write } else { Mode::Read };
-            keys.lock(&declare(spec, args, db, engine.keyspace.databases()), mode)?;
-        }
-        let reply = Reply::new(outbox, session.protocol);
-        let now = if session.origin == Origin::Replay { Moment::EPOCH } else { began };
-        let mut ctx =
-            Context { keys, reply, session, now, random: &mut self.random, engine, world };
+        let mut keys = view(engine, session, began);
+        lock_keys(&mut keys, spec, args)?;
+        let is_replay = session.origin == Origin::Replay;
+        let mut ctx = Context {
+            keys,
+            reply: Reply::new(outbox, session.protocol),
+            session,
+            now: if is_replay { Moment::EPOCH } else { began },
+            random: &mut self.random,
+            engine,
+            world,
+            request: args,
+            patience: if is_replay { Patience::Never } else { Patience::Waits },
+        };
         let outcome = (spec.handler)(&mut ctx, Args::new(args, spec.words()));
-        let Context { mut keys, session, .. } = ctx;
-        if keys.effects.must_log() {
-            session.logged = engine.hooks.append_log(&keys.effects, db, args);
-            self.has_logged = true;
-        }
-        keys.unlock();
-        if session.origin == Origin::Network {
-            let effects = &mut keys.effects;
-            self.stats.changes.add(effects.changes);
-            self.stats.hits.add(effects.hits);
-            self.stats.misses.add(effects.misses);
-            self.stats.expired.add(effects.expired);
-            engine.hooks.drain(effects);
-        }
+        let Context { keys, session, .. } = ctx;
+        self.pending.settle(engine, &self.stats, keys, session, (db, args));
         outcome
+    }
+
+    /// Counts a command that failed.
+    pub(super) fn count_failure(&self, command: Command, error: &CommandError) {
+        self.stats.commands[usize::from(command.number)].failed.add(1);
+        self.stats.errors.add(1);
+        self.engine.stats.count_error(&error.to_string());
     }
 
     /// Counts the command and its time, and keeps it if it was slow.
@@ -287,9 +288,7 @@ impl Executor {
         self.stats.processed.add(1);
         if let Err(error) = outcome {
             note_failed_login(error, session);
-            stats.failed.add(1);
-            self.stats.errors.add(1);
-            self.engine.stats.count_error(&error.to_string());
+            self.count_failure(command, error);
         }
         self.note_if_slow(command, session, args, nanos, ended);
     }
@@ -363,6 +362,50 @@ impl Executor {
     }
 }
 
+impl Pending {
+    /// Hands out what a command did: to the log while its keys are locked, then to everybody else.
+    pub(super) fn settle(
+        &mut self,
+        engine: &Engine,
+        stats: &ThreadStats,
+        mut keys: View<'_>,
+        session: &mut Session,
+        (db, args): (usize, ArgList<'_>),
+    ) {
+        if keys.effects.must_log() {
+            session.logged = engine.hooks.append_log(&keys.effects, db, args);
+            self.has_logged = true;
+        }
+        keys.unlock();
+        if session.origin != Origin::Network {
+            return;
+        }
+        let effects = &mut keys.effects;
+        stats.changes.add(effects.changes);
+        stats.hits.add(effects.hits);
+        stats.misses.add(effects.misses);
+        stats.expired.add(effects.expired);
+        engine.hooks.drain(effects);
+        self.note_ready(engine, &effects.touched, &effects.flushed);
+    }
+
+    /// Notes the keys among those changed that somebody waits for.
+    pub(super) fn note_ready(
+        &mut self,
+        engine: &Engine,
+        touched: &[AwaitedKey],
+        flushed: &[usize],
+    ) {
+        if !engine.keyspace.has_waiters() {
+            return;
+        }
+        self.ready.extend(engine.waiters.awaited(touched));
+        for db in flushed {
+            self.ready.extend(engine.waiters.awaited_in(*db));
+        }
+    }
+}
+
 /// What a browser sends when it is made to send bytes that somebody else chose.
 fn is_cross_protocol(args: ArgList<'_>) -> bool {
     let name = args.get(0).unwrap_or_default();
@@ -387,6 +430,36 @@ fn slept_nanos(session: &Session, now: Moment) -> u64 {
         }
         _ => 0,
     }
+}
+
+/// A view for a session's command, without locks yet.
+pub(super) fn view<'e>(engine: &'e Engine, session: &Session, began: Moment) -> View<'e> {
+    let is_replay = session.origin == Origin::Replay;
+    let access = Access {
+        tracking: engine.tracking(),
+        now_s: (began.unix_micros / 1_000_000) as u32,
+        touches: !session.no_touch,
+        random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
+    };
+    // What is replayed was done when it was time; what has expired since goes later.
+    let now_ms = if is_replay { 0 } else { began.unix_millis() };
+    let wants = if is_replay { Wants::default() } else { engine.hooks.wants() };
+    View::new(&engine.keyspace, session.db, now_ms, access, wants)
+}
+
+/// Locks the keys that a command declares.
+pub(super) fn lock_keys<'a>(
+    keys: &mut View<'a>,
+    spec: &spec::Spec,
+    args: ArgList<'a>,
+) -> Result<(), Poisoned> {
+    if spec.keys.is_empty() {
+        return Ok(());
+    }
+    // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
+    let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
+    let mode = if may_write { Mode::Write } else { Mode::Read };
+    keys.lock(&declare(spec, args, keys.db, keys.databases()), mode)
 }
 
 /// The keys of a request, as its row says where they are.

@@ -17,10 +17,12 @@ pub mod keyspec;
 mod latency;
 mod pause;
 mod registry;
+mod serving;
 mod slowlog;
 pub mod spec;
 mod stats;
 pub mod syntax;
+mod waiters;
 
 pub use args::{Args, Word};
 pub use categories::CATEGORIES;
@@ -36,3 +38,4 @@ pub use registry::{Command, Lookup, Registry};
 pub use slowlog::{SlowCommand, SlowLog};
 pub use spec::{Declared, Outcome, Spec, cmd, family};
 pub use stats::{CommandTotals, Counter, Stats, ThreadStats};
+pub use waiters::{AwaitedKey, Ending, Ticket, Waiters};

@@ -85,6 +85,7 @@ const INTEGERS: &[&str] = &[
     "ms",
     "numkeys",
     "num-matches",
+    "numfields",
     "numreplicas",
     "offset",
     "port",

@@ -25,7 +25,7 @@ use crate::base::clock::Moment;
 use crate::base::limits::TURN_READ_BYTES_MAX;
 use crate::base::random::Random;
 use crate::config::params;
-use crate::exec::{CommandError, Engine, Executor, LogHook};
+use crate::exec::{CommandError, Ending, Engine, Executor, LogHook};
 use crate::resp::{Outbox, Reply};
 use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
@@ -439,6 +439,9 @@ impl Worker {
     }
 
     fn close(&mut self, slot: usize) {
+        if self.connections.contains(slot) {
+            self.withdraw(slot, Ending::Gone);
+        }
         let Some(mut connection) = self.connections.try_remove(slot) else { return };
         let client = &connection.session.client;
         log::debug!("client {} at {} disconnected", client.id, client.address);
@@ -500,15 +503,37 @@ impl Worker {
                 }
             }
             Message::Reply(encoded) => self.answer(slot, &encoded, lane),
-            Message::Unblock { error } => {
-                if connection.session.waiting.is_none() {
-                    return;
-                }
-                let text = CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                let reply = if error { encode_error(&text) } else { self.deadline_reply(slot) };
+            Message::Served { reply, logged } => {
+                connection.session.logged = connection.session.logged.max(logged);
                 self.answer(slot, &reply, lane);
             }
+            Message::Unblock { error } => {
+                let ending = if error { Ending::Error } else { Ending::TimeOut };
+                if connection.session.waiting.is_some() && self.withdraw(slot, ending) {
+                    self.end_wait(slot, error, lane);
+                }
+            }
+            Message::WaitOver { error } => self.end_wait(slot, error, lane),
         }
+    }
+
+    /// Takes a session that waits for keys out of their queues. False if somebody serves it just now: that
+    /// one sends the reply, or word that there is none.
+    fn withdraw(&self, slot: usize, ending: Ending) -> bool {
+        let engine = self.executor.engine();
+        match self.connections[slot].session.waiting {
+            Some(Waiting { kind: WaitKind::Keys { ticket }, .. }) => {
+                engine.waiters.withdraw(ticket, ending, &engine.keyspace)
+            }
+            _ => true,
+        }
+    }
+
+    /// Ends a session's wait without what it waited for.
+    fn end_wait(&mut self, slot: usize, error: bool, lane: &Lane<'_>) {
+        let text = CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        let reply = if error { encode_error(&text) } else { self.deadline_reply(slot) };
+        self.answer(slot, &reply, lane);
     }
 
     /// Ends a session's wait with an encoded reply and goes on with its next requests.
@@ -558,9 +583,9 @@ impl Worker {
             self.proceed(slot, lane);
         } else if let Some(waiting) = &connection.session.waiting
             && is_due(waiting.deadline_ms)
+            && self.withdraw(slot, Ending::TimeOut)
         {
-            let reply = self.deadline_reply(slot);
-            self.answer(slot, &reply, lane);
+            self.end_wait(slot, false, lane);
         }
     }
 

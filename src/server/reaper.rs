@@ -10,8 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use super::info::Rates;
+use crate::base::random::Random;
 use crate::config::params;
-use crate::exec::{Engine, Sample, ThreadStats};
+use crate::exec::{Engine, Executor, Sample, ThreadStats};
 use crate::store::{Access, Garbage, Lane, Tracking, View};
 
 /// How often deadlines are looked at.
@@ -71,6 +72,8 @@ impl Reaper {
         super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
         let lane = engine.keyspace.lane();
+        // Serves those who wait for a key that expires.
+        let mut executor = Executor::new(Arc::clone(&engine), Random::from_entropy());
         loop {
             match self.mail.recv_timeout(TICK) {
                 Ok(Mail::Garbage(garbage)) => drop(garbage),
@@ -80,16 +83,16 @@ impl Reaper {
             self.rates.sample(&engine);
             self.watch_memory();
             if engine.active_expire.load(Ordering::Relaxed) && !engine.health.is_loading() {
-                self.expire(&lane);
+                self.expire(&mut executor, &lane);
             }
         }
     }
 
-    fn expire(&self, lane: &Lane<'_>) {
+    fn expire(&self, executor: &mut Executor, lane: &Lane<'_>) {
         let began_ms = self.engine.clock.unix_millis();
         let (due, _) = self.engine.keyspace.due_shards(began_ms);
         for (db, shard) in due {
-            while self.expire_slice(lane, db, shard) {
+            while self.expire_slice(executor, lane, db, shard) {
                 // What others detached meanwhile must not pile up behind a million expiries.
                 while let Ok(Mail::Garbage(garbage)) = self.mail.try_recv() {
                     drop(garbage);
@@ -106,7 +109,13 @@ impl Reaper {
     }
 
     /// Removes one slice; tells whether the shard may have more.
-    fn expire_slice(&self, lane: &Lane<'_>, db: usize, shard: usize) -> bool {
+    fn expire_slice(
+        &self,
+        executor: &mut Executor,
+        lane: &Lane<'_>,
+        db: usize,
+        shard: usize,
+    ) -> bool {
         let engine = &*self.engine;
         let _turn = lane.enter();
         // Looked at behind the gate: nothing may be logged while the log is read (`DEBUG LOADAOF`).
@@ -121,6 +130,9 @@ impl Reaper {
         self.stats.expired.add(view.effects.expired);
         self.stats.changes.add(view.effects.changes);
         engine.hooks.drain(&mut view.effects);
+        if !view.effects.touched.is_empty() {
+            executor.serve_touched(&view.effects.touched);
+        }
         removed == SLICE
     }
 

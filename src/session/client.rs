@@ -61,8 +61,12 @@ pub enum Message {
     Kill,
     /// The encoded reply that the session waits for.
     Reply(Vec<u8>),
+    /// A command that waited for keys was executed: its encoded reply, and the log's position behind it.
+    Served { reply: Vec<u8>, logged: u64 },
     /// `CLIENT UNBLOCK`: stop waiting, with an error or as if the time had run out.
     Unblock { error: bool },
+    /// What an earlier message or the clock asked for while others served this client: it waits no longer.
+    WaitOver { error: bool },
 }
 
 /// A worker's mailbox.

@@ -41,6 +41,8 @@ pub enum WaitKind {
     /// Until the log is durable up to a position (`WAITAOF`), if `is_local`; `replicas` of them are waited
     /// for in vain.
     Durable { position: u64, is_local: bool, replicas: i64 },
+    /// Until a key changes; the number is that under which the client is registered as waiting.
+    Keys { ticket: u64 },
 }
 
 impl WaitKind {

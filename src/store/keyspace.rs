@@ -81,6 +81,8 @@ pub struct Keyspace {
     exclusivity: Mutex<()>,
     /// A [`CutState`]. The number is raised only while holding the world.
     cut: AtomicU64,
+    /// How many clients wait for keys.
+    waiters: AtomicUsize,
 }
 
 /// The newest cut: its number, and whether it is still being read.
@@ -126,6 +128,7 @@ impl Keyspace {
             gates_free: Mutex::new(Rank::Leaf, (0..gates).rev().collect()),
             exclusivity: Mutex::new(Rank::Exclusivity, ()),
             cut: AtomicU64::new(0),
+            waiters: AtomicUsize::new(0),
         }
     }
 
@@ -152,6 +155,17 @@ impl Keyspace {
         let exclusivity = self.exclusivity.lock();
         let gates = self.gates.iter().map(RwLock::write).collect();
         World { _gates: gates, _exclusivity: exclusivity }
+    }
+
+    /// Says how many clients wait for keys to change. Whoever begins to wait holds the keys' locks.
+    pub fn note_waiters(&self, count: usize) {
+        self.waiters.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether any client waits for a key.
+    #[inline]
+    pub fn has_waiters(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) > 0
     }
 
     #[inline]

@@ -18,6 +18,7 @@ use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, Value
 use super::hash::KeyHash;
 use super::keyspace::{Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
+use crate::base::limits::REQUEST_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
 use crate::value::{Bytes, Collection, Value};
 
@@ -46,6 +47,11 @@ pub struct Key<'a> {
     hash: KeyHash,
     held: usize,
 }
+
+/// So many fields are removed by one command of the log, because a request has limits.
+const LOGGED_FIELDS_MAX: usize = 1024;
+
+const _: () = assert!(LOGGED_FIELDS_MAX + 2 <= REQUEST_ELEMENTS_MAX);
 
 /// What a value held instead of a string. The client hears `WRONGTYPE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +155,8 @@ impl<'a> View<'a> {
             Mode::Read => Held::Read(cell.lock.read()),
             Mode::Write => {
                 let mut guard = cell.lock.write();
+                // Looked at behind the lock: whoever began to wait before it must learn of changes.
+                self.effects.wants.touched |= self.keyspace.has_waiters();
                 guard.join_cut(self.keyspace.cut());
                 Held::Write { guard, cell }
             }
@@ -180,6 +188,17 @@ impl<'a> View<'a> {
     /// The declared key number `index`, in the order of declaration.
     pub fn declared(&self, index: usize) -> Option<Key<'a>> {
         self.keys.get(index).map(|(_, key)| *key)
+    }
+
+    /// A declared key by its database and its bytes.
+    pub fn declared_key(&self, db: usize, bytes: &[u8]) -> Option<Key<'a>> {
+        let mut keys = self.keys.iter().map(|(_, key)| *key);
+        keys.find(|key| key.db == db && key.bytes == bytes)
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.keyspace.databases()
     }
 
     /// Unix milliseconds.
@@ -356,9 +375,11 @@ impl View<'_> {
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
         let count = fields.len();
         if self.effects.wants.log {
-            let mut args = vec![b"HDEL".to_vec(), key.bytes.to_vec()];
-            args.extend(fields);
-            self.effects.expirations.push(LogCommand { db: key.db, args });
+            for batch in fields.chunks(LOGGED_FIELDS_MAX) {
+                let args = [&b"HDEL"[..], key.bytes].map(<[u8]>::to_vec).into_iter();
+                let args = args.chain(batch.iter().cloned()).collect();
+                self.effects.expirations.push(LogCommand { db: key.db, args });
+            }
         }
         if is_gone {
             let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
@@ -392,7 +413,7 @@ impl View<'_> {
         let write = Write { now_ms: self.now_ms, deadline, access: self.access };
         let mut stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
         if stored.is_err() {
-            self.expire(key);
+            self.settle(key);
             stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
         }
         self.stored(key, stored.expect("what was due has been removed"), kind);

@@ -1,0 +1,24 @@
+//! Up to where collections are kept in their small forms, as the configuration says at the moment.
+
+use crate::config::{Config, params};
+use crate::value::hash;
+use crate::value::set::SetLimits;
+
+fn limit(config: &Config, param: params::Int) -> usize {
+    usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
+}
+
+pub(super) fn hash_limits(config: &Config) -> hash::Limits {
+    hash::Limits {
+        fields: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
+        bytes: limit(config, params::HASH_MAX_LISTPACK_VALUE),
+    }
+}
+
+pub(super) fn set_limits(config: &Config) -> SetLimits {
+    SetLimits {
+        intset_entries: limit(config, params::SET_MAX_INTSET_ENTRIES),
+        listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
+        listpack_value: limit(config, params::SET_MAX_LISTPACK_VALUE),
+    }
+}

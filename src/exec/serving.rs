@@ -1,0 +1,205 @@
+//! Serving clients that wait for keys.
+//!
+//! After a command that changed keys somebody waits for, and before its reply is sent, the thread that
+//! executed it executes the commands of those who wait, longest waiting first, and mails them their
+//! replies. It locks each one's keys like any command's; only then, with the keys locked, is it decided
+//! whether that client is still waiting and still the next. So the order of service is the order of
+//! arrival, and what is taken on somebody's behalf reaches him or stays.
+//!
+//! A client that waits may be overtaken by one command at most: one of another client that is executed
+//! between the change and the serving. It cannot have been sent in reply to the change, whose own reply
+//! goes out after the serving.
+//!
+//! What a served command changes (`BLMOVE`) may be what others wait for: these come next.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::args::Args;
+use super::context::{Context, Patience, Wanted};
+use super::executor::{Executor, lock_keys, view};
+use super::gates::{self, Refusal};
+use super::registry::{Command, Lookup};
+use super::spec::Outcome;
+use super::waiters::{AwaitedKey, Ending, Ticket, Waiter};
+use crate::base::clock::Moment;
+use crate::resp::{Outbox, Reply};
+use crate::session::{Message, Origin, Session};
+use crate::store::{ValueRef, View};
+use crate::value::Value;
+
+/// What became of an attempt to serve a waiter.
+enum Attempt {
+    /// Its command was executed, or refused.
+    Served(Outcome),
+    /// It is not waiting any more, or somebody else serves it.
+    Missed,
+    /// There is nothing for it.
+    InVain,
+}
+
+impl Wanted {
+    /// Whether a waiter may find something in a value of this type.
+    fn fits(self, value: Option<ValueRef<'_>>) -> bool {
+        match (self, value) {
+            (Wanted::List, Some(ValueRef::Object(Value::List(_)))) => true,
+            (Wanted::SortedSet, Some(ValueRef::Object(Value::SortedSet(_)))) => true,
+            // Readers of groups are told when the group is gone, whatever is there instead.
+            (Wanted::Stream, _) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether one waiter's finding nothing does not mean that those behind it find nothing either.
+    fn is_selective(self) -> bool {
+        self == Wanted::Stream
+    }
+}
+
+impl Executor {
+    /// Serves those who wait for keys that this thread changed otherwise than by a command.
+    pub fn serve_touched(&mut self, touched: &[AwaitedKey]) {
+        self.begin_turn();
+        self.pending.note_ready(&self.engine, touched, &[]);
+        self.serve_waiters();
+        self.end_turn();
+    }
+
+    /// Serves those who wait for the keys that were noted.
+    pub(super) fn serve_waiters(&mut self) {
+        while let Some(key) = self.pending.ready.pop_front() {
+            for wanted in Wanted::ALL {
+                self.serve_queue(&key, wanted);
+            }
+        }
+    }
+
+    fn serve_queue(&mut self, key: &AwaitedKey, wanted: Wanted) {
+        let mut behind: Ticket = 0;
+        while let Some(waiter) = self.engine.waiters.next(key, wanted, behind) {
+            behind = waiter.ticket;
+            if !self.serve(&waiter, key) && !wanted.is_selective() {
+                return;
+            }
+        }
+    }
+
+    /// Serves one waiter, if there is something for it. False if there is not.
+    fn serve(&mut self, waiter: &Waiter, key: &AwaitedKey) -> bool {
+        let Lookup::Found(command) = self.engine.registry.lookup(waiter.args()) else {
+            unreachable!("a command that waits was found before");
+        };
+        let mut session = session_of(waiter);
+        let mut outbox = Outbox::default();
+        let now = self.reader.now(&self.engine.clock);
+        let work =
+            AssertUnwindSafe(|| self.attempt(command, &mut session, waiter, key, &mut outbox, now));
+        let attempt = catch_unwind(work).unwrap_or_else(|_| {
+            log::error!("{} panicked; this is a bug.", command.spec.name);
+            self.engine.waiters.finish(waiter, &self.engine.keyspace);
+            waiter.client.kill();
+            Attempt::Missed
+        });
+        let outcome = match attempt {
+            Attempt::Served(outcome) => outcome,
+            Attempt::Missed => return true,
+            Attempt::InVain => return false,
+        };
+        if let Err(error) = outcome {
+            outbox = Outbox::default();
+            Reply::new(&mut outbox, waiter.protocol).error(&error.reply_bytes());
+            self.count_failure(command, &error);
+        }
+        let reply = outbox.take_all();
+        waiter.client.send(Message::Served { reply, logged: session.logged });
+        true
+    }
+
+    fn attempt(
+        &mut self,
+        command: Command,
+        session: &mut Session,
+        waiter: &Waiter,
+        key: &AwaitedKey,
+        outbox: &mut Outbox,
+        now: Moment,
+    ) -> Attempt {
+        let engine = Arc::clone(&self.engine);
+        let request = gates::Request { spec: command.spec, session, engine: &engine, now };
+        match gates::admit(&request) {
+            Ok(()) => {}
+            Err(Refusal::Postpone(_)) => return Attempt::InVain,
+            Err(Refusal::Error(error)) if engine.waiters.begin(waiter) => {
+                engine.waiters.finish(waiter, &engine.keyspace);
+                return Attempt::Served(Err(error));
+            }
+            Err(Refusal::Error(_)) => return Attempt::Missed,
+        }
+        let mut keys = view(&engine, session, now);
+        if let Err(poisoned) = lock_keys(&mut keys, command.spec, waiter.args()) {
+            drop(keys);
+            return match engine.waiters.begin(waiter) {
+                true => {
+                    engine.waiters.finish(waiter, &engine.keyspace);
+                    Attempt::Served(Err(poisoned.into()))
+                }
+                false => Attempt::Missed,
+            };
+        }
+        if !is_ready(&keys, waiter, key) {
+            return Attempt::InVain;
+        }
+        if !engine.waiters.begin(waiter) {
+            return Attempt::Missed;
+        }
+        let reply = Reply::new(outbox, session.protocol);
+        let mut ctx = Context {
+            keys,
+            reply,
+            session,
+            now,
+            random: &mut self.random,
+            engine: &engine,
+            world: None,
+            request: waiter.args(),
+            patience: Patience::Again { found_nothing: false },
+        };
+        let args = Args::new(waiter.args(), command.spec.words());
+        let outcome = (command.spec.handler)(&mut ctx, args);
+        let Context { keys, session, patience, .. } = ctx;
+        if let (Patience::Again { found_nothing: true }, Ok(())) = (patience, &outcome) {
+            let ending = engine.waiters.put_back(waiter, &engine.keyspace);
+            drop(keys);
+            tell_ending(waiter, ending);
+            return Attempt::InVain;
+        }
+        engine.waiters.finish(waiter, &engine.keyspace);
+        let request = (waiter.db, waiter.args());
+        self.pending.settle(&engine, &self.stats, keys, session, request);
+        Attempt::Served(outcome)
+    }
+}
+
+/// Passes on what was noted while the attempt was made: the worker left the answer to this thread.
+fn tell_ending(waiter: &Waiter, ending: Option<Ending>) {
+    match ending {
+        None | Some(Ending::Gone) => {}
+        Some(Ending::TimeOut) => waiter.client.send(Message::WaitOver { error: false }),
+        Some(Ending::Error) => waiter.client.send(Message::WaitOver { error: true }),
+    }
+}
+
+/// Whether the key that was changed may hold something for the waiter.
+fn is_ready(keys: &View<'_>, waiter: &Waiter, (db, bytes): &AwaitedKey) -> bool {
+    let key = keys.declared_key(*db, bytes).expect("a waiter declares what it waits for");
+    waiter.wanted.fits(keys.peek(&key).map(|entry| entry.value()))
+}
+
+/// A session that stands for the one that waits.
+fn session_of(waiter: &Waiter) -> Session {
+    let mut session = Session::new(Arc::clone(&waiter.client), Origin::Network, true);
+    session.db = waiter.db;
+    session.protocol = waiter.protocol;
+    session.no_touch = waiter.no_touch;
+    session
+}
