@@ -73,33 +73,37 @@ fn exists(ctx: &mut Context<'_>, key: &Key<'_>) -> Result<bool, CommandError> {
     Ok(true)
 }
 
-/// `PFADD key [element [element ...]]`: 1 if a register changed or the key is new.
+/// `PFADD key [element [element ...]]`: 1 if a register changed or the key is new. Where damage is met
+/// the elements before it stay, as in Redis, but without an event; the log has what came of it.
 fn pfadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    let elements = args.rest();
+    let mut elements = args.rest().iter();
     let is_new = !exists(ctx, &key)?;
     let sparse_max = sparse_max(ctx);
+    let mut damaged = None;
     let changed = ctx.keys.edit_bytes(&key, |bytes, change| {
         if is_new {
             *bytes = hyperloglog::empty();
         }
-        let mut changed = is_new;
-        let mut failure = None;
-        for element in elements.iter() {
-            match hyperloglog::add(bytes, element, sparse_max) {
-                Ok(is_changed) => changed |= is_changed,
-                Err(reason) => {
-                    failure = Some(reason);
-                    break;
-                }
+        let changed = elements.try_fold(is_new, |changed, element| {
+            Ok::<_, Unusable>(hyperloglog::add(bytes, element, sparse_max)? | changed)
+        });
+        match changed {
+            Ok(true) => {
+                hyperloglog::invalidate(bytes);
+                change.event(event::PFADD);
+            }
+            Ok(false) => {}
+            Err(_) => {
+                change.silently();
+                damaged = Some(bytes.clone());
             }
         }
-        if changed {
-            hyperloglog::invalidate(bytes);
-            change.event(event::PFADD);
-        }
-        failure.map_or(Ok(changed), Err)
+        changed
     })?;
+    if let Some(bytes) = damaged {
+        ctx.keys.log_instead(|| vec![b"SET", key.bytes, &bytes[..], b"KEEPTTL"]);
+    }
     ctx.reply.integer(i64::from(changed?));
     Ok(())
 }
