@@ -12,16 +12,20 @@ use crate::support::sanderling::{START_MS, Sanderling};
 use sanderling::exec::EventHook;
 use sanderling::store::Event;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long the reaper is waited for. Only a defect uses it up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
 
 /// Waits until everything that has expired is removed, and so in the log.
-fn wait_for_the_reaper(client: &mut impl Connection) {
-    for db in 0..DATABASES {
-        client.say(&format!("SELECT {db}"));
-        let Reply::Array(keys) = client.ask(&["KEYS", "*"]) else { panic!("KEYS has an array") };
-        client.say_until("DBSIZE", |size| size == format!(":{}", keys.len()));
+fn wait_for_the_reaper(server: &Sanderling) {
+    let engine = server.engine();
+    let give_up = Instant::now() + PATIENCE;
+    while !engine.keyspace.due_shards(engine.clock.unix_millis()).0.is_empty() {
+        assert!(Instant::now() < give_up, "the reaper does not remove what has expired");
+        std::thread::yield_now();
     }
 }
 
@@ -33,6 +37,7 @@ fn repeating_the_log_gives_the_same_state_whatever_the_time() {
         let mut client = server.client();
         let mut generator = Generator::new(seed, START_MS);
         generator.near_deadlines = true;
+        generator.newer = true;
         for _ in 0..1_500 {
             let words = generator.command();
             client.ask(&words);
@@ -42,7 +47,7 @@ fn repeating_the_log_gives_the_same_state_whatever_the_time() {
                 generator.now_ms += step.as_millis() as i64;
             }
         }
-        wait_for_the_reaper(&mut client);
+        wait_for_the_reaper(&server);
         // What a client waits for is its own last change; everything else is before it.
         assert_eq!(client.say("SET last x"), "+OK");
         let expected = state(&mut client);
@@ -63,6 +68,67 @@ fn repeat(commands: &[Vec<Vec<u8>>], client: &mut impl Connection, seed: u64) {
         let is_error = matches!(reply, Reply::Error(_));
         assert!(!is_error, "seed {seed}: {}: {}", shown(command), resp::render(&reply));
     }
+}
+
+#[test]
+fn fields_are_removed_on_time_and_the_log_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Sanderling::start_at(START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    client.say("HSET some f v g w h x");
+    client.say("HPEXPIRE some 50 FIELDS 2 f g");
+    client.say("HSETEX all PX 50 FIELDS 1 f v");
+    client.say("HSETEX later PX 5000 FIELDS 1 f v");
+    client.say("COPY some copy");
+    server.engine().clock.advance(Duration::from_millis(50));
+    wait_for_the_reaper(&server);
+    assert_eq!(client.say("DBSIZE"), ":3");
+    assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    let mut lines: Vec<String> = log::commands(directory.path()).iter().map(|c| shown(c)).collect();
+    let mut removals = lines.split_off(lines.len() - 3);
+    removals.sort();
+    assert_eq!(
+        removals,
+        [r#""HDEL" "all" "f""#, r#""HDEL" "copy" "f" "g""#, r#""HDEL" "some" "f" "g""#,]
+    );
+    assert!(
+        lines.contains(&format!(r#""HPEXPIREAT" "later" "{}" "FIELDS" "1" "f""#, START_MS + 5_000))
+    );
+}
+
+#[test]
+fn a_hundred_thousand_fields_that_expire_together_are_removed_in_many_commands() {
+    const FIELDS: usize = 100_000;
+    let directory = tempfile::tempdir().unwrap();
+    let server = Sanderling::start_at(START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    let names: Vec<String> = (0..FIELDS).map(|n| format!("f{n}")).collect();
+    for (kind, value) in [("reaped", "v"), ("settled", "v")] {
+        for names in names.chunks(1000) {
+            let pairs = names.iter().flat_map(|name| [name.as_str(), value]);
+            let words: Vec<&str> = ["HSET", kind].into_iter().chain(pairs).collect();
+            client.ask(&words);
+            let head = ["HPEXPIRE", kind, "50", "FIELDS", "1000"];
+            let words: Vec<&str> =
+                head.into_iter().chain(names.iter().map(String::as_str)).collect();
+            client.ask(&words);
+        }
+    }
+    assert_eq!(client.say("DEBUG SET-ACTIVE-EXPIRE 0"), "+OK");
+    server.engine().clock.advance(Duration::from_millis(50));
+    assert_eq!(client.say("HLEN settled"), ":0");
+    // Who changes the hash removes what has expired first.
+    assert_eq!(client.say("HSET settled new v"), ":1");
+    assert_eq!(client.say("DEBUG SET-ACTIVE-EXPIRE 1"), "+OK");
+    wait_for_the_reaper(&server);
+    assert_eq!(client.say("DBSIZE"), ":1");
+    assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    let commands = log::commands(directory.path());
+    let removals: Vec<_> = commands.iter().filter(|words| words[0] == b"HDEL").collect();
+    let removed: usize = removals.iter().map(|words| words.len() - 2).sum();
+    assert_eq!(removed, 2 * FIELDS);
+    assert!(removals.iter().all(|words| words.len() <= 1024 + 2), "commands are short");
+    assert_eq!(shown(commands.last().unwrap()).matches("HDEL").count(), 1);
 }
 
 #[derive(Clone, Default)]
@@ -149,4 +215,53 @@ fn events_are_those_of_redis() {
             assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
         }
     }
+}
+
+#[test]
+fn events_of_fields_are_those_of_redis_8() {
+    let server = Sanderling::start(&FLAGS);
+    let events = Events::default();
+    server.engine().hooks.install_events(Box::new(events.clone()));
+    let mut client = server.client();
+    for (line, expected) in [
+        ("HSETEX h FIELDS 3 f v g w i 1", "new hset"),
+        ("HEXPIRE h 100 FIELDS 2 f nosuch", "hexpire"),
+        ("HEXPIRE h 100 NX FIELDS 1 f", ""),
+        ("HEXPIRE h 100 FIELDS 1 nosuch", ""),
+        ("HEXPIRE nosuch 100 FIELDS 1 f", ""),
+        ("HTTL nosuch FIELDS 1 f", "keymiss"),
+        ("HPERSIST h FIELDS 2 f g", "hpersist"),
+        ("HPERSIST h FIELDS 2 f g", ""),
+        ("HGETEX h FIELDS 1 f", ""),
+        ("HGETEX h EX 100 FIELDS 2 f g", "hexpire"),
+        ("HGETEX h PERSIST FIELDS 2 f nosuch", "hpersist"),
+        ("HGETEX h PERSIST FIELDS 2 f nosuch", ""),
+        ("HGETEX h PX 0 FIELDS 1 f", "hdel"),
+        ("HSETEX h FXX FIELDS 1 nosuch v", ""),
+        ("HSETEX h EX 100 FIELDS 1 f v", "hset hexpire"),
+        ("HSETEX h KEEPTTL FIELDS 1 f v", "hset"),
+        ("HSETEX h PX 0 FIELDS 1 f v", "hset hdel"),
+        ("HSETEX fresh PX 0 FIELDS 1 f v", "new hset hdel del"),
+        ("HINCRBY h i 1", "hincrby"),
+        ("HINCRBYFLOAT h i 1", "hincrbyfloat"),
+        ("HGETDEL h FIELDS 2 nosuch i", "hdel"),
+        ("HGETDEL h FIELDS 1 i", ""),
+        ("HPEXPIRE h 0 FIELDS 1 g", "hdel del"),
+        ("HSETEX h PX 10 FIELDS 2 f v g w", "new hset hexpire"),
+        ("HSET other f v g w", "new hset"),
+        ("HPEXPIRE other 10 FIELDS 1 f", "hexpire"),
+    ] {
+        client.say(line);
+        let got = std::mem::take(&mut *events.0.lock().unwrap());
+        let names: Vec<_> = got.iter().map(|event| event.split(' ').nth(1).unwrap()).collect();
+        assert_eq!(names.join(" "), expected, "{line}");
+    }
+    client.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    server.engine().clock.advance(Duration::from_millis(10));
+    client.say("HSET h new v");
+    client.say("HGET other f");
+    client.say("HSETNX other f v");
+    let expected = ["hexpired h", "del h", "new h", "hset h", "hexpired other", "hset other"];
+    let got = std::mem::take(&mut *events.0.lock().unwrap());
+    assert_eq!(got, expected.map(|event| format!("0 {event}")));
 }

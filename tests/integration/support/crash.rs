@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Commands that concern more than a connection's own keys, or deadlines that depend on when they run.
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 13] = [
     "dbsize", "expire", "flushdb", "keys", "move", "pexpire", "psetex", "select", "setex",
-    "swapdb", "getex",
+    "swapdb", "getex", "hexpire", "hpexpire",
 ];
 
 /// What one connection sends, and what became of it.
@@ -46,6 +46,7 @@ impl Stream {
         let prefix = format!("c{number}|");
         let mut generator = Generator::new(seed * 31 + number as u64, now_ms);
         generator.spoil_one_in = 0;
+        generator.newer = true;
         generator.key_prefix = prefix.clone().into_bytes();
         let commands =
             (0..count).map(|n| next_command(&mut generator, &prefix, number, n)).collect();

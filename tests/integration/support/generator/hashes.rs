@@ -1,7 +1,8 @@
-//! Commands on hashes: those of Redis 7.0, which compares them. Those on deadlines of fields are compared
-//! with themselves, in `fields.rs`.
+//! Commands on hashes. Those of later versions than Redis 7.0 are in `fields.rs`.
 
 use super::{Generator, Group};
+
+pub(super) const KEYS: &[&[u8]] = &[b"hash1", b"hash2", b"hash3"];
 
 /// Few, so that commands meet, but more than a small hash may have under a low limit.
 const FIELDS: &[&[u8]] = &[
@@ -16,12 +17,13 @@ const FIELDS: &[&[u8]] = &[
     b"a field that is longer than sixty-four bytes, so that the hash becomes large",
 ];
 
-fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
+/// `H` is a field.
+pub(super) fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
     (placeholder == "H").then(|| generator.pick(FIELDS).to_vec())
 }
 
 pub(super) const GROUP: Group = Group {
-    keys: &[b"hash1", b"hash2", b"hash3"],
+    keys: KEYS,
     templates: &[
         "hset K H V",
         "hset K H V",
@@ -53,7 +55,7 @@ pub(super) const GROUP: Group = Group {
         "hscan K 0 count 1000",
         "hscan K 0 match P count 1000",
         "hscan K 0 match f* count 1000",
-        "hscan K N type V",
+        "hscan K 0 type V",
     ],
     word,
 };

@@ -6,6 +6,7 @@
 //! own.
 
 mod bitmaps;
+mod fields;
 mod generic;
 mod geo;
 mod hashes;
@@ -42,11 +43,8 @@ const GROUPS: &[Group] = &[
 /// One command in so many works on a key of another group.
 const STRAY_ONE_IN: usize = 15;
 
-/// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
-/// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow.
-const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount"];
+/// Where there are newer commands, one in so many is one.
+const NEWER_ONE_IN: usize = 5;
 
 const VALUES: &[&[u8]] = &[
     b"",
@@ -112,13 +110,16 @@ pub struct Generator {
     pub spoil_one_in: u64,
     /// What all keys begin with.
     pub key_prefix: Vec<u8>,
+    /// Whether there are commands that Redis 7.0 does not have.
+    pub newer: bool,
 }
 
 impl Generator {
     pub fn new(seed: u64, now_ms: i64) -> Generator {
         let random = Random::seeded(seed);
         let key_prefix = Vec::new();
-        Generator { random, now_ms, near_deadlines: false, spoil_one_in: 12, key_prefix }
+        let (near_deadlines, newer) = (false, false);
+        Generator { random, now_ms, near_deadlines, spoil_one_in: 12, key_prefix, newer }
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
@@ -172,14 +173,18 @@ impl Generator {
 
     /// The next command.
     pub fn command(&mut self) -> Vec<Vec<u8>> {
-        let group = &GROUPS[self.below(GROUPS.len())];
+        let mut group = &GROUPS[self.below(GROUPS.len())];
+        if self.newer && self.below(NEWER_ONE_IN) == 0 {
+            group = &fields::GROUP;
+        }
         if group.templates.is_empty() {
             return self.command();
         }
         let template = self.pick(group.templates);
         let mut words: Vec<_> = template.split(' ').map(|word| self.word(word, group)).collect();
-        let is_precise = PRECISE.iter().any(|word| template.contains(word));
-        if !is_precise
+        // Redis 7.0 looks at the keys of these before their arguments, 7.2 the other way round.
+        let is_spared = matches!(&words[0][..], b"bitcount" | b"bitpos");
+        if !is_spared
             && self.spoil_one_in > 0
             && self.random.next_u64().is_multiple_of(self.spoil_one_in)
         {

@@ -1,0 +1,46 @@
+//! Commands on the deadlines of fields, which Redis has since 7.4 and 8.0. Among them some that meet fields
+//! with deadlines without knowing of it.
+
+use super::{Group, hashes};
+
+pub(super) const GROUP: Group = Group {
+    keys: hashes::KEYS,
+    templates: &[
+        "hexpire K S fields 1 H",
+        "hexpire K S nx fields 2 H H",
+        "hpexpire K M fields 3 H H H",
+        "hpexpire K M lt fields 1 H",
+        "hexpireat K U fields 2 H H",
+        "hexpireat K U xx fields 1 H",
+        "hpexpireat K X fields 2 H H",
+        "hpexpireat K X gt fields 2 H H",
+        "hpexpireat K X fields 9 f g h 1 -7 H H H H",
+        "hpersist K fields 2 H H",
+        "httl K fields 1 H",
+        "hpttl K fields 1 H",
+        "hexpiretime K fields 2 H H",
+        "hpexpiretime K fields 2 H H",
+        "hgetdel K fields 2 H H",
+        "hgetex K fields 2 H H",
+        "hgetex K ex S fields 1 H",
+        "hgetex K px M fields 2 H H",
+        "hgetex K exat U fields 1 H",
+        "hgetex K pxat X fields 2 H H",
+        "hgetex K persist fields 2 H H",
+        "hsetex K fields 2 H V H N",
+        "hsetex K ex S fields 1 H V",
+        "hsetex K px M fnx fields 2 H V H V",
+        "hsetex K fxx exat U fields 1 H N",
+        "hsetex K pxat X fields 2 H V H F",
+        "hsetex K keepttl fields 2 H V H N",
+        "hset K H V H N H F",
+        "hsetnx K H N",
+        "hincrby K H 7",
+        "hincrbyfloat K H 0.5",
+        "hdel K H",
+        "copy K K replace",
+        "rename K K",
+        "set K V keepttl",
+    ],
+    word: hashes::word,
+};
