@@ -66,6 +66,33 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     Some(if number.negative { -magnitude } else { magnitude })
 }
 
+/// Reads a double as C's `strtod` does with a whole text: blanks in front are skipped, and what is too large
+/// or too small becomes infinite or zero. A zero byte ends the text, and an empty one is zero.
+///
+/// `None` for NaN and for what is no number, or has something behind it.
+pub fn parse_f64_loose(text: &[u8]) -> Option<f64> {
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let text = &text[start..];
+    let number = float_text::scan(text)?;
+    let magnitude = match number.magnitude {
+        Magnitude::Infinite => f64::INFINITY,
+        Magnitude::Decimal(_) => {
+            let text = std::str::from_utf8(text).expect("a scanned decimal is ASCII");
+            text.parse::<f64>().expect("the scanned grammar is a part of Rust's").abs()
+        }
+        Magnitude::Hex(binary) => {
+            let beyond = if binary.exponent > 0 { f64::INFINITY } else { 0.0 };
+            binary_to_f64(&binary).unwrap_or(beyond)
+        }
+    };
+    Some(if number.negative { -magnitude } else { magnitude })
+}
+
 fn decimal_to_f64(text: &[u8], decimal: &Decimal<'_>) -> Option<f64> {
     let text = std::str::from_utf8(text).expect("a scanned decimal is ASCII");
     let value: f64 = text.parse().expect("the scanned grammar is a part of Rust's");
@@ -122,21 +149,75 @@ pub(super) fn shift_right_to_even(mantissa: u128, shift: i64) -> u128 {
 /// number lies between 10^-4 and 10^4, and else as `d₁.d₂…dₙe±x`.
 pub fn write_f64(out: &mut Vec<u8>, number: f64) {
     const WHOLE_MAX: f64 = (1u64 << 62) as f64;
-    if number.is_nan() {
-        out.extend_from_slice(b"nan");
-    } else if number.is_infinite() {
-        out.extend_from_slice(if number < 0.0 { b"-inf" } else { b"inf" });
-    } else if number == 0.0 {
-        out.extend_from_slice(if number.is_sign_negative() { b"-0" } else { b"0" });
-    } else if number.abs() <= WHOLE_MAX && number.fract() == 0.0 {
+    if number != 0.0 && number.abs() <= WHOLE_MAX && number.fract() == 0.0 {
         write_i64(out, number as i64);
     } else {
-        if number < 0.0 {
-            out.push(b'-');
+        write_f64_digits(out, number);
+    }
+}
+
+/// The same without the exception for whole numbers: from 10^9 on, those that end in zeros have an exponent
+/// (`1e+9`).
+pub fn write_f64_digits(out: &mut Vec<u8>, number: f64) {
+    if write_special(out, number) {
+        return;
+    }
+    if number < 0.0 {
+        out.push(b'-');
+    }
+    let mut buffer = ryu::Buffer::new();
+    let (digits, count, exponent) = shortest_digits(buffer.format_finite(number.abs()));
+    write_digits(out, &digits[..count], exponent);
+}
+
+/// Appends a number that has no digits, or only a zero; false if it is another.
+fn write_special(out: &mut Vec<u8>, number: f64) -> bool {
+    let sign: &[u8] = if number.is_sign_negative() { b"-" } else { b"" };
+    let text: &[u8] = match number {
+        _ if number.is_nan() => {
+            return {
+                out.extend_from_slice(b"nan");
+                true
+            };
         }
-        let mut buffer = ryu::Buffer::new();
-        let (digits, count, exponent) = shortest_digits(buffer.format_finite(number.abs()));
-        write_digits(out, &digits[..count], exponent);
+        _ if number.is_infinite() => b"inf",
+        _ if number == 0.0 => b"0",
+        _ => return false,
+    };
+    out.extend_from_slice(sign);
+    out.extend_from_slice(text);
+    true
+}
+
+/// Appends a double as C's `printf("%.17g")` does: 17 digits without trailing zeros, plainly if the number
+/// lies between 10^-4 and 10^17, else as `d.d…e±xx`.
+pub fn write_f64_17_digits(out: &mut Vec<u8>, number: f64) {
+    if write_special(out, number) {
+        return;
+    }
+    if number < 0.0 {
+        out.push(b'-');
+    }
+    let text = format!("{:.16e}", number.abs());
+    let (mantissa, exponent) = text.split_once('e').expect("this is the format with an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is small");
+    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    let digits = &digits[..kept];
+    match exponent {
+        -4..=16 if exponent + 1 >= kept as i32 => {
+            out.extend_from_slice(digits);
+            out.resize(out.len() + (exponent + 1) as usize - kept, b'0');
+        }
+        -4..=16 => write_with_point(out, digits, exponent + 1),
+        _ => {
+            write_with_point(out, digits, 1);
+            if kept == 1 {
+                out.pop();
+            }
+            let sign = if exponent < 0 { '-' } else { '+' };
+            out.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
+        }
     }
 }
 
@@ -351,6 +432,60 @@ mod tests {
         }
         for text in ["-1", "+1", "1.5g", "1 gb", "1tb", "gbb", "20000000000gb"] {
             assert_eq!(parse_memory(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_are_printed_as_c_does() {
+        for (number, text) in [
+            (0.1, "0.10000000000000001"),
+            (3.0, "3"),
+            (-2.5, "-2.5"),
+            (100.0, "100"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1e300, "1.0000000000000001e+300"),
+            (12345678901234567.0, "12345678901234568"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ] {
+            let mut out = Vec::new();
+            write_f64_17_digits(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_may_have_an_exponent_where_only_digits_count() {
+        for (number, text) in [(3.0, "3"), (1e9, "1e+9"), (1.5e8, "150000000"), (-0.0, "-0")] {
+            let mut out = Vec::new();
+            write_f64_digits(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn loose_numbers_may_be_blank_in_front_or_out_of_range() {
+        for (text, number) in [
+            ("", 0.0),
+            (" 1.5", 1.5),
+            ("\t\x0b-2", -2.0),
+            ("1e400", f64::INFINITY),
+            ("-1e400", f64::NEG_INFINITY),
+            ("1e-400", 0.0),
+            ("0x10", 16.0),
+            ("0x1p5000", f64::INFINITY),
+            ("-0x1p-5000", 0.0),
+            ("+inf", f64::INFINITY),
+            ("3\0x", 3.0),
+        ] {
+            assert_eq!(parse_f64_loose(text.as_bytes()), Some(number), "{text:?}");
+        }
+        for text in [" ", "1 ", "nan", "x", "1x", "1e", "--1", "( 1"] {
+            assert_eq!(parse_f64_loose(text.as_bytes()), None, "{text:?}");
         }
     }
 

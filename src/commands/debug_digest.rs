@@ -13,6 +13,7 @@
 
 use sha1::{Digest, Sha1};
 
+use crate::base::number::write_f64_digits;
 use crate::store::{EntryRef, ValueRef};
 use crate::value::{Hash, List, Set, SortedSet, Stream, Value};
 
@@ -100,8 +101,17 @@ impl DataDigest {
         }
     }
 
-    fn mix_sorted_set(&mut self, _set: &SortedSet) {
-        unimplemented!("to be written")
+    /// Scores are mixed as their shortest digits, as Redis 7.2 does; older ones mixed 17 digits.
+    fn mix_sorted_set(&mut self, set: &SortedSet) {
+        let mut text = Vec::new();
+        for (member, score) in set.iter() {
+            text.clear();
+            write_f64_digits(&mut text, score);
+            let mut digest = DataDigest::default();
+            member.with_bytes(|bytes| digest.mix(bytes));
+            digest.mix(&text);
+            self.add(&digest.0);
+        }
     }
 
     /// The entries only: groups are left out.

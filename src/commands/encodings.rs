@@ -1,9 +1,9 @@
 //! Up to where collections are kept in their small forms, as the configuration says at the moment.
 
 use crate::config::{Config, params};
-use crate::value::hash;
 use crate::value::list::ListLimits;
 use crate::value::set::SetLimits;
+use crate::value::{hash, sorted_set};
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -26,4 +26,11 @@ pub(super) fn set_limits(config: &Config) -> SetLimits {
 
 pub(super) fn list_limits(config: &Config) -> ListLimits {
     ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
+}
+
+pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
+    sorted_set::Thresholds {
+        entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
+        value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
+    }
 }

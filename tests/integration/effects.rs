@@ -2,7 +2,7 @@
 //! Redis.
 
 use crate::support::ask::Ask;
-use crate::support::data::{DATABASES, state};
+use crate::support::data::state;
 use crate::support::generator::{Generator, seeds, shown};
 use crate::support::log;
 use crate::support::oracle::{self, Oracle};

@@ -2,6 +2,7 @@
 
 use super::writer::{INLINE_COST_MAX, Lines, write_command};
 use crate::base::limits::REQUEST_ELEMENTS_MAX;
+use crate::base::number::write_f64;
 use crate::value::{Hash, List, Set, SortedSet};
 
 /// One command's worth of words; longer ones go on in a further command.
@@ -102,6 +103,15 @@ fn write_field_deadlines(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
     }
 }
 
-pub(super) fn write_sorted_set(_out: &mut dyn Lines, _key: &[u8], _set: &SortedSet) {
-    unimplemented!("to be written")
+/// Scores are texts that read back bit for bit.
+pub(super) fn write_sorted_set(out: &mut dyn Lines, key: &[u8], set: &SortedSet) {
+    let head: [&[u8]; 2] = [b"ZADD", key];
+    let mut batches = Batches::new(out, &head);
+    let mut text = Vec::new();
+    for (member, score) in set.iter() {
+        text.clear();
+        write_f64(&mut text, score);
+        member.with_bytes(|member| batches.add(&[&text, member]));
+    }
+    batches.finish();
 }

@@ -8,7 +8,11 @@
 
 use std::collections::HashMap;
 
-use super::SortedSet;
+use super::{SortedSet, order};
+use crate::value::Set;
+use crate::value::listpack::Element;
+
+const SET_SCORE: f64 = 1.0;
 
 /// One of the sets that are combined.
 #[derive(Clone, Copy)]
@@ -16,6 +20,8 @@ pub enum Source<'a> {
     /// A key that does not exist.
     Missing,
     SortedSet(&'a SortedSet),
+    /// Every member's score is 1.
+    Set(&'a Set),
 }
 
 /// How the scores of a member in several sources become one.
@@ -52,6 +58,7 @@ impl<'a> Source<'a> {
         match self {
             Source::Missing => 0,
             Source::SortedSet(set) => set.len(),
+            Source::Set(set) => set.len(),
         }
     }
 
@@ -63,21 +70,18 @@ impl<'a> Source<'a> {
         match self {
             Source::Missing => None,
             Source::SortedSet(set) => set.score(member),
+            Source::Set(set) => set.contains(member).then_some(SET_SCORE),
         }
     }
 
     /// Members and scores until `visit` says that it is enough.
     fn visit(&self, mut visit: impl FnMut(&[u8], f64) -> bool) {
-        match self {
-            Source::Missing => {}
-            Source::SortedSet(set) => {
-                for (member, score) in set.iter() {
-                    if !member.with_bytes(|member| visit(member, score)) {
-                        return;
-                    }
-                }
-            }
-        }
+        let mut visit = |member: Element<'_>, score| member.with_bytes(|m| visit(m, score));
+        let _all_visited = match self {
+            Source::Missing => true,
+            Source::SortedSet(set) => set.iter().all(|(member, score)| visit(member, score)),
+            Source::Set(set) => set.iter().all(|member| visit(member, SET_SCORE)),
+        };
     }
 }
 
@@ -146,4 +150,9 @@ pub fn difference(sources: &[Source<'_>]) -> Members {
         true
     });
     result
+}
+
+/// Brings members into the order of a sorted set.
+pub fn sort(members: &mut Members) {
+    members.sort_unstable_by(|a, b| order::compare((&a.0, a.1), (&b.0, b.1)));
 }

@@ -9,7 +9,9 @@
 //! change back. Scores are never NaN. A negative zero equals zero, and small sets keep it as zero, as
 //! Redis does; large ones keep its sign.
 
+mod add;
 mod bounds;
+mod chance;
 mod combine;
 mod iter;
 mod large;
@@ -18,8 +20,11 @@ mod small;
 
 use std::ops::Range;
 
+pub use add::{AddRule, Added, NotANumber};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
-pub use combine::{Aggregate, Source, difference, intersection, intersection_count, union};
+pub use combine::{
+    Aggregate, Members, Source, difference, intersection, intersection_count, sort, union,
+};
 pub use iter::Iter;
 
 use super::hashed::Hashed;
@@ -39,6 +44,13 @@ impl Thresholds {
     fn admit(&self, entries: usize, longest: usize) -> bool {
         entries <= self.entries && longest <= self.value
     }
+}
+
+/// One end of the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Lowest,
+    Highest,
 }
 
 /// See the module's description. Cloning copies a small set and shares a large one.
@@ -191,18 +203,16 @@ impl SortedSet {
         members: &[(M, f64)],
         thresholds: &Thresholds,
     ) -> SortedSet {
-        let longest = members.iter().map(|(member, _)| member.as_ref().len()).max().unwrap_or(0);
-        if !thresholds.admit(members.len(), longest) {
-            let mut large = Large::default();
-            members.iter().for_each(|(member, score)| large.add(member.as_ref(), *score));
-            return SortedSet(Form::Large(Box::new(large)));
-        }
         let mut sorted: Vec<(&[u8], f64)> =
             members.iter().map(|(member, score)| (member.as_ref(), *score)).collect();
         sorted.sort_unstable_by(|a, b| order::compare(*a, *b));
-        let mut pack = Listpack::new();
-        sorted.iter().for_each(|(member, score)| small::push(&mut pack, member, *score));
-        SortedSet(Form::Small(pack))
+        let longest = sorted.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
+        let mut set = SortedSet::for_members(sorted.len(), longest, thresholds);
+        match &mut set.0 {
+            Form::Small(pack) => sorted.iter().for_each(|(m, score)| small::push(pack, m, *score)),
+            Form::Large(large) => sorted.iter().for_each(|(m, score)| large.add(m, *score)),
+        }
+        set
     }
 
     /// Takes over a small set as Redis keeps it; `None` if it is damaged: a score that is none, members
@@ -213,23 +223,27 @@ impl SortedSet {
 
     /// Sets the score of a member, which is not NaN; returns the one it had.
     pub fn insert(&mut self, member: &[u8], score: f64, thresholds: &Thresholds) -> Option<f64> {
+        let old = self.score(member);
+        self.put(member, old, score, thresholds);
+        old
+    }
+
+    /// The same for a member whose score is known.
+    fn put(&mut self, member: &[u8], old: Option<f64>, score: f64, thresholds: &Thresholds) {
         debug_assert!(!score.is_nan(), "scores are ordered");
         if let Form::Small(pack) = &mut self.0 {
-            if let Some(old) = small::update(pack, member, score) {
-                return Some(old);
+            if old.is_some() {
+                return small::change(pack, member, score);
             }
             if thresholds.admit(pack.len() / 2 + 1, member.len()) {
-                small::add(pack, member, score);
-                return None;
+                return small::add(pack, member, score);
             }
         }
         let large = self.make_large();
-        let old = large.score(member);
         match old {
             Some(old) => large.change(member, old, score),
             None => large.add(member, score),
         }
-        old
     }
 
     /// Removes a member; returns its score.
@@ -249,6 +263,21 @@ impl SortedSet {
             Form::Large(large) => large.remove_ranks(ranks.clone()),
         }
         ranks.len()
+    }
+
+    /// Takes out the members with the lowest or highest scores, up to `count` of them, the outermost first.
+    pub fn pop(&mut self, end: End, count: usize) -> Members {
+        let count = count.min(self.len());
+        let owned = |(member, score): (Element<'_>, f64)| (member.to_vec(), score);
+        let (popped, ranks) = match end {
+            End::Lowest => (self.iter().take(count).map(owned).collect(), 0..count),
+            End::Highest => {
+                let first = self.len() - count;
+                (self.iter().rev().take(count).map(owned).collect(), first..self.len())
+            }
+        };
+        self.remove_ranks(ranks);
+        popped
     }
 
     /// Changes over to the large form if so many members of up to so many bytes are too much for the

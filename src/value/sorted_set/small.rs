@@ -79,15 +79,13 @@ fn place_of(pack: &Listpack, member: &[u8], score: f64) -> Option<usize> {
     None
 }
 
-/// Changes the score of a member, if it is there and differs; returns the score it had.
-pub(super) fn update(pack: &mut Listpack, member: &[u8], score: f64) -> Option<f64> {
-    let (_, place) = find(pack, member)?;
-    let old = score_at(pack, place);
-    if old != score {
+/// Changes the score of a member that is there, if it differs.
+pub(super) fn change(pack: &mut Listpack, member: &[u8], score: f64) {
+    let (_, place) = find(pack, member).expect("the member is there");
+    if score_at(pack, place) != score {
         pack.remove(place, STEP);
         add(pack, member, score);
     }
-    Some(old)
 }
 
 pub(super) fn remove(pack: &mut Listpack, member: &[u8]) -> Option<f64> {

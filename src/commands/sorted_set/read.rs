@@ -1,0 +1,162 @@
+//! Members and scores one by one, at random, and in several calls.
+
+use super::results::{Shape, reply_member};
+use crate::base::limits::DRAWS_MAX;
+use crate::base::number::{write_f64, write_f64_17_digits};
+use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
+use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::value::SortedSet;
+
+/// `ZCARD key`
+pub(super) fn zcard<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let len = ctx.keys.collection::<SortedSet>(&key)?.map_or(0, SortedSet::len);
+    ctx.reply.count(len);
+    Ok(())
+}
+
+/// `ZSCORE key member`
+pub(super) fn zscore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    reply_scores(ctx, &mut args)
+}
+
+/// `ZMSCORE key member [member ...]`
+pub(super) fn zmscore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let members = args.left() - 1;
+    let begun = ctx.reply.mark();
+    ctx.reply.array(members);
+    reply_scores(ctx, &mut args).inspect_err(|_| ctx.reply.rewind(begun))
+}
+
+fn reply_scores<'a>(ctx: &mut Context<'a>, args: &mut Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let set = ctx.keys.collection::<SortedSet>(&key)?;
+    for member in args.rest().iter() {
+        match set.and_then(|set| set.score(member)) {
+            Some(score) => ctx.reply.double(score),
+            None => ctx.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// `ZRANK key member [WITHSCORE]`
+pub(super) fn zrank<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    rank(ctx, args, "zrank", |rank, _| rank)
+}
+
+/// `ZREVRANK key member [WITHSCORE]`
+pub(super) fn zrevrank<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    rank(ctx, args, "zrevrank", |rank, len| len - 1 - rank)
+}
+
+fn rank<'a>(
+    ctx: &mut Context<'a>,
+    mut args: Args<'a>,
+    name: &str,
+    shown: fn(usize, usize) -> usize,
+) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let member = args.bytes()?;
+    if args.left() > 1 {
+        return Err(CommandError::WrongArity(name.to_owned()));
+    }
+    let with_score = args.take_word("WITHSCORE");
+    args.finish()?;
+    let set = ctx.keys.collection::<SortedSet>(&key)?;
+    let found = set.and_then(|set| set.rank(member).map(|(rank, s)| (shown(rank, set.len()), s)));
+    match found {
+        None if with_score => ctx.reply.null_array(),
+        None => ctx.reply.null(),
+        Some((rank, score)) if with_score => {
+            ctx.reply.array(2);
+            ctx.reply.count(rank);
+            ctx.reply.double(score);
+        }
+        Some((rank, _)) => ctx.reply.count(rank),
+    }
+    Ok(())
+}
+
+/// How many random members are wanted, and how.
+struct Count {
+    number: usize,
+    with_repetition: bool,
+    with_scores: bool,
+}
+
+impl Count {
+    fn parse(args: &mut Args<'_>) -> Result<Count, CommandError> {
+        const MAX: i64 = i64::MAX;
+        let count = args.integer()?;
+        if count < -MAX {
+            return Err(CommandError::NotBetween { min: -MAX, max: MAX });
+        }
+        let with_scores = args.take_word("WITHSCORES");
+        args.finish()?;
+        let is_too_long = with_scores && !(-MAX / 2..=MAX / 2).contains(&count);
+        if is_too_long || count < -DRAWS_MAX {
+            return Err(CommandError::OutOfRange);
+        }
+        let number = usize::try_from(count.unsigned_abs()).map_err(|_| CommandError::OutOfRange)?;
+        Ok(Count { number, with_repetition: count < 0, with_scores })
+    }
+}
+
+/// `ZRANDMEMBER key [count [WITHSCORES]]`: a negative count draws each time from all members.
+pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    if args.is_empty() {
+        let set = ctx.keys.collection::<SortedSet>(&key)?;
+        match set.and_then(|set| set.random(ctx.random)) {
+            Some((member, _)) => reply_member(&mut ctx.reply, member),
+            None => ctx.reply.null(),
+        }
+        return Ok(());
+    }
+    let count = Count::parse(&mut args)?;
+    let shape = Shape::with_scores(count.with_scores, ctx.reply.protocol());
+    let set = ctx.keys.collection::<SortedSet>(&key)?;
+    let Some(set) = set.filter(|_| count.number > 0) else {
+        ctx.reply.array(0);
+        return Ok(());
+    };
+    if count.with_repetition {
+        let draw = set.draw();
+        shape.begin(&mut ctx.reply, count.number);
+        for _ in 0..count.number {
+            shape.reply_one(&mut ctx.reply, draw.one(ctx.random));
+        }
+    } else if count.number >= set.len() {
+        shape.reply_all(&mut ctx.reply, set.iter().rev());
+    } else {
+        shape.begin(&mut ctx.reply, count.number);
+        let draw = set.draw();
+        let chosen = draw.several(count.number, ctx.random);
+        chosen.for_each(|entry| shape.reply_one(&mut ctx.reply, entry));
+    }
+    Ok(())
+}
+
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`: of a missing key, the options are not read. Scores
+/// are printed as Redis does here, in either protocol: those of a large set with 17 digits.
+pub(super) fn zscan<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let cursor = parse_cursor(&mut args)?;
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let Some(set) = ctx.keys.collection::<SortedSet>(&key)? else {
+        reply_scan(&mut ctx.reply, 0, &found);
+        return Ok(());
+    };
+    let options = ScanOptions::parse(&mut args, Scanned::Elements)?;
+    let write_score = if set.listpack().is_some() { write_f64 } else { write_f64_17_digits };
+    let next = set.scan(cursor, options.count, |member, score| {
+        if options.matches(member) {
+            let mut text = Vec::new();
+            write_score(&mut text, score);
+            found.extend([member.to_vec(), text]);
+        }
+    });
+    reply_scan(&mut ctx.reply, next, &found);
+    Ok(())
+}

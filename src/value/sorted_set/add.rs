@@ -1,0 +1,106 @@
+//! Setting a score under conditions, or adding to it: what `ZADD` does with one member.
+
+use super::{SortedSet, Thresholds};
+
+/// On what conditions, and how, a score is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddRule {
+    /// Members that are there stay as they are.
+    pub only_new: bool,
+    /// Members that are not there are not added.
+    pub only_present: bool,
+    /// Scores do not become smaller.
+    pub only_greater: bool,
+    /// Scores do not become greater.
+    pub only_less: bool,
+    /// What is given is added to the score, and is the score of a new member.
+    pub increment: bool,
+}
+
+/// What became of a member, with its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Added {
+    New(f64),
+    Changed(f64),
+    Same(f64),
+    /// A condition is not met.
+    HeldBack,
+}
+
+/// The sum of the scores is none: infinities of different sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANumber;
+
+impl SortedSet {
+    /// Sets a score, which is not NaN, as the rule says.
+    pub fn add(
+        &mut self,
+        member: &[u8],
+        given: f64,
+        rule: AddRule,
+        thresholds: &Thresholds,
+    ) -> Result<Added, NotANumber> {
+        let Some(old) = self.score(member) else {
+            if rule.only_present {
+                return Ok(Added::HeldBack);
+            }
+            self.put(member, None, given, thresholds);
+            return Ok(Added::New(given));
+        };
+        if rule.only_new {
+            return Ok(Added::HeldBack);
+        }
+        let score = if rule.increment { old + given } else { given };
+        if score.is_nan() {
+            return Err(NotANumber);
+        }
+        if rule.only_greater && score <= old || rule.only_less && score >= old {
+            return Ok(Added::HeldBack);
+        }
+        if score == old {
+            return Ok(Added::Same(score));
+        }
+        self.put(member, Some(old), score, thresholds);
+        Ok(Added::Changed(score))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLDS: Thresholds = Thresholds { entries: 128, value: 64 };
+
+    #[test]
+    fn conditions_hold_back_what_does_not_meet_them() {
+        let none = AddRule::default();
+        for (rule, given, member, expected) in [
+            (none, 2.0, "new", Added::New(2.0)),
+            (none, 1.0, "a", Added::Same(1.0)),
+            (none, 2.0, "a", Added::Changed(2.0)),
+            (AddRule { only_new: true, ..none }, 2.0, "a", Added::HeldBack),
+            (AddRule { only_present: true, ..none }, 2.0, "new", Added::HeldBack),
+            (AddRule { only_greater: true, ..none }, 1.0, "a", Added::HeldBack),
+            (AddRule { only_greater: true, ..none }, 2.0, "a", Added::Changed(2.0)),
+            (AddRule { only_greater: true, ..none }, 0.0, "new", Added::New(0.0)),
+            (AddRule { only_less: true, ..none }, 2.0, "a", Added::HeldBack),
+            (AddRule { increment: true, ..none }, 2.0, "a", Added::Changed(3.0)),
+            (AddRule { increment: true, ..none }, 0.0, "a", Added::Same(1.0)),
+            (AddRule { increment: true, only_less: true, ..none }, 2.0, "a", Added::HeldBack),
+        ] {
+            let mut set = SortedSet::new();
+            set.insert(b"a", 1.0, &THRESHOLDS);
+            let added = set.add(member.as_bytes(), given, rule, &THRESHOLDS);
+            assert_eq!(added, Ok(expected), "{rule:?} {given} {member}");
+        }
+    }
+
+    #[test]
+    fn infinities_of_different_sign_have_no_sum() {
+        let mut set = SortedSet::new();
+        set.insert(b"a", f64::INFINITY, &THRESHOLDS);
+        let rule = AddRule { increment: true, ..AddRule::default() };
+        assert_eq!(set.add(b"a", f64::NEG_INFINITY, rule, &THRESHOLDS), Err(NotANumber));
+        assert_eq!(set.score(b"a"), Some(f64::INFINITY));
+    }
+}
