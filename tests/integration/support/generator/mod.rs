@@ -46,7 +46,7 @@ const STRAY_ONE_IN: usize = 15;
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
 /// or a counter that is about to overflow.
 const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount"];
+    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount", "xsetid"];
 
 const VALUES: &[&[u8]] = &[
     b"",
