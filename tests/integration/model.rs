@@ -9,6 +9,7 @@ use crate::support::generator::{Generator, seeds, shown};
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
 use crate::support::resp::{self, Reply};
+use crate::support::sameness::is_same;
 use crate::support::sanderling::Sanderling;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::tempdir;
@@ -17,8 +18,6 @@ const COMMANDS: usize = 3_000;
 /// Sent in one write.
 const BATCH: usize = 100;
 const DATABASES: usize = 16;
-/// How far apart the clocks of the servers may be, one of which stands still.
-const SKEW_MS: i64 = 120_000;
 
 #[test]
 fn random_commands_have_the_replies_and_the_result_of_redis() {
@@ -63,31 +62,6 @@ fn compare_replies(seed: u64, now_ms: i64, theirs: &mut dyn Connection, ours: &m
                 history[history.len().saturating_sub(30)..].join("\n")
             );
         }
-    }
-}
-
-/// Whether the replies agree, as far as they are not bound to the moment or to chance.
-fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
-    match (name, expected, got) {
-        // Keys that have expired count until somebody removes them.
-        ("dbsize", Reply::Integer(_), Reply::Integer(_)) => true,
-        ("hgetall" | "hkeys" | "hvals", ..) => {
-            resp::sorted(expected.clone()) == resp::sorted(got.clone())
-        }
-        ("hrandfield", Reply::Bulk(_), Reply::Bulk(_)) => true,
-        ("hrandfield", Reply::Array(a), Reply::Array(b)) => a.len() == b.len(),
-        // A part of a large hash may be another part.
-        ("hscan", Reply::Array(a), Reply::Array(b)) => {
-            let is_partial = [a, b].iter().any(|reply| reply[0] != Reply::Bulk(b"0".to_vec()));
-            is_partial || resp::sorted(expected.clone()) == resp::sorted(got.clone())
-        }
-        ("keys", ..) => resp::sorted(expected.clone()) == resp::sorted(got.clone()),
-        (_, Reply::Integer(a), Reply::Integer(b)) if *a > 0 => match name {
-            "pttl" | "pexpiretime" => (a - b).abs() <= SKEW_MS,
-            "ttl" | "expiretime" => (a - b).abs() <= SKEW_MS / 1000,
-            _ => a == b,
-        },
-        _ => expected == got,
     }
 }
 

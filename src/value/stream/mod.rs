@@ -330,9 +330,6 @@ impl Stream {
         if body.len == 0 && id <= body.last_id {
             return Some(added);
         }
-        if id != StreamId::MIN && id < body.max_deleted_id {
-            return None;
-        }
         if id >= body.last_id {
             return (id == body.last_id).then_some(added);
         }

@@ -14,6 +14,7 @@ pub mod power;
 pub mod process;
 pub mod resp;
 pub mod runner;
+pub mod sameness;
 pub mod sanderling;
 pub mod transcript;
 pub mod words;

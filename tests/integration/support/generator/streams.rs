@@ -54,7 +54,7 @@ pub(super) const GROUP: Group = Group {
         "xrange K R R count 3",
         "xrevrange K R R",
         "xrevrange K + - count 2",
-        "xsetid K T",
+        "xsetid K 5-100",
         "xsetid K 5-100 entriesadded 50",
         "xsetid K 5-100 maxdeletedid T",
         "xsetid K 5-200 entriesadded 60 maxdeletedid T",
