@@ -161,7 +161,7 @@ fn add(
         if tally.new + tally.changed > 0 {
             change.event(kind);
         }
-        Ok(tally)
+        Ok::<_, NotANumber>(tally)
     })?;
     added.map_err(|NotANumber| NOT_A_NUMBER)
 }

@@ -38,7 +38,11 @@ fn pop(
     let popped = popped.unwrap_or_default();
     if !popped.is_empty() {
         ctx.keys.log_instead(|| {
-            vec![name.into(), key.bytes.to_vec(), popped.len().to_string().into_bytes()]
+            vec![
+                name.as_bytes().to_vec(),
+                key.bytes.to_vec(),
+                popped.len().to_string().into_bytes(),
+            ]
         });
     }
     Ok(popped)

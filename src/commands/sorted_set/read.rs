@@ -130,8 +130,8 @@ pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
     } else if count.number >= set.len() {
         shape.reply_all(&mut ctx.reply, set.iter().rev());
     } else {
-        shape.begin(&mut ctx.reply, count.number);
         let draw = set.draw();
+        shape.begin(&mut ctx.reply, count.number);
         let chosen = draw.several(count.number, ctx.random);
         chosen.for_each(|entry| shape.reply_one(&mut ctx.reply, entry));
     }
