@@ -1,8 +1,8 @@
 //! Up to where collections are kept in their small forms, as the configuration says at the moment.
 
 use crate::config::{Config, params};
-use crate::value::hash;
 use crate::value::set::SetLimits;
+use crate::value::{hash, sorted_set};
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -20,5 +20,12 @@ pub(super) fn set_limits(config: &Config) -> SetLimits {
         intset_entries: limit(config, params::SET_MAX_INTSET_ENTRIES),
         listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
         listpack_value: limit(config, params::SET_MAX_LISTPACK_VALUE),
+    }
+}
+
+pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
+    sorted_set::Thresholds {
+        entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
+        value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
     }
 }
