@@ -194,8 +194,13 @@ impl<'a> Reply<'a> {
     pub fn double(&mut self, value: f64) {
         let mut text = Vec::with_capacity(24);
         write_f64(&mut text, value);
+        self.written_double(&text);
+    }
+
+    /// A double whose digits are written already.
+    pub fn written_double(&mut self, text: &[u8]) {
         if self.is_resp3() {
-            self.line(b',', &text);
+            self.line(b',', text);
         } else {
             self.bulk(text);
         }

@@ -6,6 +6,7 @@
 //! the part that is touched.
 
 pub mod bitmap;
+pub mod geo;
 pub mod hash;
 pub mod hashed;
 pub mod hyperloglog;
