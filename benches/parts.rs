@@ -8,6 +8,7 @@
 //! the kernel's share is taken away. Keys are taken at random from a million, so that lookups pay for
 //! their cache misses as they do in a server.
 
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use sanderling::persist::snapshot::{SnapshotWriter, write_entry};
 use sanderling::resp::{Limits, Outbox, ParseState, Protocol, Reply, RequestParser};
 use sanderling::session::{Origin, Session};
 use sanderling::store::{Keyspace, Lane, SHARDS_DEFAULT, ValueRef};
+use sanderling::value::hashed::Hashed;
+use sanderling::value::tree::Tree;
 
 const KEYS: usize = 1_000_000;
 const VALUE: &[u8] = &[b'v'; 64];
@@ -211,6 +214,73 @@ fn snapshotting(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Members of 10 to 12 bytes, in no order.
+fn members() -> Vec<Vec<u8>> {
+    let mut random = Random::seeded(3);
+    let mut names: Vec<_> =
+        (0..KEYS).map(|n| format!("member:{n:0width$}", width = 3 + n % 3).into_bytes()).collect();
+    (1..names.len()).rev().for_each(|at| names.swap(at, random.below(at + 1)));
+    names
+}
+
+/// The large form of collections, beside the standard library's maps.
+fn trees(criterion: &mut Criterion) {
+    let names = members();
+    let mut group = criterion.benchmark_group("tree of a million");
+    let mut hashed = Hashed::new();
+    let hashes: HashMap<&[u8], ()> = names.iter().map(|name| (&name[..], ())).collect();
+    names.iter().for_each(|name| assert!(hashed.insert(name, b"")));
+    eprintln!("{} bytes a member", hashed.heap_bytes() as f64 / hashed.len() as f64);
+    let mut random = Random::seeded(4);
+    let mut each = |name: &str, work: &mut dyn FnMut(&[u8])| {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched(|| random.below(KEYS), |n| work(&names[n]), BatchSize::SmallInput);
+        });
+    };
+    each("get from a HashMap", &mut |name| assert!(hashes.contains_key(name)));
+    each("get from Hashed", &mut |name| assert!(hashed.contains(name)));
+    each("get what is missing", &mut |name| assert!(!hashed.contains(&name[1..])));
+    each("remove and insert", &mut |name| {
+        assert!(hashed.remove(name));
+        assert!(hashed.insert(name, b""));
+    });
+    let mut held = hashed.clone();
+    each("remove and insert while somebody holds all", &mut |name| {
+        held.clone_from(&hashed);
+        assert!(hashed.remove(name));
+        assert!(hashed.insert(name, b""));
+    });
+    let mut order: BTreeMap<&[u8], ()> = names.iter().map(|name| (&name[..], ())).collect();
+    let mut tree = Tree::new();
+    names.iter().for_each(|name| assert!(tree.insert(name, b"")));
+    each("get from a BTreeMap", &mut |name| assert!(order.contains_key(name)));
+    each("get from a tree in the order of names", &mut |name| assert!(tree.get(name).is_some()));
+    each("rank", &mut |name| drop(black_box(tree.rank(name))));
+    group.bench_function("insert all into Hashed", |bencher| {
+        bencher.iter(|| {
+            let mut hashed = Hashed::new();
+            names.iter().for_each(|name| assert!(hashed.insert(name, b"")));
+            hashed
+        });
+    });
+    group.bench_function("insert all into a BTreeMap", |bencher| {
+        bencher.iter(|| {
+            order = names.iter().map(|name| (&name[..], ())).collect();
+        });
+    });
+    group.bench_function("append all in order", |bencher| {
+        bencher.iter(|| {
+            let mut tree = Tree::new();
+            (0..KEYS as u64).for_each(|n| assert!(tree.insert(&n.to_be_bytes(), b"")));
+            tree
+        });
+    });
+    group.bench_function("walk all", |bencher| {
+        bencher.iter(|| hashed.iter().map(|(member, _)| member.len()).sum::<usize>());
+    });
+    group.finish();
+}
+
 /// Writes a snapshot to nowhere and returns its length.
 fn snapshot(value: ValueRef<'_>) -> u64 {
     let written = SnapshotWriter::new(std::io::sink()).and_then(|mut writer| {
@@ -228,6 +298,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
-    targets = parsing, encoding, executing, snapshotting
+    targets = parsing, encoding, executing, snapshotting, trees
 }
 criterion_main!(parts);

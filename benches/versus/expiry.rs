@@ -11,7 +11,7 @@ use crate::load::{Load, LoadSpec, Pace, Phase};
 use crate::options::Options;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, load, load_keys};
+use crate::workload::{Mix, Ranges, load, load_keys};
 
 const CLIENTS: usize = 50;
 /// The deadlines are spread evenly over this many milliseconds.
@@ -64,8 +64,8 @@ fn measure(program: &Program, options: &Options) -> Result<Figures> {
     let first_deadline = unix_time() + load_time + quiet;
     load_expiring(&server, options.keys, first_deadline)?;
     let spec = LoadSpec {
-        mix: Mix::Get,
-        keys: options.keys,
+        mix: Mix::GET,
+        ranges: Ranges::keys(options.keys),
         value_bytes: options.value_bytes,
         clients: CLIENTS,
         threads: options.threads,

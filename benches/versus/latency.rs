@@ -9,7 +9,7 @@ use crate::load::{Load, LoadSpec, Pace, Phase};
 use crate::options::Options;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, load_keys};
+use crate::workload::{Mix, Ranges, load_keys};
 
 /// The rarest latencies need more samples than throughput does.
 const MEASURED: u32 = 2;
@@ -46,8 +46,8 @@ fn loaded(program: &Program, options: &Options) -> Result<Server> {
 /// Returns what happened, and how much of a core the server used meanwhile.
 fn measure(server: &Server, clients: usize, options: &Options) -> Result<(Phase, f64)> {
     let spec = LoadSpec {
-        mix: Mix::Mixed,
-        keys: options.keys,
+        mix: Mix::MIXED,
+        ranges: Ranges::keys(options.keys),
         value_bytes: options.value_bytes,
         clients,
         threads: options.threads,

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::Result;
 use crate::generator::{Generator, Signals, TICK, Tally};
-use crate::workload::{Mix, Requests};
+use crate::workload::{Mix, Ranges, Requests};
 
 /// When clients send.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Pace {
 #[derive(Clone, Debug)]
 pub struct LoadSpec {
     pub mix: Mix,
-    pub keys: usize,
+    pub ranges: Ranges,
     pub value_bytes: usize,
     pub clients: usize,
     pub threads: usize,
@@ -86,7 +86,7 @@ impl Load {
             let streams: std::io::Result<Vec<TcpStream>> =
                 (0..share).map(|_| TcpStream::connect(address)).collect();
             let requests =
-                Requests::new(spec.mix, spec.keys, spec.value_bytes, 1000 + thread as u64);
+                Requests::new(spec.mix, spec.ranges, spec.value_bytes, 1000 + thread as u64);
             let generator = Generator::new(streams?, requests, pace, phases)?;
             let signals = Arc::clone(&load.signals);
             load.generators.push(std::thread::spawn(move || generator.run(&signals)));

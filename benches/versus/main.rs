@@ -18,6 +18,7 @@
 
 mod expiry;
 mod generator;
+mod giants;
 mod idle;
 mod latency;
 mod load;
@@ -30,6 +31,7 @@ mod report;
 mod server;
 mod snapshot;
 mod throughput;
+mod types;
 mod workload;
 
 use std::process::ExitCode;
@@ -64,6 +66,8 @@ fn run(options: &Options) -> Result<()> {
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,
             Part::Loading => loading::run(options, &programs)?,
+            Part::Types => types::run(options, &programs)?,
+            Part::Giants => giants::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -17,9 +17,11 @@ pub enum Part {
     Snapshot,
     Expiry,
     Loading,
+    Types,
+    Giants,
 }
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 9] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -27,6 +29,8 @@ const PARTS: [(&str, Part); 7] = [
     ("snapshot", Part::Snapshot),
     ("expiry", Part::Expiry),
     ("loading", Part::Loading),
+    ("types", Part::Types),
+    ("giants", Part::Giants),
 ];
 
 /// How large a run is; flags override single figures.

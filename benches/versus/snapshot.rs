@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::process;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, load_keys};
+use crate::workload::{Mix, Ranges, load_keys};
 
 const SAMPLE: Duration = Duration::from_millis(10);
 /// Looking for the child walks all processes, and summing up its pages takes a while.
@@ -68,8 +68,8 @@ fn measure(program: &Program, options: &Options) -> Result<Figures> {
     let server = program.start()?;
     load_keys(&server, options.snapshot_keys, options.value_bytes)?;
     let spec = LoadSpec {
-        mix: Mix::Mixed,
-        keys: options.snapshot_keys,
+        mix: Mix::MIXED,
+        ranges: Ranges::keys(options.snapshot_keys),
         value_bytes: options.value_bytes,
         clients: CLIENTS,
         threads: options.threads,

@@ -12,19 +12,20 @@ use crate::options::Options;
 use crate::process;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, load_counters, load_keys};
+use crate::workload::{Mix, Ranges, load_counters, load_keys};
 
 /// Connections, caches and branch predictors settle before figures count.
 const WARM_UP_SHARE: u32 = 4;
 
-struct Figures {
-    measured: Phase,
-    server_cpu: Duration,
-    generator_cpu: Duration,
+/// What one measurement gives.
+pub struct Figures {
+    pub measured: Phase,
+    pub server_cpu: Duration,
+    pub generator_cpu: Duration,
 }
 
 impl Figures {
-    fn micros_per_operation(&self, cpu: Duration) -> f64 {
+    pub fn micros_per_operation(&self, cpu: Duration) -> f64 {
         cpu.as_secs_f64() * 1e6 / self.measured.operations as f64
     }
 }
@@ -72,11 +73,11 @@ fn specs(options: &Options) -> Vec<(String, LoadSpec)> {
     let mut specs = Vec::new();
     for &pipeline in &options.pipelines {
         for &clients in &options.clients {
-            for mix in Mix::ALL {
-                let label = format!("{}, {clients} × {pipeline}", mix.name());
+            for mix in Mix::STRINGS {
+                let label = format!("{}, {clients} × {pipeline}", mix.name);
                 let spec = LoadSpec {
                     mix,
-                    keys: options.keys,
+                    ranges: Ranges::keys(options.keys),
                     value_bytes: options.value_bytes,
                     clients,
                     threads: options.threads,
@@ -89,7 +90,8 @@ fn specs(options: &Options) -> Vec<(String, LoadSpec)> {
     specs
 }
 
-fn measure(server: &Server, spec: &LoadSpec, duration: Duration) -> Result<Figures> {
+/// Measures one load on a server that has what the load needs.
+pub fn measure(server: &Server, spec: &LoadSpec, duration: Duration) -> Result<Figures> {
     let generator = std::process::id();
     let mut load = Load::start(server.address(), spec, 3)?;
     std::thread::sleep(duration / WARM_UP_SHARE);

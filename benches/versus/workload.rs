@@ -11,27 +11,24 @@ const POOL_BYTES: usize = 1 << 20;
 /// Commands per pipeline while keys are loaded.
 const LOAD_BATCH: usize = 1000;
 
-/// Which commands a load consists of.
+/// Which commands a load consists of: requests by template, all equally likely. Words are separated by
+/// blanks; `{}` stands for a random number below the number of keys (of elements, in a load on
+/// collections), `{c}` for a random collection, `{m}` for a random member of one, `{v}` for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mix {
-    Get,
-    Set,
-    /// `GET` and `SET`, equally likely.
-    Mixed,
-    Incr,
+pub struct Mix {
+    pub name: &'static str,
+    pub requests: &'static [&'static str],
 }
 
 impl Mix {
-    pub const ALL: [Mix; 4] = [Mix::Get, Mix::Set, Mix::Mixed, Mix::Incr];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Mix::Get => "GET",
-            Mix::Set => "SET",
-            Mix::Mixed => "GET+SET",
-            Mix::Incr => "INCR",
-        }
-    }
+    pub const GET: Mix = Mix { name: "GET", requests: &["GET key:{}"] };
+    pub const MIXED: Mix = Mix { name: "GET+SET", requests: &["GET key:{}", "SET key:{} {v}"] };
+    pub const STRINGS: [Mix; 4] = [
+        Mix::GET,
+        Mix { name: "SET", requests: &["SET key:{} {v}"] },
+        Mix::MIXED,
+        Mix { name: "INCR", requests: &["INCR counter:{}"] },
+    ];
 }
 
 /// Random numbers that cost next to nothing (Marsaglia's xorshift64*).
@@ -76,53 +73,114 @@ impl Values {
     }
 }
 
+/// How many keys there are, and collections, and members of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranges {
+    pub keys: usize,
+    pub collections: usize,
+    pub members: usize,
+}
+
+impl Ranges {
+    /// No collections, only keys.
+    pub fn keys(keys: usize) -> Ranges {
+        Ranges { keys, collections: 1, members: 1 }
+    }
+}
+
+/// A part of a word.
+enum Piece {
+    Text(&'static str),
+    Key,
+    Collection,
+    Member,
+    Value,
+}
+
+/// A request to be filled in.
+struct Template(Vec<Vec<Piece>>);
+
+impl Template {
+    fn parse(text: &'static str) -> Template {
+        Template(text.split(' ').map(pieces_of).collect())
+    }
+}
+
+fn pieces_of(word: &'static str) -> Vec<Piece> {
+    let Some((before, rest)) = word.split_once('{') else { return vec![Piece::Text(word)] };
+    let (name, behind) = rest.split_once('}').expect("what is opened is closed");
+    let piece = match name {
+        "" => Piece::Key,
+        "c" => Piece::Collection,
+        "m" => Piece::Member,
+        "v" => Piece::Value,
+        other => unreachable!("{other} stands for nothing"),
+    };
+    let mut pieces = vec![Piece::Text(before), piece];
+    pieces.extend(pieces_of(behind));
+    pieces
+}
+
 /// Endless requests of one load.
 pub struct Requests {
-    mix: Mix,
-    keys: usize,
+    templates: Vec<Template>,
+    ranges: Ranges,
     values: Values,
     random: Fast,
+    word: Vec<u8>,
 }
 
 impl Requests {
-    pub fn new(mix: Mix, keys: usize, value_bytes: usize, seed: u64) -> Requests {
-        Requests { mix, keys, values: Values::new(value_bytes), random: Fast::seeded(seed) }
+    pub fn new(mix: Mix, ranges: Ranges, value_bytes: usize, seed: u64) -> Requests {
+        Requests {
+            templates: mix.requests.iter().map(|text| Template::parse(text)).collect(),
+            ranges,
+            values: Values::new(value_bytes),
+            random: Fast::seeded(seed),
+            word: Vec::new(),
+        }
     }
 
     /// Appends the next request, as a RESP array.
     pub fn append(&mut self, out: &mut Vec<u8>) {
-        let random = &mut self.random;
-        let is_get = match self.mix {
-            Mix::Get => true,
-            Mix::Set | Mix::Incr => false,
-            Mix::Mixed => random.next() >> 63 == 0,
+        let template = match self.templates.len() {
+            1 => 0,
+            count => self.random.below(count),
         };
-        let key = random.below(self.keys);
-        if self.mix == Mix::Incr {
-            out.extend_from_slice(b"*2\r\n$4\r\nINCR\r\n");
-            append_key(out, b"counter:", key);
-        } else if is_get {
-            out.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");
-            append_key(out, b"key:", key);
-        } else {
-            out.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
-            append_key(out, b"key:", key);
-            append_bulk(out, &[self.values.any(random)]);
+        let Requests { templates, ranges, values, random, word } = self;
+        let Template(words) = &templates[template];
+        out.push(b'*');
+        out.extend_from_slice(itoa::Buffer::new().format(words.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+        for pieces in words {
+            word.clear();
+            for piece in pieces {
+                let number = match piece {
+                    Piece::Text(text) => {
+                        word.extend_from_slice(text.as_bytes());
+                        continue;
+                    }
+                    Piece::Value => {
+                        word.extend_from_slice(values.any(random));
+                        continue;
+                    }
+                    Piece::Key => random.below(ranges.keys),
+                    Piece::Collection => random.below(ranges.collections),
+                    Piece::Member => random.below(ranges.members),
+                };
+                word.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }
+            append_bulk(out, word);
         }
     }
 }
 
-fn append_key(out: &mut Vec<u8>, prefix: &[u8], number: usize) {
-    append_bulk(out, &[prefix, itoa::Buffer::new().format(number).as_bytes()]);
-}
-
-/// One bulk string, made of these pieces.
-fn append_bulk(out: &mut Vec<u8>, pieces: &[&[u8]]) {
-    let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+/// One bulk string.
+fn append_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
     out.extend_from_slice(b"\r\n");
-    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+    out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -29,6 +29,10 @@ pub const TURN_READ_BYTES_MAX: usize = 64 * 1024;
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
 
+/// The most elements that one command draws at random with repetition. Redis has no limit there, so that
+/// one client can make it draw until its memory is full.
+pub const DRAWS_MAX: i64 = 1 << 24;
+
 const _: () = {
     // An unauthenticated client is never allowed more than an authenticated one.
     assert!(UNAUTHENTICATED_ELEMENTS_MAX < REQUEST_ELEMENTS_MAX);

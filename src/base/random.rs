@@ -32,6 +32,14 @@ impl Random {
         self.0.random_range(0..end)
     }
 
+    /// `count` different numbers from 0 up to but not including `end`, in rising order; all such sets are
+    /// equally likely. `count` must not be above `end`.
+    pub fn distinct_below(&mut self, end: usize, count: usize) -> Vec<usize> {
+        let mut numbers = rand::seq::index::sample(&mut self.0, end, count).into_vec();
+        numbers.sort_unstable();
+        numbers
+    }
+
     /// A double from 0.0 up to but not including 1.0.
     pub fn unit_f64(&mut self) -> f64 {
         self.0.random()
@@ -67,6 +75,20 @@ mod tests {
         }
         assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
         assert_eq!(random.below(1), 0);
+    }
+
+    #[test]
+    fn distinct_numbers_are_drawn_equally_often() {
+        let mut random = Random::seeded(1);
+        let mut seen = [0; 5];
+        for _ in 0..1000 {
+            let numbers = random.distinct_below(5, 2);
+            assert!(numbers[0] < numbers[1]);
+            numbers.iter().for_each(|number| seen[*number] += 1);
+        }
+        assert!(seen.iter().all(|count| (340..460).contains(count)), "{seen:?}");
+        assert_eq!(random.distinct_below(3, 3), [0, 1, 2]);
+        assert!(random.distinct_below(0, 0).is_empty());
     }
 
     #[test]

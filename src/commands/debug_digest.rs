@@ -87,8 +87,17 @@ impl DataDigest {
         unimplemented!("to be written")
     }
 
-    fn mix_hash(&mut self, _hash: &Hash) {
-        unimplemented!("to be written")
+    /// The order of fields does not matter.
+    fn mix_hash(&mut self, hash: &Hash) {
+        for (field, value) in hash.iter_stored() {
+            let mut digest = DataDigest::default();
+            field.with_bytes(|bytes| digest.mix(bytes));
+            value.with_bytes(|bytes| digest.mix(bytes));
+            if field.with_bytes(|bytes| hash.deadline(bytes)).is_some() {
+                digest.add(b"!!hexpire!!");
+            }
+            self.add(&digest.0);
+        }
     }
 
     fn mix_sorted_set(&mut self, _set: &SortedSet) {

@@ -17,8 +17,8 @@ impl Unit {
     pub const UNIX_SECONDS: Unit = Unit { seconds: true, absolute: true };
     pub const UNIX_MILLIS: Unit = Unit { seconds: false, absolute: true };
 
-    /// The unit that an option of `SET` or `GETEX` stands for.
-    fn of_option(option: &[u8]) -> Option<Unit> {
+    /// The unit that an option such as `EX` stands for.
+    pub fn of_option(option: &[u8]) -> Option<Unit> {
         match option {
             b"EX" => Some(Unit::SECONDS),
             b"PX" => Some(Unit::MILLIS),

@@ -37,6 +37,18 @@ pub enum CommandError {
     IncrementNotFinite,
     #[error("ERR decrement would overflow")]
     DecrementOverflow,
+    #[error("ERR hash value is not an integer")]
+    FieldNotAnInteger,
+    #[error("ERR hash value is not a float")]
+    FieldNotAFloat,
+    #[error("ERR Mandatory argument FIELDS is missing or not at the right position")]
+    FieldsMissing,
+    #[error("ERR The `numfields` parameter must match the number of arguments")]
+    FieldsMismatch,
+    #[error("ERR Number of fields must be a positive integer")]
+    FieldsNotPositive,
+    #[error("ERR invalid expire time, must be >= 0")]
+    NegativeExpireTime,
     #[error("ERR invalid expire time in '{0}' command")]
     InvalidExpireTime(Cow<'static, str>),
     #[error("ERR wrong number of arguments for '{0}' command")]
@@ -46,6 +58,8 @@ pub enum CommandError {
     UnknownCommand { name: Vec<u8>, args: Vec<u8> },
     #[error("ERR Unsupported option {}", String::from_utf8_lossy(.0))]
     UnsupportedOption(Vec<u8>),
+    #[error("ERR unknown argument: {}", String::from_utf8_lossy(.0))]
+    UnknownArgument(Vec<u8>),
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
     /// Of commands whose subcommands are not rows, or take a bounded number of arguments.
@@ -115,6 +129,7 @@ impl CommandError {
             CommandError::UnsupportedOption(given) => {
                 [b"ERR Unsupported option ", &given[..]].concat()
             }
+            CommandError::UnknownArgument(given) => [b"ERR unknown argument: ", &given[..]].concat(),
             other => other.to_string().into_bytes(),
         }
     }

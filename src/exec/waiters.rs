@@ -225,6 +225,15 @@ impl Waiters {
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
+    /// How many clients wait.
+    pub fn len(&self) -> usize {
+        self.0.lock().waiters.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How many keys are waited for.
     pub fn keys(&self) -> usize {
         self.0.lock().queues.len()

@@ -1,8 +1,10 @@
 //! Loading a snapshot into the store, on all cores.
 //!
 //! One thread reads sections; loaders verify their checksums and repeat their commands. Commands of
-//! different sections concern different keys, so their order does not matter.
+//! different sections concern different keys, so their order does not matter; only a section that goes on
+//! with the key of the one before it waits until that one is loaded.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::replay::Replayer;
-use crate::base::sync::{Mutex, Rank};
+use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::exec::Engine;
 use crate::persist::snapshot::{Damage, Section, SnapshotReader};
 use crate::store::{Access, Tracking, View, Wants};
@@ -39,9 +41,10 @@ pub(super) fn load(engine: &Arc<Engine>, path: &Path, accept_damage: bool) -> io
     let keys = AtomicU64::new(0);
     let (sender, receiver) = sync_channel::<Section>(READ_AHEAD);
     let receiver = Mutex::new(Rank::Leaf, receiver);
+    let done = Done::default();
     std::thread::scope(|scope| {
         for _ in 0..loaders() {
-            scope.spawn(|| run_loader(engine, &receiver, &keys, &damages));
+            scope.spawn(|| run_loader(engine, &receiver, &done, &keys, &damages));
         }
         let hand_over = |section: Section| {
             engine.health.progress.add(section.body.len() as u64);
@@ -69,9 +72,18 @@ fn read(
             return Ok(());
         }
     };
+    // Number of the last section that was handed over.
+    let mut last = 0;
     loop {
         match reader.next_section()? {
+            Ok(Some(section)) if section.continues && section.number != last + 1 => {
+                damages.lock().push(lost_beginning(&section));
+                if !accept_damage {
+                    return Ok(());
+                }
+            }
             Ok(Some(section)) => {
+                last = section.number;
                 if !hand_over(section) {
                     return Ok(());
                 }
@@ -87,9 +99,48 @@ fn read(
     }
 }
 
+/// A section is of no use without the one before it.
+fn lost_beginning(section: &Section) -> Damage {
+    section.damage(section.line, "it goes on with a key whose beginning is lost")
+}
+
+/// Which sections are done with, and whether they were loaded.
+struct Done {
+    sections: Mutex<BTreeMap<u64, bool>>,
+    changed: Condvar,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done { sections: Mutex::new(Rank::Leaf, BTreeMap::new()), changed: Condvar::new() }
+    }
+}
+
+impl Done {
+    fn add(&self, number: u64, is_loaded: bool) {
+        self.sections.lock().insert(number, is_loaded);
+        self.changed.notify_all();
+    }
+
+    /// Waits for the section before one that goes on with its key; an error if that could not be loaded.
+    /// Sections are handed out in order, so it is in somebody's hands.
+    fn wait_for_previous(&self, section: &Section) -> Result<(), Damage> {
+        let mut sections = self.sections.lock();
+        while section.continues {
+            match sections.get(&(section.number - 1)) {
+                Some(true) => return Ok(()),
+                Some(false) => return Err(lost_beginning(section)),
+                None => self.changed.wait(&mut sections),
+            }
+        }
+        Ok(())
+    }
+}
+
 fn run_loader(
     engine: &Arc<Engine>,
     sections: &Mutex<Receiver<Section>>,
+    done: &Done,
     keys: &AtomicU64,
     damages: &Mutex<Vec<Damage>>,
 ) {
@@ -98,7 +149,12 @@ fn run_loader(
     loop {
         let next = sections.lock().recv();
         let Ok(section) = next else { return };
-        match section.check().and_then(|()| load_section(&mut replayer, &section)) {
+        let loaded = done
+            .wait_for_previous(&section)
+            .and_then(|()| section.check())
+            .and_then(|()| load_section(&mut replayer, &section));
+        done.add(section.number, loaded.is_ok());
+        match loaded {
             Ok(()) => drop(keys.fetch_add(section.keys, Ordering::Relaxed)),
             Err(damage) => damages.lock().push(damage),
         }

@@ -28,8 +28,11 @@ use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
 use crate::persist::snapshot::{SnapshotWriter, Totals};
 use crate::resp::{Outbox, Protocol, Reply};
 use crate::session::{Client, Message};
-use crate::store::{CutWalk, Lane};
+use crate::store::{CutWalk, Lane, ValueRef};
+use crate::value::Value;
 
+/// Values of so many bytes are not printed while their shard is locked.
+const ASIDE_BYTES: usize = 2048;
 /// How often save points are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// After a failure, automatic snapshots wait so long before they try again.
@@ -371,10 +374,20 @@ impl Snapshotter {
             at_cut();
             CutWalk::begin(keyspace, lane, &world)
         };
+        // What takes long to print is only shared while its shard is locked.
+        let mut set_aside: Vec<(usize, Vec<u8>, Value, Option<i64>)> = Vec::new();
         while walk
-            .slice(|db, key, value, deadline| writer.add(db, key, value, deadline))
+            .slice(|db, key, value, deadline| match value {
+                ValueRef::Object(value) if value.heap_bytes() >= ASIDE_BYTES => {
+                    set_aside.push((db, key.to_vec(), value.clone(), deadline));
+                }
+                _ => writer.add(db, key, value, deadline),
+            })
             .map_err(io::Error::other)?
         {
+            for (db, key, value, deadline) in set_aside.drain(..) {
+                writer.add_large(db, &key, &value, deadline)?;
+            }
             // Not oftener: on a busy machine it may take long until the thread's turn comes again.
             if writer.flush_if_large()? {
                 std::thread::yield_now();

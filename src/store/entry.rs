@@ -108,6 +108,17 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// Whether its deadline has passed, or the deadlines of all its fields.
+    #[inline]
+    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now_ms) || self.is_hollow(now_ms)
+    }
+
+    /// Whether the deadlines of all its fields have passed.
+    fn is_hollow(&self, now_ms: i64) -> bool {
+        matches!(self, Stored::Object(object) if object.value.is_expired(now_ms))
+    }
+
     /// A copy that shares the payload of an object.
     pub(super) fn to_owned_entry(self) -> Entry {
         Entry { value: self.value().to_owned(), deadline: self.deadline() }
@@ -172,12 +183,7 @@ impl<'a> EntryRef<'a> {
 
     #[inline]
     pub fn is_due(&self, now_ms: i64) -> bool {
-        self.deadline().is_some_and(|deadline| deadline <= now_ms) || self.is_hollow(now_ms)
-    }
-
-    /// Whether the deadlines of all its fields have passed.
-    fn is_hollow(&self, now_ms: i64) -> bool {
-        matches!(self.stored, Stored::Object(object) if object.value.is_expired(now_ms))
+        self.stored.is_due(now_ms)
     }
 
     /// Whether the deadline of one of its fields has passed.

@@ -51,10 +51,17 @@ pub(super) struct Stored {
     pub replaced: Option<Value>,
 }
 
-/// There is an entry whose deadline has passed. It must be removed, for others to hear of it, before
+/// There is an entry whose deadline has passed, or the deadlines of all its fields. It must be removed, for others to hear of it, before
 /// anything is stored in its place.
 #[derive(Debug)]
 pub(super) struct Due;
+
+/// How far emitting has come.
+pub(super) enum Emitted {
+    Some,
+    /// What was kept is no longer needed.
+    All(Option<Box<Cut>>),
+}
 
 /// What a shard holds, apart from its relation to snapshots.
 #[derive(Default)]
@@ -332,10 +339,11 @@ impl Shard {
 
     /// The old deadline of an entry that is to be replaced, which counts as an access to it.
     fn prepare_to_replace(&self, at: Position, write: &Write) -> Result<Option<i64>, Due> {
-        let old = self.contents.stored_at(self.contents.table.place(at)).deadline();
-        if old.is_some_and(|deadline| deadline <= write.now_ms) {
+        let stored = self.contents.stored_at(self.contents.table.place(at));
+        if stored.is_due(write.now_ms) {
             return Err(Due);
         }
+        let old = stored.deadline();
         write.access.touch(self.contents.table.access(at));
         Ok(old)
     }
@@ -517,10 +525,10 @@ impl Shard {
         }
     }
 
-    /// Emits up to `budget` entries of the cut that were not emitted yet. True when it has emitted all
-    /// of them; from then on the shard owes the snapshot nothing.
-    pub(super) fn emit_cut(&mut self, budget: usize, emit: &mut Emit<'_>) -> bool {
-        let Some(cut) = &mut self.cut else { return true };
+    /// Emits up to `budget` entries of the cut that were not emitted yet. When it has emitted all of them
+    /// the shard owes the snapshot nothing any more, and what was kept comes back to be freed elsewhere.
+    pub(super) fn emit_cut(&mut self, budget: usize, emit: &mut Emit<'_>) -> Emitted {
+        let Some(cut) = &mut self.cut else { return Emitted::All(None) };
         let contents = cut.frozen().unwrap_or(&self.contents);
         let hasher = &self.hasher;
         let hash_of = |place| hasher.hash(contents.key_at(place)).0;
@@ -533,12 +541,11 @@ impl Shard {
         match next {
             Some(position) => {
                 cut.advance(position);
-                false
+                Emitted::Some
             }
             None => {
                 cut.emit_kept(emit);
-                self.cut = None;
-                true
+                Emitted::All(self.cut.take())
             }
         }
     }
@@ -548,9 +555,9 @@ impl Shard {
         self.cut.as_ref().is_some_and(|cut| cut.is_lost())
     }
 
-    /// Forgets what was kept for a snapshot that was given up.
-    pub(super) fn leave_cut(&mut self) {
-        self.cut = None;
+    /// Gives out what was kept for a snapshot that was given up, to be freed without a lock.
+    pub(super) fn leave_cut(&mut self) -> Option<Box<Cut>> {
+        self.cut.take()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::entry::ValueRef;
 use super::keyspace::{Keyspace, Lane, World};
+use super::shard::Emitted;
 
 /// Entries emitted per acquisition of a shard's lock.
 const SLICE: usize = 128;
@@ -49,8 +50,13 @@ impl<'a> CutWalk<'a> {
                 return Err(DamagedShard { db: self.db, shard: self.shard });
             }
             let db = self.db;
-            if shard.emit_cut(SLICE, &mut |key, value, deadline| emit(db, key, value, deadline)) {
+            let mut emit =
+                |key: &[u8], value: ValueRef<'_>, deadline| emit(db, key, value, deadline);
+            let emitted = shard.emit_cut(SLICE, &mut emit);
+            drop(shard);
+            if let Emitted::All(kept) = emitted {
                 self.shard += 1;
+                drop(kept);
             }
             return Ok(true);
         }
@@ -68,7 +74,9 @@ impl Drop for CutWalk<'_> {
                 let _turn = self.lane.enter();
                 let mut shard = cell.lock.write();
                 shard.join_cut(self.keyspace.cut());
-                shard.leave_cut();
+                let kept = shard.leave_cut();
+                drop(shard);
+                drop(kept);
             }
         }
     }

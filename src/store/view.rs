@@ -18,6 +18,7 @@ use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, Value
 use super::hash::KeyHash;
 use super::keyspace::{Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
+use crate::base::limits::REQUEST_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
 use crate::value::{Bytes, Collection, Value};
 
@@ -46,6 +47,11 @@ pub struct Key<'a> {
     hash: KeyHash,
     held: usize,
 }
+
+/// So many fields are removed by one command of the log, because a request has limits.
+const LOGGED_FIELDS_MAX: usize = 1024;
+
+const _: () = assert!(LOGGED_FIELDS_MAX + 2 <= REQUEST_ELEMENTS_MAX);
 
 /// What a value held instead of a string. The client hears `WRONGTYPE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,9 +375,11 @@ impl View<'_> {
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
         let count = fields.len();
         if self.effects.wants.log {
-            let mut args = vec![b"HDEL".to_vec(), key.bytes.to_vec()];
-            args.extend(fields);
-            self.effects.expirations.push(LogCommand { db: key.db, args });
+            for batch in fields.chunks(LOGGED_FIELDS_MAX) {
+                let args = [&b"HDEL"[..], key.bytes].map(<[u8]>::to_vec).into_iter();
+                let args = args.chain(batch.iter().cloned()).collect();
+                self.effects.expirations.push(LogCommand { db: key.db, args });
+            }
         }
         if is_gone {
             let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
@@ -405,7 +413,7 @@ impl View<'_> {
         let write = Write { now_ms: self.now_ms, deadline, access: self.access };
         let mut stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
         if stored.is_err() {
-            self.expire(key);
+            self.settle(key);
             stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
         }
         self.stored(key, stored.expect("what was due has been removed"), kind);

@@ -4,7 +4,8 @@
 use crate::support::ask::Ask;
 use crate::support::data::{copy, digest, files_with, segments, snapshots};
 use crate::support::disk::{Gate, Kind};
-use crate::support::peer::{Connection, Protocol, SocketConnection};
+use crate::support::listening::Listening;
+use crate::support::peer::{Connection, SocketConnection};
 use crate::support::process::Process;
 use crate::support::resp;
 use crate::support::sanderling::{START_MS, Sanderling};
@@ -12,7 +13,6 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sanderling::persist::directory::read_manifest;
 use sanderling::persist::disk::Disk;
 use std::fs;
-use std::io;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,36 +36,6 @@ fn after_kill(directory: &Path, ask: impl FnOnce(&mut SocketConnection<TcpStream
     let copy = copy(directory);
     let server = start_in(copy.path(), &[]);
     ask(&mut server.client());
-}
-
-/// A client of which one can tell whether it has got something.
-struct Listening {
-    connection: SocketConnection<TcpStream>,
-    stream: TcpStream,
-}
-
-impl Listening {
-    fn new(server: &Sanderling) -> Listening {
-        let stream = server.connect_tcp().unwrap();
-        let connection = SocketConnection::open(stream.try_clone().unwrap(), Protocol::Resp2);
-        Listening { connection: connection.unwrap(), stream }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.connection.send(bytes).unwrap();
-    }
-
-    fn hears_nothing(&self) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false).unwrap();
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    fn replies(&mut self, count: usize) -> Vec<String> {
-        let mut next = || resp::render(&self.connection.receive().unwrap().unwrap());
-        (0..count).map(|_| next()).collect()
-    }
 }
 
 fn wait_for_info(client: &mut impl Connection, line: &str) {

@@ -24,3 +24,4 @@ mod recovery;
 mod support;
 mod tidy;
 mod transcripts;
+mod waiting;

@@ -4,6 +4,7 @@
 //! `SEEDS=0-1000 cargo test model` runs many; a failure prints its seed.
 
 use crate::support::ask::Ask;
+use crate::support::contents::contents;
 use crate::support::generator::{Generator, seeds, shown};
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
@@ -89,7 +90,8 @@ fn compare_states(seed: u64, theirs: &mut dyn Connection, ours: &mut dyn Connect
         assert_eq!(own.len(), keys.len(), "seed {seed}, database {db}");
         for key in keys {
             let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-            for name in ["get", "pexpiretime", "object encoding"] {
+            assert_eq!(contents(ours, &key), contents(theirs, &key), "seed {seed}");
+            for name in ["pexpiretime", "object encoding"] {
                 let mut words: Vec<&[u8]> = name.split(' ').map(str::as_bytes).collect();
                 words.push(&key);
                 let (expected, got) = (theirs.ask(&words), ours.ask(&words));

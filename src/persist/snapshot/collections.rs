@@ -1,6 +1,6 @@
 //! The lines that make collections: a few commands per key, each with a batch of elements.
 
-use super::writer::{INLINE_COST_MAX, write_command};
+use super::writer::{INLINE_COST_MAX, Lines, write_command};
 use crate::base::limits::REQUEST_ELEMENTS_MAX;
 use crate::value::{Hash, List, Set, SortedSet, Stream};
 
@@ -12,7 +12,7 @@ const _: () = assert!(BATCH_WORDS * 2 < REQUEST_ELEMENTS_MAX && BATCH_BYTES < IN
 
 /// Collects elements and writes them as commands that begin alike.
 pub(super) struct Batches<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut dyn Lines,
     head: &'a [&'a [u8]],
     /// The words of the command that is being put together, one behind the other.
     words: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// `head`: name, key, and what else each command begins with.
-    pub(super) fn new(out: &'a mut Vec<u8>, head: &'a [&'a [u8]]) -> Batches<'a> {
+    pub(super) fn new(out: &'a mut dyn Lines, head: &'a [&'a [u8]]) -> Batches<'a> {
         Batches { out, head, words: Vec::new(), ends: Vec::new() }
     }
 
@@ -58,22 +58,48 @@ impl<'a> Batches<'a> {
     }
 }
 
-pub(super) fn write_list(_out: &mut Vec<u8>, _key: &[u8], _list: &List) {
+pub(super) fn write_list(_out: &mut dyn Lines, _key: &[u8], _list: &List) {
     unimplemented!("to be written")
 }
 
-pub(super) fn write_set(_out: &mut Vec<u8>, _key: &[u8], _set: &Set) {
+pub(super) fn write_set(_out: &mut dyn Lines, _key: &[u8], _set: &Set) {
     unimplemented!("to be written")
 }
 
-pub(super) fn write_hash(_out: &mut Vec<u8>, _key: &[u8], _hash: &Hash) {
+pub(super) fn write_hash(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
+    let head: [&[u8]; 2] = [b"HSET", key];
+    let mut batches = Batches::new(out, &head);
+    for (field, value) in hash.iter_stored() {
+        field.with_bytes(|field| value.with_bytes(|value| batches.add(&[field, value])));
+    }
+    batches.finish();
+    write_field_deadlines(out, key, hash);
+}
+
+/// The deadlines of fields, those together that have the same.
+fn write_field_deadlines(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
+    let mut alike: Vec<&[u8]> = Vec::new();
+    let mut bytes = 0;
+    let mut deadlines = hash.deadlines().peekable();
+    while let Some((deadline, field)) = deadlines.next() {
+        alike.push(field);
+        bytes += field.len();
+        let is_full = bytes >= BATCH_BYTES || alike.len() >= BATCH_WORDS;
+        if is_full || deadlines.peek().is_none_or(|(next, _)| *next != deadline) {
+            let (time, count) = (deadline.to_string(), alike.len().to_string());
+            let head: [&[u8]; 5] =
+                [b"HPEXPIREAT", key, time.as_bytes(), b"FIELDS", count.as_bytes()];
+            write_command(out, &[&head, &alike[..]].concat());
+            alike.clear();
+            bytes = 0;
+        }
+    }
+}
+
+pub(super) fn write_sorted_set(_out: &mut dyn Lines, _key: &[u8], _set: &SortedSet) {
     unimplemented!("to be written")
 }
 
-pub(super) fn write_sorted_set(_out: &mut Vec<u8>, _key: &[u8], _set: &SortedSet) {
-    unimplemented!("to be written")
-}
-
-pub(super) fn write_stream(_out: &mut Vec<u8>, _key: &[u8], _stream: &Stream) {
+pub(super) fn write_stream(_out: &mut dyn Lines, _key: &[u8], _stream: &Stream) {
     unimplemented!("to be written")
 }

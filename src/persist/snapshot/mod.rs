@@ -17,7 +17,9 @@
 //!
 //! - A section begins with a comment that gives its number, the number of its first line in the file,
 //!   how many keys it holds, and the length and CRC32C of the bytes up to the next comment. Each section
-//!   selects its database, so sections can be loaded in any order and on all cores.
+//!   selects its database, so sections can be loaded in any order and on all cores. A collection may be
+//!   larger than a section: then the next one begins with ` · continued` at the end of its first line, goes
+//!   on with that key, and is loaded after the one before it. The key counts where it ends.
 //! - A string too long for a line is a `SET` followed by `APPEND`s, and its expiry a `PEXPIREAT` at the
 //!   end. A key too long for a line makes its command a RESP array, which readers of the protocol take too.
 //! - Without the last line, the file was cut off.

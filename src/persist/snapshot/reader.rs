@@ -22,6 +22,8 @@ pub struct Section {
     /// Number of its first line in the file.
     pub line: u64,
     pub keys: u64,
+    /// It goes on with the key that the section before it ends with, so it must be loaded after that.
+    pub continues: bool,
     pub body: Vec<u8>,
     crc: u32,
 }
@@ -55,7 +57,7 @@ pub struct SnapshotReader<R> {
 
 /// A line that is no command.
 enum Comment {
-    Section { number: u64, line: u64, keys: u64, bytes: u64, crc: u32 },
+    Section { number: u64, line: u64, keys: u64, bytes: u64, crc: u32, continues: bool },
     End { sections: u64, keys: u64 },
 }
 
@@ -94,9 +96,7 @@ impl<R: Read> SnapshotReader<R> {
         };
         match parse_comment(&text) {
             _ if self.ended => Ok(Err(self.damage("there is something behind the end"))),
-            Some(Comment::Section { number, line, keys, bytes, crc }) => {
-                self.read_body(number, line, keys, bytes, crc)
-            }
+            Some(header @ Comment::Section { .. }) => self.read_body(&header),
             Some(Comment::End { sections, keys }) => {
                 if (sections, keys) != (self.sections, self.keys) {
                     let what = format!(
@@ -112,17 +112,13 @@ impl<R: Read> SnapshotReader<R> {
         }
     }
 
-    fn read_body(
-        &mut self,
-        number: u64,
-        line: u64,
-        keys: u64,
-        bytes: u64,
-        crc: u32,
-    ) -> io::Result<Result<Option<Section>, Damage>> {
+    fn read_body(&mut self, header: &Comment) -> io::Result<Result<Option<Section>, Damage>> {
+        let &Comment::Section { number, line, keys, bytes, crc, continues } = header else {
+            unreachable!("the line that ends a file has no body");
+        };
         let mut body = Vec::new();
         (&mut self.input).take(bytes).read_to_end(&mut body)?;
-        let section = Section { number, line, keys, body, crc };
+        let section = Section { number, line, keys, continues, body, crc };
         if section.body.len() as u64 != bytes {
             return Ok(Err(section.damage(line, "the file ends in this section: it was cut off")));
         }
@@ -181,15 +177,20 @@ fn parse_comment(line: &str) -> Option<Comment> {
         .collect();
     let number =
         |(name, value): &(&str, &str), wanted| (*name == wanted).then(|| decimal(value))?;
-    match &fields[..] {
+    let (fields, continues) = match &fields[..] {
+        [fields @ .., ("continued", "")] => (fields, true),
+        fields => (fields, false),
+    };
+    match fields {
         [section, line, keys, bytes, ("crc32c", crc)] => Some(Comment::Section {
             number: number(section, "section").filter(|number| *number > 0)?,
             line: number(line, "line")?,
             keys: number(keys, "keys")?,
             bytes: number(bytes, "bytes")?,
             crc: checksum(crc)?,
+            continues,
         }),
-        [("end", ""), sections, keys] => Some(Comment::End {
+        [("end", ""), sections, keys] if !continues => Some(Comment::End {
             sections: number(sections, "sections")?,
             keys: number(keys, "keys")?,
         }),

@@ -30,8 +30,44 @@ pub struct SnapshotWriter<W> {
     body: Vec<u8>,
     body_keys: u64,
     db: Option<usize>,
+    /// The present section goes on with a key.
+    continues: bool,
+    /// Writing a section in the middle of a key failed.
+    failure: Option<io::Error>,
     next_line: u64,
     totals: Totals,
+}
+
+/// Where lines go.
+pub(super) trait Lines {
+    fn buffer(&mut self) -> &mut Vec<u8>;
+    /// A command has been written, and what follows belongs to the same key.
+    fn command_ended(&mut self) {}
+}
+
+impl Lines for Vec<u8> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
+    }
+}
+
+/// A section may end within a large key.
+impl<W: Write> Lines for SnapshotWriter<W> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.body
+    }
+
+    fn command_ended(&mut self) {
+        if self.body.len() < SECTION_BYTES || self.failure.is_some() {
+            return;
+        }
+        let db = self.db;
+        self.failure = self.flush().err();
+        if let Some(db) = db {
+            self.select(db);
+        }
+        self.continues = true;
+    }
 }
 
 impl<W: Write> SnapshotWriter<W> {
@@ -42,6 +78,8 @@ impl<W: Write> SnapshotWriter<W> {
             body: Vec::with_capacity(SECTION_BYTES * 2),
             body_keys: 0,
             db: None,
+            continues: false,
+            failure: None,
             next_line: 2,
             totals: Totals { bytes: MAGIC.len() as u64 + 1, ..Totals::default() },
         })
@@ -50,13 +88,31 @@ impl<W: Write> SnapshotWriter<W> {
     /// Adds an entry to the present section. Nothing is written to the file yet, so this may be called
     /// while a lock is held.
     pub fn add(&mut self, db: usize, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
+        self.select(db);
+        write_entry(&mut self.body, key, value, deadline);
+        self.body_keys += 1;
+    }
+
+    /// Adds an entry of any size, writing sections as they fill up. Not to be called while a lock is held.
+    pub fn add_large(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        value: &Value,
+        deadline: Option<i64>,
+    ) -> io::Result<()> {
+        self.select(db);
+        write_lines(self, key, ValueRef::Object(value), deadline);
+        self.body_keys += 1;
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Entries come database by database; a section may hold several, each announced.
+    fn select(&mut self, db: usize) {
         if self.db != Some(db) {
-            // Entries come database by database; a section may hold several, each announced.
             self.body.extend_from_slice(format!("SELECT {db}\n").as_bytes());
             self.db = Some(db);
         }
-        write_entry(&mut self.body, key, value, deadline);
-        self.body_keys += 1;
     }
 
     /// Writes the present section if it has become large enough; tells whether it had.
@@ -74,12 +130,13 @@ impl<W: Write> SnapshotWriter<W> {
         }
         self.totals.sections += 1;
         let header = format!(
-            "# section {} · line {} · keys {} · bytes {} · crc32c {:08x}\n",
+            "# section {} · line {} · keys {} · bytes {} · crc32c {:08x}{}\n",
             self.totals.sections,
             self.next_line + 1,
             self.body_keys,
             self.body.len(),
-            crc32c::crc32c(&self.body)
+            crc32c::crc32c(&self.body),
+            if std::mem::take(&mut self.continues) { " · continued" } else { "" }
         );
         self.out.write_all(header.as_bytes())?;
         self.out.write_all(&self.body)?;
@@ -107,6 +164,10 @@ impl<W: Write> SnapshotWriter<W> {
 
 /// Appends the commands that make an entry.
 pub fn write_entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
+    write_lines(out, key, value, deadline);
+}
+
+fn write_lines(out: &mut dyn Lines, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
     let value = match value {
         ValueRef::Integer(number) => {
             let text = itoa::Buffer::new().format(number).to_owned();
@@ -129,7 +190,7 @@ pub fn write_entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, deadline:
     }
 }
 
-fn write_string(out: &mut Vec<u8>, key: &[u8], value: &[u8], deadline: Option<i64>) {
+fn write_string(out: &mut dyn Lines, key: &[u8], value: &[u8], deadline: Option<i64>) {
     let mut digits = itoa::Buffer::new();
     let expiry = deadline.map(|unix_ms| digits.format(unix_ms).as_bytes());
     if (key.len() + value.len()) * QUOTED_MAX + LINE_RESERVE <= INLINE_BYTES_MAX {
@@ -148,7 +209,12 @@ fn write_string(out: &mut Vec<u8>, key: &[u8], value: &[u8], deadline: Option<i6
 }
 
 /// One command: a line, or a RESP array if it might be too long for one.
-pub(super) fn write_command(out: &mut Vec<u8>, args: &[&[u8]]) {
+pub(super) fn write_command(out: &mut dyn Lines, args: &[&[u8]]) {
+    write_words(out.buffer(), args);
+    out.command_ended();
+}
+
+fn write_words(out: &mut Vec<u8>, args: &[&[u8]]) {
     let bytes: usize = args.iter().map(|arg| arg.len()).sum();
     if bytes * QUOTED_MAX + LINE_RESERVE > INLINE_BYTES_MAX {
         return write_array(out, args);

@@ -6,6 +6,7 @@
 //! halves follows, since no number of commands leads to such a state.
 
 use super::ask::Ask;
+use super::contents::contents;
 use super::generator::{Generator, shown};
 use super::peer::Connection;
 use super::resp::{self, Reply};
@@ -181,7 +182,7 @@ fn state(client: &mut impl Connection, prefix: &str) -> String {
     let mut text = String::new();
     for key in keys {
         let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-        let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+        let value = contents(client, &key);
         let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
         // Large values differ in their first bytes.
         let end = value.char_indices().nth(300).map_or(value.len(), |(at, _)| at);

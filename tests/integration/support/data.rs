@@ -1,6 +1,7 @@
 //! Data directories and data to put into them.
 
 use super::ask::Ask;
+use super::contents::contents;
 use super::peer::Connection;
 use super::resp::{self, Reply};
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ pub fn state(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
         };
         for key in keys {
             let Reply::Bulk(key) = key else { panic!("a key is a bulk string") };
-            let value = resp::render(&client.ask(&[b"GET", &key[..]]));
+            let value = contents(client, &key);
             let deadline = resp::render(&client.ask(&[b"PEXPIRETIME", &key[..]]));
             lines.push(format!("{db} {} {value} {deadline}", key.escape_ascii()));
         }

@@ -1,10 +1,12 @@
 //! What the integration tests share: a client, servers to talk to, and the transcript runner.
 
 pub mod ask;
+pub mod contents;
 pub mod crash;
 pub mod data;
 pub mod disk;
 pub mod generator;
+pub mod listening;
 pub mod log;
 pub mod oracle;
 pub mod peer;

@@ -188,8 +188,7 @@ impl Peer for Sanderling {
         match need {
             Need::Since { major, minor } => (7, 2) >= (*major, *minor),
             Need::Sanderling | Need::Addresses => true,
-            // Strings are the only type.
-            Need::Type(name) => name == "string",
+            Need::Type(_) => true,
             Need::Command(name) => self.engine.registry.command(name.as_bytes()).is_some(),
         }
     }

@@ -1,0 +1,80 @@
+//! What `SCAN` and the commands that scan a collection (`SSCAN`, `HSCAN`, `ZSCAN`) have in common: the
+//! cursor, the options, the shape of the reply.
+
+use crate::base::glob::glob_match;
+use crate::exec::{Args, CommandError};
+use crate::resp::Reply;
+
+/// Elements visited per call if the client does not say.
+const COUNT_DEFAULT: usize = 10;
+
+/// What is scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scanned {
+    /// The option `TYPE` exists.
+    Keys,
+    Elements,
+    /// The option `NOVALUES` exists.
+    Fields,
+}
+
+/// See the module's description.
+pub(super) struct ScanOptions<'a> {
+    pattern: &'a [u8],
+    pub(super) count: usize,
+    pub(super) type_name: Option<&'a [u8]>,
+    pub(super) no_values: bool,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// Reads all arguments that are left.
+    pub(super) fn parse(
+        args: &mut Args<'a>,
+        scanned: Scanned,
+    ) -> Result<ScanOptions<'a>, CommandError> {
+        let mut options = ScanOptions {
+            pattern: b"*",
+            count: COUNT_DEFAULT,
+            type_name: None,
+            no_values: false,
+        };
+        while let Some(option) = args.option() {
+            match option.as_bytes() {
+                b"NOVALUES" if scanned == Scanned::Fields => options.no_values = true,
+                _ if args.is_empty() => return Err(CommandError::Syntax),
+                b"MATCH" => options.pattern = args.bytes()?,
+                b"TYPE" if scanned == Scanned::Keys => options.type_name = Some(args.bytes()?),
+                b"COUNT" => {
+                    let count = usize::try_from(args.integer()?).unwrap_or(0);
+                    options.count =
+                        Some(count).filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
+                }
+                _ => return Err(CommandError::Syntax),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a key or an element is one that the client asked for.
+    pub(super) fn matches(&self, name: &[u8]) -> bool {
+        matches(self.pattern, name)
+    }
+}
+
+/// `*` matches everything, the empty string included, which the glob itself would not.
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    pattern == b"*" || glob_match(pattern, name, false)
+}
+
+/// The next argument as a cursor.
+pub(super) fn parse_cursor(args: &mut Args<'_>) -> Result<u64, CommandError> {
+    let cursor = std::str::from_utf8(args.bytes()?).ok().and_then(|text| text.parse().ok());
+    cursor.ok_or(CommandError::InvalidCursor)
+}
+
+/// The reply: where to go on, and what was found.
+pub(super) fn reply_scan<T: AsRef<[u8]>>(reply: &mut Reply<'_>, cursor: u64, found: &[T]) {
+    reply.array(2);
+    reply.bulk(itoa::Buffer::new().format(cursor));
+    reply.bulk_array(found);
+}

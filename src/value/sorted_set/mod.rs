@@ -1,0 +1,278 @@
+//! Sorted sets: members in the order of their scores, those of equal score in the order of their bytes.
+//!
+//! A small set is one [`Listpack`] of members, each followed by its score, in order; everything on it is a
+//! walk over at most a few kilobytes. A large one is two trees ([`large`]): one that leads from members to
+//! scores, and one in the order of scores that can be counted off. So every range (by rank, by score, by
+//! member) is first turned into a range of ranks, in O(log n), and then counted, read or removed.
+//!
+//! A set changes over to the large form when an insertion would exceed its [`Thresholds`], and does not
+//! change back. Scores are never NaN. A negative zero equals zero, and small sets keep it as zero, as
+//! Redis does; large ones keep its sign.
+
+mod bounds;
+mod combine;
+mod iter;
+mod large;
+mod order;
+mod small;
+
+use std::ops::Range;
+
+pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
+pub use combine::{Aggregate, Source, difference, intersection, intersection_count, union};
+pub use iter::Iter;
+
+use super::hashed::Hashed;
+use super::listpack::{Element, Listpack};
+use large::Large;
+
+/// Up to where a set stays in its small form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// So many members.
+    pub entries: usize,
+    /// Of so many bytes each.
+    pub value: usize,
+}
+
+impl Thresholds {
+    fn admit(&self, entries: usize, longest: usize) -> bool {
+        entries <= self.entries && longest <= self.value
+    }
+}
+
+/// See the module's description. Cloning copies a small set and shares a large one.
+#[derive(Clone, Debug)]
+pub struct SortedSet(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Small(Listpack),
+    Large(Box<Large>),
+}
+
+impl Default for SortedSet {
+    fn default() -> SortedSet {
+        SortedSet(Form::Small(Listpack::new()))
+    }
+}
+
+/// Looking.
+impl SortedSet {
+    pub fn new() -> SortedSet {
+        SortedSet::default()
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Small(pack) => pack.len() / 2,
+            Form::Large(large) => large.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes taken from the allocator.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Small(pack) => pack.heap_bytes(),
+            Form::Large(large) => size_of::<Large>() + large.heap_bytes(),
+        }
+    }
+
+    /// The name that `OBJECT ENCODING` prints.
+    pub fn encoding(&self) -> &'static str {
+        match &self.0 {
+            Form::Small(_) => "listpack",
+            Form::Large(_) => "skiplist",
+        }
+    }
+
+    /// The small form as it is kept: member, score, member, score; `None` of a large set.
+    pub fn listpack(&self) -> Option<&Listpack> {
+        match &self.0 {
+            Form::Small(pack) => Some(pack),
+            Form::Large(_) => None,
+        }
+    }
+
+    /// The members of a large set in the order of their hashes; `None` of a small one.
+    pub fn hashed(&self) -> Option<&Hashed> {
+        match &self.0 {
+            Form::Small(_) => None,
+            Form::Large(large) => Some(large.members()),
+        }
+    }
+
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.0 {
+            Form::Small(pack) => small::score(pack, member),
+            Form::Large(large) => large.score(member),
+        }
+    }
+
+    /// How many members come before this one, and its score.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match &self.0 {
+            Form::Small(pack) => small::rank(pack, member),
+            Form::Large(large) => large.rank(member),
+        }
+    }
+
+    /// Member and score by rank.
+    pub fn at(&self, rank: usize) -> Option<(Element<'_>, f64)> {
+        self.range(rank..rank.saturating_add(1)).next()
+    }
+
+    /// Members and scores in order, from either end.
+    pub fn iter(&self) -> Iter<'_> {
+        self.range(0..self.len())
+    }
+
+    /// Members and scores with these ranks, from either end. Ranks outside are cut off.
+    pub fn range(&self, ranks: Range<usize>) -> Iter<'_> {
+        let end = ranks.end.min(self.len());
+        let ranks = ranks.start.min(end)..end;
+        match &self.0 {
+            Form::Small(pack) => Iter::small(pack, ranks),
+            Form::Large(large) => large.range(ranks),
+        }
+    }
+
+    /// The ranks of the members whose scores are in the range.
+    pub fn score_ranks(&self, range: &ScoreRange) -> Range<usize> {
+        let ranks = match &self.0 {
+            Form::Small(pack) => small::score_ranks(pack, range),
+            Form::Large(large) => large.score_ranks(range),
+        };
+        ranks.start..ranks.end.max(ranks.start)
+    }
+
+    /// The ranks of the members that are in the range. All members should have the same score; if they
+    /// do not, members are looked for from the front (or the back) as if they were in order, and which
+    /// ones are found is open.
+    pub fn lex_ranks(&self, range: &LexRange<'_>, backwards: bool) -> Range<usize> {
+        match &self.0 {
+            Form::Small(pack) => small::lex_ranks(pack, range, backwards),
+            Form::Large(large) => large.lex_ranks(range),
+        }
+    }
+
+    /// Visits members from `cursor` on until about `count` were visited; returns the cursor to go on with,
+    /// 0 at the end. A small set is visited at once. Who is there during the whole scan is visited.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], f64)) -> u64 {
+        match &self.0 {
+            Form::Small(_) => {
+                self.iter().for_each(|(member, score)| member.with_bytes(|m| visit(m, score)));
+                0
+            }
+            Form::Large(large) => large.members().scan(cursor, count, |member, score| {
+                visit(member, large::read_score(score));
+            }),
+        }
+    }
+}
+
+/// Changing.
+impl SortedSet {
+    /// An empty set that is going to have so many members of up to so many bytes.
+    pub fn for_members(count: usize, longest: usize, thresholds: &Thresholds) -> SortedSet {
+        let form = match thresholds.admit(count, longest) {
+            true => Form::Small(Listpack::new()),
+            false => Form::Large(Box::default()),
+        };
+        SortedSet(form)
+    }
+
+    /// A set of members that are all different, in any order.
+    pub fn from_members<M: AsRef<[u8]>>(
+        members: &[(M, f64)],
+        thresholds: &Thresholds,
+    ) -> SortedSet {
+        let longest = members.iter().map(|(member, _)| member.as_ref().len()).max().unwrap_or(0);
+        if !thresholds.admit(members.len(), longest) {
+            let mut large = Large::default();
+            members.iter().for_each(|(member, score)| large.add(member.as_ref(), *score));
+            return SortedSet(Form::Large(Box::new(large)));
+        }
+        let mut sorted: Vec<(&[u8], f64)> =
+            members.iter().map(|(member, score)| (member.as_ref(), *score)).collect();
+        sorted.sort_unstable_by(|a, b| order::compare(*a, *b));
+        let mut pack = Listpack::new();
+        sorted.iter().for_each(|(member, score)| small::push(&mut pack, member, *score));
+        SortedSet(Form::Small(pack))
+    }
+
+    /// Takes over a small set as Redis keeps it; `None` if it is damaged: a score that is none, members
+    /// out of order or twice.
+    pub fn from_listpack(pack: Listpack) -> Option<SortedSet> {
+        small::is_sound(&pack).then_some(SortedSet(Form::Small(pack)))
+    }
+
+    /// Sets the score of a member, which is not NaN; returns the one it had.
+    pub fn insert(&mut self, member: &[u8], score: f64, thresholds: &Thresholds) -> Option<f64> {
+        debug_assert!(!score.is_nan(), "scores are ordered");
+        if let Form::Small(pack) = &mut self.0 {
+            if let Some(old) = small::update(pack, member, score) {
+                return Some(old);
+            }
+            if thresholds.admit(pack.len() / 2 + 1, member.len()) {
+                small::add(pack, member, score);
+                return None;
+            }
+        }
+        let large = self.make_large();
+        let old = large.score(member);
+        match old {
+            Some(old) => large.change(member, old, score),
+            None => large.add(member, score),
+        }
+        old
+    }
+
+    /// Removes a member; returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match &mut self.0 {
+            Form::Small(pack) => small::remove(pack, member),
+            Form::Large(large) => large.remove(member),
+        }
+    }
+
+    /// Removes the members with these ranks; tells how many.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
+        let end = ranks.end.min(self.len());
+        let ranks = ranks.start.min(end)..end;
+        match &mut self.0 {
+            Form::Small(pack) => small::remove_ranks(pack, ranks.clone()),
+            Form::Large(large) => large.remove_ranks(ranks.clone()),
+        }
+        ranks.len()
+    }
+
+    /// Changes over to the large form if so many members of up to so many bytes are too much for the
+    /// small one.
+    pub fn prepare(&mut self, count: usize, longest: usize, thresholds: &Thresholds) {
+        if !thresholds.admit(count, longest) {
+            self.make_large();
+        }
+    }
+
+    fn make_large(&mut self) -> &mut Large {
+        if let Form::Small(_) = &self.0 {
+            let mut large = Large::default();
+            for (member, score) in self.iter() {
+                member.with_bytes(|member| large.add(member, score));
+            }
+            self.0 = Form::Large(Box::new(large));
+        }
+        match &mut self.0 {
+            Form::Large(large) => large,
+            Form::Small(_) => unreachable!("it has just been made large"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! The small form: a listpack of members, each followed by its score, in order.
+//!
+//! Scores are texts as replies print them, so that a whole number becomes an integer element and `DUMP`
+//! hands out what Redis would have. Every text reads back as the same score, except that a negative zero
+//! becomes zero.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::bounds::{LexRange, ScoreRange};
+use super::order;
+use crate::base::number::{parse_f64, write_f64};
+use crate::value::listpack::{Element, Listpack};
+
+/// Members and scores are elements in turn.
+const STEP: usize = 2;
+
+pub(super) fn read_score(element: Element<'_>) -> f64 {
+    match element {
+        Element::Integer(number) => number as f64,
+        Element::Bytes(text) => parse_f64(text).expect("scores were checked when they came in"),
+    }
+}
+
+/// Where a member is: its number among the members, and its place.
+fn find(pack: &Listpack, member: &[u8]) -> Option<(usize, usize)> {
+    pack.find(member, 0, STEP)
+}
+
+fn score_at(pack: &Listpack, place: usize) -> f64 {
+    read_score(pack.at(pack.next(place)))
+}
+
+pub(super) fn score(pack: &Listpack, member: &[u8]) -> Option<f64> {
+    find(pack, member).map(|(_, place)| score_at(pack, place))
+}
+
+pub(super) fn rank(pack: &Listpack, member: &[u8]) -> Option<(usize, f64)> {
+    find(pack, member).map(|(number, place)| (number, score_at(pack, place)))
+}
+
+fn with_text<R>(score: f64, use_text: impl FnOnce(&[u8]) -> R) -> R {
+    let mut text = Vec::with_capacity(24);
+    write_f64(&mut text, score + 0.0);
+    use_text(&text)
+}
+
+/// Adds a member that comes behind all others.
+pub(super) fn push(pack: &mut Listpack, member: &[u8], score: f64) {
+    pack.push_back(member);
+    with_text(score, |text| pack.push_back(text));
+}
+
+/// Adds a member that is not there yet.
+pub(super) fn add(pack: &mut Listpack, member: &[u8], score: f64) {
+    match place_of(pack, member, score) {
+        None => push(pack, member, score),
+        Some(place) => {
+            pack.insert(place, member);
+            let behind = pack.next(place);
+            with_text(score, |text| pack.insert(behind, text));
+        }
+    }
+}
+
+/// The place of the first member that comes behind this one.
+fn place_of(pack: &Listpack, member: &[u8], score: f64) -> Option<usize> {
+    let mut place = 0;
+    while place < pack.byte_len() {
+        let score_place = pack.next(place);
+        let other = read_score(pack.at(score_place));
+        let is_behind = other > score
+            || other == score && pack.at(place).with_bytes(|other| other.cmp(member)).is_gt();
+        if is_behind {
+            return Some(place);
+        }
+        place = pack.next(score_place);
+    }
+    None
+}
+
+/// Changes the score of a member, if it is there and differs; returns the score it had.
+pub(super) fn update(pack: &mut Listpack, member: &[u8], score: f64) -> Option<f64> {
+    let (_, place) = find(pack, member)?;
+    let old = score_at(pack, place);
+    if old != score {
+        pack.remove(place, STEP);
+        add(pack, member, score);
+    }
+    Some(old)
+}
+
+pub(super) fn remove(pack: &mut Listpack, member: &[u8]) -> Option<f64> {
+    let (_, place) = find(pack, member)?;
+    let score = score_at(pack, place);
+    pack.remove(place, STEP);
+    Some(score)
+}
+
+pub(super) fn remove_ranks(pack: &mut Listpack, ranks: Range<usize>) {
+    let place = pack.place(ranks.start * STEP).expect("the rank is inside");
+    pack.remove(place, ranks.len() * STEP);
+}
+
+pub(super) fn score_ranks(pack: &Listpack, range: &ScoreRange) -> Range<usize> {
+    let scores = || pack.iter().skip(1).step_by(STEP).map(read_score);
+    let start = scores().take_while(|score| !range.min.is_met_from_above(*score)).count();
+    let end = scores().take_while(|score| range.max.is_met_from_below(*score)).count();
+    start..end
+}
+
+/// Looks from the front for the first member that is not too small (from the back: not too large), and
+/// on from there for as long as members are in the range.
+pub(super) fn lex_ranks(pack: &Listpack, range: &LexRange<'_>, backwards: bool) -> Range<usize> {
+    let len = pack.len() / STEP;
+    let members = pack.iter().step_by(STEP);
+    let from_min = |member: &Element<'_>| member.with_bytes(|m| range.reaches_min(m));
+    let to_max = |member: &Element<'_>| member.with_bytes(|m| range.reaches_max(m));
+    let ends_meet = !range.is_empty()
+        && members.clone().last().is_some_and(|last| from_min(&last))
+        && members.clone().next().is_some_and(|first| to_max(&first));
+    if !ends_meet {
+        return 0..0;
+    }
+    if backwards {
+        let mut back = pack.iter().rev().skip(1).step_by(STEP);
+        let end = len - back.by_ref().take_while(|member| !to_max(member)).count();
+        let rest = pack.iter().rev().skip(1).step_by(STEP).skip(len - end);
+        return end - rest.take_while(from_min).count()..end;
+    }
+    let start = members.clone().take_while(|member| !from_min(member)).count();
+    start..start + members.skip(start).take_while(to_max).count()
+}
+
+/// Whether it is what the functions above expect.
+pub(super) fn is_sound(pack: &Listpack) -> bool {
+    if !pack.len().is_multiple_of(STEP) {
+        return false;
+    }
+    let mut elements = pack.iter();
+    let mut before: Option<(Vec<u8>, f64)> = None;
+    let mut members = std::collections::HashSet::new();
+    while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
+        let score = match score {
+            Element::Integer(number) => Some(number as f64),
+            Element::Bytes(text) => parse_f64(text),
+        };
+        let Some(score) = score else { return false };
+        let member = member.to_vec();
+        let is_in_order = before.as_ref().is_none_or(|(other, other_score)| {
+            order::compare((other, *other_score), (&member, score)) == Ordering::Less
+        });
+        if !is_in_order || !members.insert(member.clone()) {
+            return false;
+        }
+        before = Some((member, score));
+    }
+    true
+}
