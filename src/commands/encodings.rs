@@ -1,7 +1,8 @@
 //! Up to where collections are kept in their small forms, as the configuration says at the moment.
 
 use crate::config::{Config, params};
-use crate::value::hash;
+use crate::persist::rdb;
+use crate::value::{hash, sorted_set};
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -12,4 +13,16 @@ pub(super) fn hash_limits(config: &Config) -> hash::Limits {
         fields: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
         bytes: limit(config, params::HASH_MAX_LISTPACK_VALUE),
     }
+}
+
+pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
+    sorted_set::Thresholds {
+        entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
+        value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
+    }
+}
+
+/// Those of all types.
+pub(super) fn all_limits(config: &Config) -> rdb::Limits {
+    rdb::Limits { hash: hash_limits(config), sorted_set: sorted_set_limits(config) }
 }

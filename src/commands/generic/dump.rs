@@ -1,6 +1,7 @@
 //! `DUMP` and `RESTORE`: a value in Redis's format, to be carried to another server.
 
 use crate::base::number::parse_i64;
+use crate::commands::encodings::all_limits;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::persist::rdb::{self, PayloadError};
 use crate::store::{Entry, Key, Tracking, event};
@@ -78,7 +79,8 @@ pub(super) fn restore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
         return Err(BUSY_KEY);
     }
     let deadline = deadline(ttl, options.absolute, ctx.now_ms())?;
-    let value = rdb::restore(payload, &rdb::Limits {}).map_err(|error| match error {
+    let limits = all_limits(&ctx.engine.config);
+    let value = rdb::restore(payload, &limits).map_err(|error| match error {
         PayloadError::Footer => BAD_FOOTER,
         PayloadError::Content => BAD_CONTENT,
     })?;
