@@ -83,8 +83,8 @@ impl DataDigest {
         unimplemented!("to be written")
     }
 
-    fn mix_set(&mut self, _set: &Set) {
-        unimplemented!("to be written")
+    fn mix_set(&mut self, set: &Set) {
+        set.iter().for_each(|member| member.with_bytes(|bytes| self.add(bytes)));
     }
 
     /// The order of fields does not matter.

@@ -2,7 +2,9 @@
 
 use crate::config::{Config, params};
 use crate::persist::rdb;
-use crate::value::{hash, sorted_set};
+use crate::value::hash;
+use crate::value::set::SetLimits;
+use crate::value::sorted_set;
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -25,4 +27,12 @@ pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
 /// Those of all types.
 pub(super) fn all_limits(config: &Config) -> rdb::Limits {
     rdb::Limits { hash: hash_limits(config), sorted_set: sorted_set_limits(config) }
+}
+
+pub(super) fn set_limits(config: &Config) -> SetLimits {
+    SetLimits {
+        intset_entries: limit(config, params::SET_MAX_INTSET_ENTRIES),
+        listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
+        listpack_value: limit(config, params::SET_MAX_LISTPACK_VALUE),
+    }
 }

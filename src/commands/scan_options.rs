@@ -32,12 +32,8 @@ impl<'a> ScanOptions<'a> {
         args: &mut Args<'a>,
         scanned: Scanned,
     ) -> Result<ScanOptions<'a>, CommandError> {
-        let mut options = ScanOptions {
-            pattern: b"*",
-            count: COUNT_DEFAULT,
-            type_name: None,
-            no_values: false,
-        };
+        let mut options =
+            ScanOptions { pattern: b"*", count: COUNT_DEFAULT, type_name: None, no_values: false };
         while let Some(option) = args.option() {
             match option.as_bytes() {
                 b"NOVALUES" if scanned == Scanned::Fields => options.no_values = true,

@@ -129,7 +129,9 @@ impl CommandError {
             CommandError::UnsupportedOption(given) => {
                 [b"ERR Unsupported option ", &given[..]].concat()
             }
-            CommandError::UnknownArgument(given) => [b"ERR unknown argument: ", &given[..]].concat(),
+            CommandError::UnknownArgument(given) => {
+                [b"ERR unknown argument: ", &given[..]].concat()
+            }
             other => other.to_string().into_bytes(),
         }
     }

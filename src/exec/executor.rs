@@ -456,7 +456,9 @@ pub(super) fn lock_keys<'a>(
     if spec.keys.is_empty() {
         return Ok(());
     }
-    let mode = if spec.has(spec::WRITE) { Mode::Write } else { Mode::Read };
+    // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
+    let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
+    let mode = if may_write { Mode::Write } else { Mode::Read };
     keys.lock(&declare(spec, args, keys.db, keys.databases()), mode)
 }
 

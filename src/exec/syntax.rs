@@ -85,6 +85,7 @@ const INTEGERS: &[&str] = &[
     "ms",
     "numkeys",
     "num-matches",
+    "numfields",
     "numreplicas",
     "offset",
     "port",
@@ -115,6 +116,7 @@ const KEYS: &[&str] = &[
 
 /// Where a name means something else than elsewhere.
 const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
+    ("BITFIELD", "value", ArgumentType::Integer),
     ("BLMOVE", "timeout", ArgumentType::Double),
     ("BLMPOP", "timeout", ArgumentType::Double),
     ("BLPOP", "timeout", ArgumentType::Double),
@@ -125,6 +127,7 @@ const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
     ("BZPOPMIN", "timeout", ArgumentType::Double),
     ("HINCRBYFLOAT", "increment", ArgumentType::Double),
     ("INCRBYFLOAT", "increment", ArgumentType::Double),
+    ("SETBIT", "value", ArgumentType::Integer),
 ];
 
 /// The arguments that `syntax` describes. `command` is the row's name, `key_specs` how many key

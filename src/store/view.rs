@@ -448,40 +448,64 @@ impl View<'_> {
     }
 
     /// Lets `edit` change the bytes of the string (empty if there was none) and stores the result.
-    /// A long string is changed in place, unless somebody else holds it.
     pub fn edit_string(
         &mut self,
         key: &Key<'_>,
         kind: EventKind,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
+        self.edit_bytes(key, |bytes, change| {
+            edit(bytes);
+            change.event(kind);
+            bytes.len()
+        })
+    }
+
+    /// The same where the edit may turn out to change nothing: what it did is what it tells [`Change`].
+    /// Whatever it did, the string is there afterwards, and counts as changed in place.
+    /// A long string is changed in place, unless somebody else holds it.
+    pub fn edit_bytes<R>(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut Vec<u8>, &mut Change) -> R,
+    ) -> Result<R, WrongType> {
         self.settle(key);
+        let mut change = Change::default();
         let is_long = matches!(
             self.peek(key).map(|e| e.value()),
             Some(ValueRef::Object(Value::String { .. }))
         );
         if is_long {
-            let len = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
+            let result = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
                 Value::String { bytes, edited } => {
-                    let bytes: &mut Vec<u8> = Bytes::make_mut(bytes);
-                    edit(bytes);
                     *edited = true;
-                    bytes.len()
+                    edit(Bytes::make_mut(bytes), &mut change)
                 }
                 _ => unreachable!("it was a string a moment ago"),
             });
-            self.changed(key, kind, false);
-            return Ok(len.expect("it was there a moment ago"));
+            self.report(key, &change, false);
+            return Ok(result.expect("it was there a moment ago"));
         }
         let mut bytes = self.string_for_change(key)?.map(|text| text.to_vec()).unwrap_or_default();
-        edit(&mut bytes);
-        self.put_string(
-            key,
-            StringRef::Bytes { bytes: &bytes, edited: true },
-            Deadline::Keep,
-            kind,
-        );
-        Ok(bytes.len())
+        let result = edit(&mut bytes, &mut change);
+        let write = Write { now_ms: self.now_ms, deadline: Deadline::Keep, access: self.access };
+        let value = StringRef::Bytes { bytes: &bytes, edited: true };
+        let stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+        let stored = stored.expect("what was due has been removed");
+        self.effects.discard(stored.replaced);
+        self.report(key, &change, stored.is_new);
+        Ok(result)
+    }
+
+    /// Records what an edit told of itself.
+    fn report(&mut self, key: &Key<'_>, change: &Change, is_new: bool) {
+        if is_new || change.has_happened() {
+            self.effects.touch(key.db, key.bytes);
+        }
+        if is_new {
+            self.effects.event(event::NEW, key.db, key.bytes);
+        }
+        change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
     }
 
     /// Lets `edit` change the collection at the key, an empty one if there is none. What it did is what it
@@ -499,16 +523,14 @@ impl View<'_> {
         let mut fresh = T::default();
         let mut change = Change::default();
         let result = edit(&mut fresh, &mut change);
-        let is_kept = !change.events.is_empty() && (T::STAYS_EMPTY || !fresh.is_empty());
+        let is_kept = change.has_happened() && (T::STAYS_EMPTY || !fresh.is_empty());
         if is_kept {
             let write =
                 Write { now_ms: self.now_ms, deadline: Deadline::Clear, access: self.access };
             let value = OwnedValue::Object(fresh.into_value());
             let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, value, &write);
             stored.expect("nothing is there");
-            self.effects.touch(key.db, key.bytes);
-            self.effects.event(event::NEW, key.db, key.bytes);
-            change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
+            self.report(key, &change, true);
         }
         Ok(result)
     }
@@ -540,12 +562,9 @@ impl View<'_> {
             (edit(collection, &mut change), !T::STAYS_EMPTY && collection.is_empty())
         });
         let (result, is_gone) = edited.expect("it is there");
-        if !change.events.is_empty() {
-            self.effects.touch(key.db, key.bytes);
-            change.events.iter().for_each(|kind| self.effects.event(*kind, key.db, key.bytes));
-        }
+        self.report(key, &change, false);
         if is_gone {
-            debug_assert!(!change.events.is_empty(), "removing elements is an event");
+            debug_assert!(change.has_happened(), "removing elements is a change");
             let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
             self.effects.discard(value);
             self.effects.event(event::DEL, key.db, key.bytes);
@@ -630,12 +649,22 @@ pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
 #[derive(Debug, Default)]
 pub struct Change {
     events: SmallVec<[EventKind; 2]>,
+    is_silent: bool,
 }
 
 impl Change {
     /// Something happened, which has this event.
     pub fn event(&mut self, kind: EventKind) {
         self.events.push(kind);
+    }
+
+    /// Something happened that has no event.
+    pub fn silently(&mut self) {
+        self.is_silent = true;
+    }
+
+    fn has_happened(&self) -> bool {
+        self.is_silent || !self.events.is_empty()
     }
 }
 

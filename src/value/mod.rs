@@ -5,8 +5,10 @@
 //! changing it while somebody else (a reply being sent, a snapshot being written) holds it copies only
 //! the part that is touched.
 
+pub mod bitmap;
 pub mod hash;
 pub mod hashed;
+pub mod hyperloglog;
 pub mod lcs;
 pub mod list;
 pub mod listpack;

@@ -65,8 +65,12 @@ enum Condition {
 
 impl Condition {
     fn take(args: &mut Args<'_>) -> Condition {
-        let words =
-            [("NX", Condition::Nx), ("XX", Condition::Xx), ("GT", Condition::Gt), ("LT", Condition::Lt)];
+        let words = [
+            ("NX", Condition::Nx),
+            ("XX", Condition::Xx),
+            ("GT", Condition::Gt),
+            ("LT", Condition::Lt),
+        ];
         let taken = words.into_iter().find(|(word, _)| args.take_word(word));
         taken.map_or(Condition::Always, |(_, condition)| condition)
     }

@@ -26,12 +26,7 @@ pub(super) fn log_deletion(ctx: &mut Context<'_>, key: &Key<'_>, fields: &[&[u8]
 }
 
 /// Fields got a deadline. None: nothing happened.
-pub(super) fn log_deadline(
-    ctx: &mut Context<'_>,
-    key: &Key<'_>,
-    unix_ms: i64,
-    fields: &[&[u8]],
-) {
+pub(super) fn log_deadline(ctx: &mut Context<'_>, key: &Key<'_>, unix_ms: i64, fields: &[&[u8]]) {
     if !fields.is_empty() {
         let time = unix_ms.to_string();
         ctx.keys.log_instead(|| counted(&[b"HPEXPIREAT", key.bytes, time.as_bytes()], fields, 1));

@@ -18,9 +18,7 @@ pub(super) fn hincrby<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     let sum = ctx.keys.edit(&key, |hash: &mut Hash, change| {
         let old = match hash.get(field, now_ms) {
             None => 0,
-            Some(value) => {
-                value.with_bytes(parse_i64).ok_or(CommandError::FieldNotAnInteger)?
-            }
+            Some(value) => value.with_bytes(parse_i64).ok_or(CommandError::FieldNotAnInteger)?,
         };
         let sum = old.checked_add(by).ok_or(CommandError::IncrementOverflow)?;
         hash.insert(field, itoa::Buffer::new().format(sum).as_bytes(), &limits);

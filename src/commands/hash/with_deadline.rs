@@ -2,9 +2,7 @@
 //! Redis 8.0.
 
 use super::deadlines::{expire_field, parse_deadline, parse_fields};
-use super::log::{
-    log_deadline, log_deletion, log_persistence, log_values, log_values_kept,
-};
+use super::log::{log_deadline, log_deletion, log_persistence, log_values, log_values_kept};
 use super::reply_value;
 use crate::base::number::parse_i64;
 use crate::commands::encodings::hash_limits;
@@ -183,7 +181,9 @@ impl<'a> SetEx<'a> {
         if let Expiry::At(deadline) = self.expiry
             && deadline <= now_ms
         {
-            pairs.for_each(|(field, _)| drop(hash.remove(field)));
+            for (field, _) in pairs {
+                hash.remove(field);
+            }
             change.event(event::HDEL);
             return false;
         }

@@ -62,8 +62,11 @@ pub(super) fn write_list(_out: &mut dyn Lines, _key: &[u8], _list: &List) {
     unimplemented!("to be written")
 }
 
-pub(super) fn write_set(_out: &mut dyn Lines, _key: &[u8], _set: &Set) {
-    unimplemented!("to be written")
+pub(super) fn write_set(out: &mut dyn Lines, key: &[u8], set: &Set) {
+    let head: [&[u8]; 2] = [b"SADD", key];
+    let mut batches = Batches::new(out, &head);
+    set.iter().for_each(|member| member.with_bytes(|bytes| batches.add(&[bytes])));
+    batches.finish();
 }
 
 pub(super) fn write_hash(out: &mut dyn Lines, key: &[u8], hash: &Hash) {

@@ -100,7 +100,9 @@ impl Deadlines {
         let due = self.by_time.range(ranks.clone());
         let fields: Vec<Vec<u8>> = due.map(|(key, _)| split(key).1.to_vec()).collect();
         self.by_time.remove_range(ranks);
-        fields.iter().for_each(|field| drop(self.by_field.remove(field)));
+        for field in &fields {
+            self.by_field.remove(field);
+        }
         fields
     }
 }

@@ -1,0 +1,99 @@
+//! Members by chance. What is taken out is logged by name.
+
+use super::reply_member;
+use crate::commands::encodings::set_limits;
+use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::store::{Key, event};
+use crate::value::Set;
+
+/// Members of one command in the log.
+const LOGGED_MEMBERS: usize = 1024;
+
+/// `SPOP key [count]`
+pub(super) fn spop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    if args.is_empty() {
+        return pop_one(ctx, &key);
+    }
+    if args.left() > 1 {
+        return Err(CommandError::Syntax);
+    }
+    let count = args.integer().ok().and_then(|count| usize::try_from(count).ok());
+    pop_many(ctx, &key, count.ok_or(CommandError::MustBePositive)?)
+}
+
+fn pop_one(ctx: &mut Context<'_>, key: &Key<'_>) -> Outcome {
+    let random = &mut *ctx.random;
+    let member = ctx.keys.edit_existing(key, |set: &mut Set, change| {
+        change.event(event::SPOP);
+        set.pop(random).expect("no set is empty")
+    })?;
+    let Some(member) = member else {
+        ctx.reply.null();
+        return Ok(());
+    };
+    ctx.reply.bulk(&member);
+    ctx.keys.log_instead(|| vec![b"SREM", key.bytes, &member[..]]);
+    Ok(())
+}
+
+fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
+    let limits = set_limits(&ctx.engine.config);
+    let random = &mut *ctx.random;
+    let taken = ctx.keys.edit_existing(key, |set: &mut Set, change| {
+        if count > 0 {
+            change.event(event::SPOP);
+        }
+        let taken = set.take(count, &limits, random);
+        (taken, set.is_empty())
+    })?;
+    let (taken, is_gone) = taken.unwrap_or_default();
+    ctx.reply.set(taken.len());
+    taken.iter().for_each(|member| ctx.reply.bulk(member));
+    if is_gone && !taken.is_empty() {
+        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        return Ok(());
+    }
+    for members in taken.chunks(LOGGED_MEMBERS) {
+        ctx.keys.log_instead(|| {
+            let head = [&b"SREM"[..], key.bytes].into_iter();
+            head.chain(members.iter().map(Vec::as_slice)).collect()
+        });
+    }
+    Ok(())
+}
+
+/// `SRANDMEMBER key [count]`
+pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    if args.is_empty() {
+        match ctx.keys.collection::<Set>(&key)?.and_then(|set| set.random(ctx.random)) {
+            Some(member) => reply_member(&mut ctx.reply, &member),
+            None => ctx.reply.null(),
+        }
+        return Ok(());
+    }
+    if args.left() > 1 {
+        return Err(CommandError::Syntax);
+    }
+    let count = args.integer()?;
+    if count == i64::MIN {
+        return Err(CommandError::NotBetween { min: -i64::MAX, max: i64::MAX });
+    }
+    let Some(set) = ctx.keys.collection::<Set>(&key)? else {
+        ctx.reply.array(0);
+        return Ok(());
+    };
+    if count < 0 {
+        ctx.reply.array(count.unsigned_abs() as usize);
+        for _ in 0..count.unsigned_abs() {
+            let member = set.random(ctx.random).expect("no set is empty");
+            reply_member(&mut ctx.reply, &member);
+        }
+        return Ok(());
+    }
+    let members = set.sample(usize::try_from(count).unwrap_or(usize::MAX), ctx.random);
+    ctx.reply.array(members.len());
+    members.iter().for_each(|member| reply_member(&mut ctx.reply, member));
+    Ok(())
+}

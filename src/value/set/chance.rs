@@ -1,0 +1,89 @@
+//! Members by chance. Every member, and every choice of several, is equally likely.
+
+use std::collections::BTreeSet;
+
+use super::{Integers, Set, SetForm, SetLimits};
+use crate::base::random::Random;
+use crate::value::listpack::{Element, Listpack};
+
+/// If more than so many times what remains is taken out, what remains is put together anew.
+const REBUILD_FACTOR: usize = 5;
+
+/// `count` different numbers below `end`, rising. (Robert Floyd's algorithm: each step adds one number to a
+/// choice that is uniform among the smaller numbers, and it is uniform again.)
+fn choose(end: usize, count: usize, random: &mut Random) -> BTreeSet<usize> {
+    let mut chosen = BTreeSet::new();
+    for last in end - count..end {
+        if !chosen.insert(random.below(last + 1)) {
+            chosen.insert(last);
+        }
+    }
+    chosen
+}
+
+impl Set {
+    /// The member with this number, in the order of `iter`.
+    fn at(&self, index: usize) -> Option<Element<'_>> {
+        match &self.form {
+            SetForm::Integers(integers) => integers.get(index).map(Element::Integer),
+            SetForm::Listpack(pack) => pack.get(index),
+            SetForm::Hashed(hashed) => hashed.at(index).map(|(member, _)| Element::Bytes(member)),
+        }
+    }
+
+    /// A member; `None` if there is none.
+    pub fn random(&self, random: &mut Random) -> Option<Element<'_>> {
+        if self.is_empty() { None } else { self.at(random.below(self.len())) }
+    }
+
+    /// `count` different members, or all if there are no more.
+    pub fn sample(&self, count: usize, random: &mut Random) -> Vec<Element<'_>> {
+        let len = self.len();
+        if count >= len {
+            return self.iter().collect();
+        }
+        if count > len / 2 {
+            let left_out = choose(len, len - count, random);
+            let members = self.iter().enumerate();
+            return members.filter(|(n, _)| !left_out.contains(n)).map(|(_, it)| it).collect();
+        }
+        let chosen = choose(len, count, random);
+        match &self.form {
+            SetForm::Listpack(_) => {
+                let members = self.iter().enumerate();
+                members.filter(|(n, _)| chosen.contains(n)).map(|(_, it)| it).collect()
+            }
+            _ => chosen.iter().filter_map(|index| self.at(*index)).collect(),
+        }
+    }
+
+    /// Takes out a member; `None` if there is none.
+    pub fn pop(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+        let member = self.random(random)?.to_vec();
+        self.remove(&member);
+        Some(member)
+    }
+
+    /// Takes out `count` members, or all if there are no more. If nearly all go, the rest is put together
+    /// anew, perhaps in a smaller form.
+    pub fn take(&mut self, count: usize, limits: &SetLimits, random: &mut Random) -> Vec<Vec<u8>> {
+        let count = count.min(self.len());
+        let remaining = self.len() - count;
+        if remaining.saturating_mul(REBUILD_FACTOR) > count {
+            let taken: Vec<_> = self.sample(count, random).iter().map(Element::to_vec).collect();
+            taken.iter().for_each(|member| assert!(self.remove(member), "it was just seen"));
+            return taken;
+        }
+        let mut kept = match &self.form {
+            SetForm::Integers(_) => Set::from(SetForm::Integers(Integers::default())),
+            _ => Set::from(SetForm::Listpack(Listpack::new())),
+        };
+        for member in self.sample(remaining, random) {
+            member.with_bytes(|bytes| kept.insert(bytes, limits));
+        }
+        let is_taken = |member: &Element<'_>| !kept.contains_element(member);
+        let taken = self.iter().filter(is_taken).map(|member| member.to_vec()).collect();
+        *self = kept;
+        taken
+    }
+}
