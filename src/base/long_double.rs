@@ -74,6 +74,31 @@ impl LongDouble {
         !matches!(self.magnitude, Extended::Finite { .. })
     }
 
+    /// The number times `factor`, rounded to an extended number and then up to an integer. What is
+    /// smaller than the smallest integer comes back as that; `None` for what is larger than the largest.
+    pub fn times_rounded_up(&self, factor: u32) -> Option<i64> {
+        let product = match self.magnitude {
+            Extended::Finite { mantissa, exponent } => {
+                round(u128::from(mantissa) * u128::from(factor), exponent)
+            }
+            other => other,
+        };
+        let Extended::Finite { mantissa, exponent } = product else {
+            return self.negative.then_some(i64::MIN);
+        };
+        let magnitude = u128::from(mantissa);
+        let (whole, has_fraction) = match exponent {
+            64.. if mantissa > 0 => (u128::MAX, false),
+            0.. => (magnitude << exponent.min(64), false),
+            -64..0 => (magnitude >> -exponent, magnitude & ((1 << -exponent) - 1) != 0),
+            _ => (0, mantissa > 0),
+        };
+        if self.negative {
+            return Some(i64::try_from(whole).map_or(i64::MIN, |whole| -whole));
+        }
+        i64::try_from(whole.saturating_add(u128::from(has_fraction))).ok()
+    }
+
     /// Appends up to 17 decimals, without trailing zeros and without an exponent: `3`, `0.1`,
     /// `-1.5`. What rounds to zero is `0`, whatever its sign.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -313,6 +338,28 @@ mod tests {
         assert!(LongDouble::parse(&[b'0'; TEXT_BYTES_MAX + 1]).is_none());
         for text in ["", " 1", "1 ", "nan", "1.5x", "0x"] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn products_are_rounded_up_to_integers() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1", Some(1000)),
+            ("0.1", Some(100)),
+            ("0.07", Some(70)),
+            ("1.0000001", Some(1001)),
+            ("1e-4900", Some(1)),
+            ("-1.9999", Some(-1999)),
+            ("-0.0001", Some(0)),
+            ("9223372036854775.807", Some(i64::MAX)),
+            ("9223372036854775.808", None),
+            ("1e30", None),
+            ("inf", None),
+            ("-1e30", Some(i64::MIN)),
+            ("-inf", Some(i64::MIN)),
+        ] {
+            assert_eq!(parse(text).times_rounded_up(1000), expected, "{text}");
         }
     }
 

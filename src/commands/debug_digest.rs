@@ -79,8 +79,8 @@ impl DataDigest {
         }
     }
 
-    fn mix_list(&mut self, _list: &List) {
-        unimplemented!("to be written")
+    fn mix_list(&mut self, list: &List) {
+        list.iter().for_each(|element| element.with_bytes(|bytes| self.mix(bytes)));
     }
 
     fn mix_set(&mut self, set: &Set) {

@@ -1,10 +1,9 @@
 //! Up to where collections are kept in their small forms, as the configuration says at the moment.
 
 use crate::config::{Config, params};
-use crate::persist::rdb;
-use crate::value::hash;
+use crate::value::list::ListLimits;
 use crate::value::set::SetLimits;
-use crate::value::sorted_set;
+use crate::value::{hash, sorted_set};
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -17,16 +16,8 @@ pub(super) fn hash_limits(config: &Config) -> hash::Limits {
     }
 }
 
-pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
-    sorted_set::Thresholds {
-        entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
-        value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
-    }
-}
-
-/// Those of all types.
-pub(super) fn all_limits(config: &Config) -> rdb::Limits {
-    rdb::Limits { hash: hash_limits(config), sorted_set: sorted_set_limits(config) }
+pub(super) fn list_limits(config: &Config) -> ListLimits {
+    ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
 }
 
 pub(super) fn set_limits(config: &Config) -> SetLimits {
@@ -34,5 +25,12 @@ pub(super) fn set_limits(config: &Config) -> SetLimits {
         intset_entries: limit(config, params::SET_MAX_INTSET_ENTRIES),
         listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
         listpack_value: limit(config, params::SET_MAX_LISTPACK_VALUE),
+    }
+}
+
+pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
+    sorted_set::Thresholds {
+        entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
+        value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
     }
 }

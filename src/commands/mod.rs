@@ -4,6 +4,7 @@
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
 mod bitmap;
+mod blocking_timeout;
 mod client;
 mod client_list;
 mod command;

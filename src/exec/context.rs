@@ -10,6 +10,7 @@ use crate::base::random::Random;
 use crate::resp::{ArgList, Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
 use crate::store::{Key, KeyBytes, Text, View, World};
+use crate::value::listpack::Element;
 
 /// What a client that found nothing waits for.
 pub struct KeyWait<'k, 'a> {
@@ -100,6 +101,11 @@ impl<'a> Context<'a> {
         self.reply.set_protocol(protocol);
     }
 
+    /// Whether a command that finds nothing may let its client wait. In a transaction it may not.
+    pub fn may_wait(&self) -> bool {
+        self.patience != Patience::Never
+    }
+
     /// The client waits until one of the keys changes so that its command can be answered: then the command
     /// is executed again as `args` (or as it came), on behalf of the client that has waited longest. At the
     /// deadline (Unix milliseconds) it is told `on_deadline`, and so it is at once if it may not wait (in a
@@ -149,4 +155,9 @@ pub fn reply_text(reply: &mut Reply<'_>, text: Option<Text<'_>>) {
         Some(Text::Short(bytes)) => reply.bulk(bytes),
         Some(Text::Long(bytes)) => reply.shared_bulk(bytes),
     }
+}
+
+/// Replies with an element of a collection as a bulk string.
+pub fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
+    element.with_bytes(|bytes| reply.bulk(bytes));
 }

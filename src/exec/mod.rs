@@ -26,7 +26,7 @@ mod waiters;
 
 pub use args::{Args, Word};
 pub use categories::CATEGORIES;
-pub use context::{Context, KeyWait, Wanted, reply_text};
+pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};

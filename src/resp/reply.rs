@@ -142,8 +142,15 @@ impl<'a> Reply<'a> {
 
     /// The null of a missing array.
     pub fn null_array(&mut self) {
-        let text: &[u8] = if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" };
-        self.outbox.tail().extend_from_slice(text);
+        self.outbox.tail().extend_from_slice(Reply::encoded_null_array(self.protocol));
+    }
+
+    /// The same for whoever sends it later.
+    pub fn encoded_null_array(protocol: Protocol) -> &'static [u8] {
+        match protocol {
+            Protocol::Resp2 => b"*-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        }
     }
 
     /// Begins an array; `len` replies follow.

@@ -85,7 +85,9 @@ impl<'a> ArgList<'a> {
         self.spans.get(index).map(|span| &self.data[span.clone()])
     }
 
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
+    pub fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone + use<'a> {
         let data = self.data;
         self.spans.iter().map(move |span| &data[span.clone()])
     }

@@ -296,6 +296,11 @@ impl Listpack {
         Iter { bytes: &self.bytes[place..] }
     }
 
+    /// The elements before a place.
+    pub fn iter_until(&self, place: usize) -> Iter<'_> {
+        Iter { bytes: &self.bytes[..place] }
+    }
+
     /// The element at a place.
     #[inline]
     pub fn at(&self, place: usize) -> Element<'_> {
@@ -395,6 +400,22 @@ impl Listpack {
         self.bytes.drain(place..end);
         self.len -= removed as u32;
         removed
+    }
+
+    /// Removes the elements for which `keep` is false.
+    pub fn retain(&mut self, mut keep: impl FnMut(Element<'_>) -> bool) {
+        let (mut from, mut to) = (0, 0);
+        while from < self.bytes.len() {
+            let end = self.next(from);
+            if keep(self.at(from)) {
+                self.bytes.copy_within(from..end, to);
+                to += end - from;
+            } else {
+                self.len -= 1;
+            }
+            from = end;
+        }
+        self.bytes.truncate(to);
     }
 
     /// Cuts the sequence in two before the element at `place`, which is number `index`.
@@ -572,6 +593,11 @@ mod tests {
                         prop_assert_eq!(pack.remove(place, count), end - index);
                         model.drain(index..end);
                     }
+                    4 if number % 2 == 0 => {
+                        let keep = |it: &[u8]| it.len() % 3 != number % 3;
+                        pack.retain(|element| element.with_bytes(keep));
+                        model.retain(|value| keep(value));
+                    }
                     4 => {
                         let tail = pack.split_off(place, index);
                         prop_assert_eq!(words(&tail), &model[index..]);
@@ -579,7 +605,7 @@ mod tests {
                     }
                     _ => pack.push_back(&value),
                 }
-                if step == 2 && index == model.len() {
+                if step == 2 && model.len() < pack.len() {
                     model.push(pack.get(index).unwrap().to_vec());
                 }
                 prop_assert_eq!(pack.len(), model.len());

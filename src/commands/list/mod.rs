@@ -1,5 +1,226 @@
-//! Lists: push and pop at both ends, and reach into the middle.
+//! Lists: push and pop at both ends, move between lists, reach into the middle, and wait for elements.
 
-use crate::exec::Spec;
+mod ends;
+mod middle;
+mod moving;
+mod waiting;
 
-pub static COMMANDS: &[Spec] = &[];
+use crate::commands::encodings::list_limits;
+use crate::exec::keyspec::{
+    ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, RO, RO_ACCESS, RW, UPDATE, key, key_at,
+};
+use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, WRITE};
+use crate::exec::{Args, CommandError, Context, Spec, cmd};
+use crate::store::{EventKind, event};
+use crate::value::list::{End, ListLimits};
+
+const INTO: KeyFlags = RW.and(INSERT);
+const OUT_OF: KeyFlags = RW.and(ACCESS).and(DELETE);
+
+/// Keys behind their number, which is the argument `count`.
+const fn counted_keys(count: usize) -> KeySpec {
+    KeySpec {
+        begin: Begin::Index(count),
+        find: Find::KeyNum { count: 0, first: 1, step: 1 },
+        flags: OUT_OF,
+    }
+}
+
+/// All arguments but the last.
+const KEYS_BEFORE_TIMEOUT: KeySpec = KeySpec {
+    begin: Begin::Index(1),
+    find: Find::Range { last: -2, step: 1, limit: 0 },
+    flags: OUT_OF,
+};
+
+const PER_PUSHED: &str = "O(N) where N is the number of elements added";
+const PER_POPPED: &str = "O(N) where N is the number of elements returned";
+const PER_KEYS_AND_POPPED: &str =
+    "O(N+M) where N is the number of keys and M the number of elements returned";
+const PER_WALKED: &str =
+    "O(N) where N is the number of elements up to the one in question, from the nearer end";
+const PER_LENGTH: &str = "O(N) where N is the length of the list";
+
+pub static COMMANDS: &[Spec] = &[
+    cmd("BLMOVE", 6, &[key(OUT_OF), key_at(2, INTO)], WRITE | DENY_OOM | BLOCKING, moving::blmove)
+        .doc(
+            "6.2.0",
+            "O(1)",
+            "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+            "Moves an element from one list to another; waits for one if there is none.",
+        ),
+    cmd("BLMPOP", -5, &[counted_keys(2)], WRITE | BLOCKING, waiting::blmpop).doc(
+        "7.0.0",
+        PER_KEYS_AND_POPPED,
+        "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        "Takes elements from the first list that has some; waits for them if none has.",
+    ),
+    cmd("BLPOP", -3, &[KEYS_BEFORE_TIMEOUT], WRITE | BLOCKING, waiting::blpop).doc(
+        "2.0.0",
+        "O(N) where N is the number of keys",
+        "key [key ...] timeout",
+        "Takes the first element of the first list that has one; waits for it if none has.",
+    ),
+    cmd("BRPOP", -3, &[KEYS_BEFORE_TIMEOUT], WRITE | BLOCKING, waiting::brpop).doc(
+        "2.0.0",
+        "O(N) where N is the number of keys",
+        "key [key ...] timeout",
+        "Takes the last element of the first list that has one; waits for it if none has.",
+    ),
+    cmd(
+        "BRPOPLPUSH",
+        4,
+        &[key(OUT_OF), key_at(2, INTO)],
+        WRITE | DENY_OOM | BLOCKING,
+        moving::brpoplpush,
+    )
+    .doc(
+        "2.2.0",
+        "O(1)",
+        "source destination timeout",
+        "Moves the last element of a list to the front of another; waits for one if there is none.",
+    )
+    .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
+    cmd("LINDEX", 3, &[key(RO_ACCESS)], READ, middle::lindex).doc(
+        "1.0.0",
+        PER_WALKED,
+        "key index",
+        "Returns the element at an index, which counts from the end if negative.",
+    ),
+    cmd("LINSERT", 5, &[key(INTO)], WRITE | DENY_OOM, middle::linsert).doc(
+        "2.2.0",
+        "O(N) where N is the number of elements up to the pivot",
+        "key <BEFORE | AFTER> pivot element",
+        "Inserts an element before or behind the first one that equals the pivot.",
+    ),
+    cmd("LLEN", 2, &[key(RO)], READ | FAST, ends::llen).doc(
+        "1.0.0",
+        "O(1)",
+        "key",
+        "Returns the length of a list.",
+    ),
+    cmd("LMOVE", 5, &[key(OUT_OF), key_at(2, INTO)], WRITE | DENY_OOM, moving::lmove).doc(
+        "6.2.0",
+        "O(1)",
+        "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+        "Moves an element from one list to another.",
+    ),
+    cmd("LMPOP", -4, &[counted_keys(1)], WRITE, ends::lmpop).doc(
+        "7.0.0",
+        PER_KEYS_AND_POPPED,
+        "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        "Takes elements from the first list that has some.",
+    ),
+    cmd("LPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::lpop).doc(
+        "1.0.0",
+        PER_POPPED,
+        "key [count]",
+        "Takes the first elements of a list.",
+    ),
+    cmd("LPOS", -3, &[key(RO_ACCESS)], READ, middle::lpos).doc(
+        "6.0.6",
+        "O(N) where N is the number of elements compared",
+        "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+        "Returns the indexes of elements that equal a value.",
+    ),
+    cmd("LPUSH", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::lpush).doc(
+        "1.0.0",
+        PER_PUSHED,
+        "key element [element ...]",
+        "Adds elements at the front of a list, one after the other; creates the key if there is none.",
+    ),
+    cmd("LPUSHX", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::lpushx).doc(
+        "2.2.0",
+        PER_PUSHED,
+        "key element [element ...]",
+        "Adds elements at the front of a list, if the key exists.",
+    ),
+    cmd("LRANGE", 4, &[key(RO_ACCESS)], READ, middle::lrange).doc(
+        "1.0.0",
+        "O(S+N) where S is the distance of the start from the nearer end and N the number of elements returned",
+        "key start stop",
+        "Returns the elements between two indexes, which count from the end if negative.",
+    ),
+    cmd("LREM", 4, &[key(RW.and(DELETE))], WRITE, middle::lrem).doc(
+        "1.0.0",
+        PER_LENGTH,
+        "key count element",
+        "Removes elements that equal a value: so many from the front, from the end if negative, all if 0.",
+    ),
+    cmd("LSET", 4, &[key(RW.and(UPDATE))], WRITE | DENY_OOM, middle::lset).doc(
+        "1.0.0",
+        PER_WALKED,
+        "key index element",
+        "Exchanges the element at an index.",
+    ),
+    cmd("LTRIM", 4, &[key(RW.and(DELETE))], WRITE, middle::ltrim).doc(
+        "1.0.0",
+        "O(N) where N is the number of elements removed",
+        "key start stop",
+        "Removes all elements but those between two indexes.",
+    ),
+    cmd("RPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::rpop).doc(
+        "1.0.0",
+        PER_POPPED,
+        "key [count]",
+        "Takes the last elements of a list.",
+    ),
+    cmd("RPOPLPUSH", 3, &[key(OUT_OF), key_at(2, INTO)], WRITE | DENY_OOM, moving::rpoplpush)
+        .doc(
+            "1.2.0",
+            "O(1)",
+            "source destination",
+            "Moves the last element of a list to the front of another.",
+        )
+        .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
+    cmd("RPUSH", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::rpush).doc(
+        "1.0.0",
+        PER_PUSHED,
+        "key element [element ...]",
+        "Adds elements at the end of a list; creates the key if there is none.",
+    ),
+    cmd("RPUSHX", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::rpushx).doc(
+        "2.2.0",
+        PER_PUSHED,
+        "key element [element ...]",
+        "Adds elements at the end of a list, if the key exists.",
+    ),
+];
+
+/// How large blocks of lists may be at the moment.
+fn limits(ctx: &Context<'_>) -> ListLimits {
+    list_limits(&ctx.engine.config)
+}
+
+/// `LEFT` or `RIGHT`
+fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
+    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
+        b"LEFT" => Ok(End::Left),
+        b"RIGHT" => Ok(End::Right),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// The event of adding at an end.
+fn push_event(end: End) -> EventKind {
+    match end {
+        End::Left => event::LPUSH,
+        End::Right => event::RPUSH,
+    }
+}
+
+/// The event of taking from an end.
+fn pop_event(end: End) -> EventKind {
+    match end {
+        End::Left => event::LPOP,
+        End::Right => event::RPOP,
+    }
+}
+
+/// The command that takes from an end without waiting.
+fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LPOP",
+        End::Right => b"RPOP",
+    }
+}

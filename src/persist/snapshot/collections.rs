@@ -58,8 +58,11 @@ impl<'a> Batches<'a> {
     }
 }
 
-pub(super) fn write_list(_out: &mut dyn Lines, _key: &[u8], _list: &List) {
-    unimplemented!("to be written")
+pub(super) fn write_list(out: &mut dyn Lines, key: &[u8], list: &List) {
+    let head: [&[u8]; 2] = [b"RPUSH", key];
+    let mut batches = Batches::new(out, &head);
+    list.iter().for_each(|element| element.with_bytes(|bytes| batches.add(&[bytes])));
+    batches.finish();
 }
 
 pub(super) fn write_set(out: &mut dyn Lines, key: &[u8], set: &Set) {
