@@ -104,8 +104,15 @@ impl DataDigest {
         unimplemented!("to be written")
     }
 
-    fn mix_stream(&mut self, _stream: &Stream) {
-        unimplemented!("to be written")
+    /// The entries only: groups are left out.
+    fn mix_stream(&mut self, stream: &Stream) {
+        for entry in stream.iter() {
+            self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+            for (field, value) in entry.fields() {
+                field.with_bytes(|bytes| self.mix(bytes));
+                value.with_bytes(|bytes| self.mix(bytes));
+            }
+        }
     }
 
     fn add(&mut self, part: &[u8]) {

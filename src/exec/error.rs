@@ -110,6 +110,9 @@ pub enum CommandError {
     /// A text that occurs in one command only.
     #[error("{0}")]
     Other(Cow<'static, str>),
+    /// The same with client bytes in it.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
 }
 
 impl CommandError {
@@ -129,6 +132,7 @@ impl CommandError {
             CommandError::UnsupportedOption(given) => {
                 [b"ERR Unsupported option ", &given[..]].concat()
             }
+            CommandError::Quoting(text) => text.clone(),
             CommandError::UnknownArgument(given) => {
                 [b"ERR unknown argument: ", &given[..]].concat()
             }

@@ -128,6 +128,14 @@ const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
     ("HINCRBYFLOAT", "increment", ArgumentType::Double),
     ("INCRBYFLOAT", "increment", ArgumentType::Double),
     ("SETBIT", "value", ArgumentType::Integer),
+    ("XAUTOCLAIM", "start", ArgumentType::String),
+    ("XPENDING", "end", ArgumentType::String),
+    ("XPENDING", "min-idle-time", ArgumentType::Integer),
+    ("XPENDING", "start", ArgumentType::String),
+    ("XRANGE", "end", ArgumentType::String),
+    ("XRANGE", "start", ArgumentType::String),
+    ("XREVRANGE", "end", ArgumentType::String),
+    ("XREVRANGE", "start", ArgumentType::String),
 ];
 
 /// The arguments that `syntax` describes. `command` is the row's name, `key_specs` how many key

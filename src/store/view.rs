@@ -501,6 +501,8 @@ impl View<'_> {
     fn report(&mut self, key: &Key<'_>, change: &Change, is_new: bool) {
         if is_new || change.has_happened() {
             self.effects.touch(key.db, key.bytes);
+        } else if change.is_internal {
+            self.effects.changes += 1;
         }
         if is_new {
             self.effects.event(event::NEW, key.db, key.bytes);
@@ -650,6 +652,7 @@ pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
 pub struct Change {
     events: SmallVec<[EventKind; 2]>,
     is_silent: bool,
+    is_internal: bool,
 }
 
 impl Change {
@@ -661,6 +664,12 @@ impl Change {
     /// Something happened that has no event.
     pub fn silently(&mut self) {
         self.is_silent = true;
+    }
+
+    /// Something happened that counts and is logged, but that does not change what others see of the value:
+    /// whoever watches the key is not told (`XACK`).
+    pub fn internally(&mut self) {
+        self.is_internal = true;
     }
 
     fn has_happened(&self) -> bool {

@@ -131,7 +131,8 @@ fn push_back_len(out: &mut Vec<u8>, body: usize) {
     }
 }
 
-fn encode(out: &mut Vec<u8>, element: Element<'_>) {
+/// Appends an element.
+pub(super) fn encode(out: &mut Vec<u8>, element: Element<'_>) {
     let start = out.len();
     match element {
         Element::Integer(number) => encode_integer(out, number),
@@ -175,7 +176,7 @@ fn encode_integer(out: &mut Vec<u8>, number: i64) {
 
 /// The element at the front of `bytes`, which begin with a whole one.
 #[inline]
-fn decode(bytes: &[u8]) -> Element<'_> {
+pub(super) fn decode(bytes: &[u8]) -> Element<'_> {
     let little = |size: usize| {
         // Sign-extended: the bytes are put at the top and shifted down.
         let mut wide = [0; 8];
@@ -208,7 +209,7 @@ fn decode(bytes: &[u8]) -> Element<'_> {
 
 /// Bytes that an element takes.
 #[inline]
-fn size_at(bytes: &[u8]) -> usize {
+pub(super) fn size_at(bytes: &[u8]) -> usize {
     let body = body_len(bytes).expect("elements were checked when they came in");
     body + back_len_size(body)
 }
@@ -443,7 +444,7 @@ impl Listpack {
 
 /// The place of the last element of `bytes`, which are not empty.
 #[inline]
-fn previous(bytes: &[u8]) -> usize {
+pub(super) fn previous(bytes: &[u8]) -> usize {
     let mut body = 0;
     let mut size = 0;
     loop {

@@ -2,7 +2,7 @@
 
 use super::writer::{INLINE_COST_MAX, Lines, write_command};
 use crate::base::limits::REQUEST_ELEMENTS_MAX;
-use crate::value::{Hash, List, Set, SortedSet, Stream};
+use crate::value::{Hash, List, Set, SortedSet};
 
 /// One command's worth of words; longer ones go on in a further command.
 const BATCH_BYTES: usize = 4096;
@@ -103,9 +103,5 @@ fn write_field_deadlines(out: &mut dyn Lines, key: &[u8], hash: &Hash) {
 }
 
 pub(super) fn write_sorted_set(_out: &mut dyn Lines, _key: &[u8], _set: &SortedSet) {
-    unimplemented!("to be written")
-}
-
-pub(super) fn write_stream(_out: &mut dyn Lines, _key: &[u8], _stream: &Stream) {
     unimplemented!("to be written")
 }

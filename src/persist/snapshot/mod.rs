@@ -26,6 +26,7 @@
 
 mod collections;
 mod reader;
+mod streams;
 mod writer;
 
 pub use reader::{Damage, Section, SnapshotReader};

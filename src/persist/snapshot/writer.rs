@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::collections;
+use super::streams;
 use super::{MAGIC, SECTION_BYTES};
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::words::write_readable_word;
@@ -182,7 +183,7 @@ fn write_lines(out: &mut dyn Lines, key: &[u8], value: ValueRef<'_>, deadline: O
         Value::Set(set) => collections::write_set(out, key, set),
         Value::Hash(hash) => collections::write_hash(out, key, hash),
         Value::SortedSet(set) => collections::write_sorted_set(out, key, set),
-        Value::Stream(stream) => collections::write_stream(out, key, stream),
+        Value::Stream(stream) => streams::write_stream(out, key, stream),
     }
     if let Some(unix_ms) = deadline {
         let time = itoa::Buffer::new().format(unix_ms).to_owned();

@@ -1,0 +1,204 @@
+//! Changing the entries of a stream: adding, trimming, deleting.
+
+use super::args::{AddOptions, ids, strict_id};
+use super::reply::reply_id;
+use crate::config::params;
+use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::resp::ArgList;
+use crate::store::{Key, event};
+use crate::value::Stream;
+use crate::value::stream::{AddError, NewId, NodeLimits, StreamId};
+
+/// No node becomes larger, whatever the configuration says.
+const NODE_BYTES_MAX: i64 = 1 << 30;
+
+fn node_limits(ctx: &Context<'_>) -> NodeLimits {
+    let bytes = match ctx.engine.config.int(params::STREAM_NODE_MAX_BYTES) {
+        0 => NODE_BYTES_MAX,
+        bytes => bytes.min(NODE_BYTES_MAX),
+    };
+    let entries = ctx.engine.config.int(params::STREAM_NODE_MAX_ENTRIES);
+    NodeLimits { bytes: bytes as usize, entries: entries as u64 }
+}
+
+/// Words by twos.
+fn pairs(words: ArgList<'_>) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+    let word = move |n| words.get(n).expect("there is an even number of words");
+    (0..words.len() / 2).map(move |n| (word(2 * n), word(2 * n + 1)))
+}
+
+fn add_error(error: AddError) -> CommandError {
+    CommandError::text(match error {
+        AddError::Exhausted => {
+            "ERR The stream has exhausted the last possible ID, unable to add more items"
+        }
+        AddError::TooSmall => {
+            "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+        }
+        AddError::TooLarge => "ERR Elements are too large to be stored",
+    })
+}
+
+/// `XADD key [NOMKSTREAM] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value ...`
+pub(super) fn xadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let options = AddOptions::parse(&mut args, ctx, true)?;
+    let words = args.rest();
+    let wanted = match options.id {
+        Some(id) if words.len() >= 2 && words.len() % 2 == 0 => id,
+        _ => return Err(CommandError::WrongArity("xadd".to_owned())),
+    };
+    if wanted == NewId::Exactly(StreamId::MIN) {
+        return Err(CommandError::err("The ID specified in XADD must be greater than 0-0"));
+    }
+    if options.must_exist && ctx.keys.peek_collection::<Stream>(&key)?.is_none() {
+        ctx.reply.null();
+        return Ok(());
+    }
+    let limits = node_limits(ctx);
+    let added = ctx.keys.edit::<Stream, _>(&key, |stream, change| {
+        let id = stream.add(wanted, pairs(words), limits)?;
+        change.event(event::XADD);
+        if options.trim.is_some_and(|trim| stream.trim(trim) > 0) {
+            change.event(event::XTRIM);
+        }
+        Ok((id, stream.len()))
+    })?;
+    let (id, len) = added.map_err(add_error)?;
+    if wanted != NewId::Exactly(id) || options.trim.is_some_and(|trim| trim.is_approximate) {
+        log_added(ctx, &key, id, options.trim.map(|_| len), words);
+    }
+    reply_id(&mut ctx.reply, id);
+    Ok(())
+}
+
+/// Logs an entry with the ID that it got, and the length that trimming left.
+fn log_added(
+    ctx: &mut Context<'_>,
+    key: &Key<'_>,
+    id: StreamId,
+    len: Option<usize>,
+    words: ArgList<'_>,
+) {
+    ctx.keys.log_instead(|| {
+        let mut args = vec![b"XADD".to_vec(), key.bytes.to_vec()];
+        if let Some(len) = len {
+            args.extend([b"MAXLEN".to_vec(), b"=".to_vec(), len.to_string().into()]);
+        }
+        args.push(id.to_string().into());
+        args.extend(words.iter().map(<[u8]>::to_vec));
+        args
+    });
+}
+
+/// `XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count]`
+pub(super) fn xtrim<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let options = AddOptions::parse(&mut args, ctx, false)?;
+    let trim = options.trim.expect("trimming without a threshold was refused");
+    let trimmed = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
+        let removed = stream.trim(trim);
+        if removed > 0 {
+            change.event(event::XTRIM);
+        }
+        (removed, stream.len())
+    })?;
+    let (removed, len) = trimmed.unwrap_or((0, 0));
+    if removed > 0 && trim.is_approximate {
+        ctx.keys.log_instead(|| {
+            let len = len.to_string();
+            [b"XTRIM", key.bytes, b"MAXLEN", b"=", len.as_bytes()].map(<[u8]>::to_vec).to_vec()
+        });
+    }
+    ctx.reply.count(removed as usize);
+    Ok(())
+}
+
+/// `XDEL key id [id ...]`
+pub(super) fn xdel<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    if ctx.keys.peek_collection::<Stream>(&key)?.is_none() {
+        ctx.reply.integer(0);
+        return Ok(());
+    }
+    let ids = ids(&mut args)?;
+    let deleted = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
+        let deleted = stream.delete(&ids);
+        if deleted > 0 {
+            change.event(event::XDEL);
+        }
+        deleted
+    })?;
+    ctx.reply.count(deleted.unwrap_or(0));
+    Ok(())
+}
+
+/// What `XSETID` sets.
+struct SetId {
+    last_id: StreamId,
+    entries_added: Option<u64>,
+    max_deleted_id: Option<StreamId>,
+}
+
+impl SetId {
+    fn parse(args: &mut Args<'_>) -> Result<SetId, CommandError> {
+        let last_id = strict_id(args.bytes()?, 0)?;
+        let mut set = SetId { last_id, entries_added: None, max_deleted_id: None };
+        while let Some(option) = args.option() {
+            match option.as_bytes() {
+                b"ENTRIESADDED" if !args.is_empty() => {
+                    let added = u64::try_from(args.integer()?);
+                    let error = CommandError::err("entries_added must be positive");
+                    set.entries_added = Some(added.map_err(|_| error)?);
+                }
+                b"MAXDELETEDID" if !args.is_empty() => {
+                    let id = strict_id(args.bytes()?, 0)?;
+                    if last_id < id {
+                        return Err(CommandError::err(
+                            "The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+                        ));
+                    }
+                    set.max_deleted_id = Some(id).filter(|id| *id != StreamId::MIN);
+                }
+                _ => return Err(CommandError::Syntax),
+            }
+        }
+        Ok(set)
+    }
+
+    /// Why the stream cannot have these.
+    fn check(&self, stream: &Stream) -> Result<(), CommandError> {
+        if self.last_id < stream.max_deleted_id() {
+            return Err(CommandError::err(
+                "The ID specified in XSETID is smaller than current max_deleted_entry_id",
+            ));
+        }
+        let Some(last) = stream.last() else { return Ok(()) };
+        if self.last_id < last.id {
+            return Err(CommandError::err(
+                "The ID specified in XSETID is smaller than the target stream top item",
+            ));
+        }
+        if self.entries_added.is_some_and(|added| added < stream.len() as u64) {
+            return Err(CommandError::err(
+                "The entries_added specified in XSETID is smaller than the target stream length",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
+pub(super) fn xsetid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+    let key = args.key(&ctx.keys)?;
+    let set = SetId::parse(&mut args)?;
+    let outcome = ctx.keys.edit_existing::<Stream, Outcome>(&key, |stream, change| {
+        set.check(stream)?;
+        stream.set_id(set.last_id, set.entries_added, set.max_deleted_id);
+        change.event(event::XSETID);
+        Ok(())
+    })?;
+    outcome.ok_or(CommandError::NoSuchKey)??;
+    ctx.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What the log repeats of deliveries, which depend on the moment: the outcome, in terms of commands that
+//! Redis understands as well.
+//!
+//! | what happened                   | logged as                                                              |
+//! |---------------------------------|------------------------------------------------------------------------|
+//! | a consumer came                 | `XCLAIM key group consumer 0 0-0 TIME ms`                              |
+//! | entries were delivered          | `XCLAIM key group consumer 0 id ... TIME ms RETRYCOUNT n FORCE JUSTID` |
+//! | entries are not pending anymore | `XACK key group id ...`                                                |
+//! | the group read on               | `XGROUP SETID key group id ENTRIESREAD n`                              |
+//!
+//! `XCLAIM` creates a consumer that is missing, and when it is replayed it takes the time that it states for
+//! the time at which it runs. No entry has the ID 0-0, so the first line claims nothing.
+
+use crate::store::{Key, View};
+use crate::value::stream::{Group, StreamId};
+
+/// IDs per command.
+const BATCH: usize = 1_000;
+
+/// A consumer of a group.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub(super) key: Key<'a>,
+    pub(super) group: &'a [u8],
+    pub(super) consumer: &'a [u8],
+}
+
+/// An entry that was delivered, when, and how many times by now.
+pub(super) type Delivered = (StreamId, i64, u64);
+
+fn text(value: impl ToString) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+impl Member<'_> {
+    fn claim(&self) -> Vec<Vec<u8>> {
+        [b"XCLAIM", self.key.bytes, self.group, self.consumer, b"0"].map(<[u8]>::to_vec).to_vec()
+    }
+
+    /// The consumer is new.
+    pub(super) fn log_consumer(&self, keys: &mut View<'_>, seen_ms: i64) {
+        keys.log_instead(|| {
+            let mut args = self.claim();
+            args.extend([text(StreamId::MIN), text("TIME"), text(seen_ms)]);
+            args
+        });
+    }
+
+    pub(super) fn log_delivered(&self, keys: &mut View<'_>, delivered: &[Delivered]) {
+        let same = |a: &Delivered, b: &Delivered| (a.1, a.2) == (b.1, b.2);
+        for batch in delivered.chunk_by(same).flat_map(|run| run.chunks(BATCH)) {
+            let (_, time_ms, count) = batch[0];
+            keys.log_instead(|| {
+                let mut args = self.claim();
+                args.extend(batch.iter().map(|(id, ..)| text(id)));
+                args.extend([text("TIME"), text(time_ms), text("RETRYCOUNT"), text(count)]);
+                args.extend([text("FORCE"), text("JUSTID")]);
+                args
+            });
+        }
+    }
+
+    pub(super) fn log_acknowledged(&self, keys: &mut View<'_>, ids: &[StreamId]) {
+        for batch in ids.chunks(BATCH) {
+            keys.log_instead(|| {
+                let mut args = [b"XACK", self.key.bytes, self.group].map(<[u8]>::to_vec).to_vec();
+                args.extend(batch.iter().map(text));
+                args
+            });
+        }
+    }
+
+    /// How far the group has read.
+    pub(super) fn log_position(&self, keys: &mut View<'_>, position: Position) {
+        keys.log_instead(|| {
+            let head = [b"XGROUP", &b"SETID"[..], self.key.bytes, self.group];
+            let mut args = head.map(<[u8]>::to_vec).to_vec();
+            args.extend([text(position.last_id), text("ENTRIESREAD")]);
+            args.push(text(position.entries_read.unwrap_or(-1)));
+            args
+        });
+    }
+}
+
+/// How far a group has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    last_id: StreamId,
+    entries_read: Option<i64>,
+}
+
+impl Position {
+    pub(super) fn of(group: &Group) -> Position {
+        Position { last_id: group.last_id, entries_read: group.entries_read }
+    }
+}
