@@ -1,7 +1,9 @@
 //! `DUMP` and `RESTORE`: a value in Redis's format, to be carried to another server.
 
 use crate::base::number::parse_i64;
-use crate::commands::encodings::all_limits;
+use crate::commands::encodings::{
+    hash_limits, list_limits, node_limits, set_limits, sorted_set_limits,
+};
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::persist::rdb::{self, PayloadError};
 use crate::store::{Entry, Key, Tracking, event};
@@ -79,8 +81,7 @@ pub(super) fn restore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
         return Err(BUSY_KEY);
     }
     let deadline = deadline(ttl, options.absolute, ctx.now_ms())?;
-    let limits = all_limits(&ctx.engine.config);
-    let value = rdb::restore(payload, &limits).map_err(|error| match error {
+    let value = rdb::restore(payload, &limits(ctx)).map_err(|error| match error {
         PayloadError::Footer => BAD_FOOTER,
         PayloadError::Content => BAD_CONTENT,
     })?;
@@ -97,6 +98,17 @@ pub(super) fn restore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     }
     ctx.reply.ok();
     Ok(())
+}
+
+fn limits(ctx: &Context<'_>) -> rdb::Limits {
+    let config = &ctx.engine.config;
+    rdb::Limits {
+        list: list_limits(config),
+        set: set_limits(config),
+        sorted_set: sorted_set_limits(config),
+        hash: hash_limits(config),
+        stream: node_limits(config),
+    }
 }
 
 /// When the key expires. A time so far away that it cannot be told has passed, as in Redis, where it wraps around.

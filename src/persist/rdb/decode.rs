@@ -6,17 +6,24 @@
 
 use super::input::{Damaged, Input, Result};
 use super::numbers as rdb;
-use super::packed::{read_listpack, read_zipmap, read_ziplist};
+use super::packed::{read_intset, read_listpack, read_ziplist, read_zipmap};
+use super::streams;
 use crate::base::number::parse_f64;
 use crate::store::{OwnedValue, StringRef, string_ref};
 use crate::value::listpack::{Element, Listpack};
-use crate::value::{Collection, Hash, SortedSet, hash, sorted_set};
+use crate::value::list::{End, ListLimits};
+use crate::value::set::SetLimits;
+use crate::value::stream::NodeLimits;
+use crate::value::{Collection, Hash, List, Set, SortedSet, hash, sorted_set};
 
 /// Up to where collections take their small forms.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    pub hash: hash::Limits,
+    pub list: ListLimits,
+    pub set: SetLimits,
     pub sorted_set: sorted_set::Thresholds,
+    pub hash: hash::Limits,
+    pub stream: NodeLimits,
 }
 
 /// Deadlines of fields are earlier than this, in Unix milliseconds, as in Redis.
@@ -26,24 +33,39 @@ const FIELD_DEADLINE_END: i64 = 1 << 46;
 pub(super) fn value(input: &mut Input<'_>, limits: &Limits) -> Result<OwnedValue> {
     match input.byte()? {
         rdb::STRING => string(input),
-        kind @ (rdb::ZSET | rdb::ZSET_2) => elements(sorted_set(input, kind, &limits.sorted_set)?),
-        rdb::ZSET_ZIPLIST => {
-            let pack = read_ziplist(&input.string()?)?;
-            elements(packed_sorted_set(&pack, &limits.sorted_set)?)
+        kind @ (rdb::LIST | rdb::LIST_ZIPLIST | rdb::LIST_QUICKLIST | rdb::LIST_QUICKLIST_2) => {
+            elements(list(input, kind, &limits.list)?)
         }
-        rdb::ZSET_LISTPACK => {
-            let pack = read_listpack(&input.string()?)?;
+        kind @ (rdb::SET | rdb::SET_INTSET | rdb::SET_LISTPACK) => {
+            elements(set(input, kind, &limits.set)?)
+        }
+        kind @ (rdb::ZSET | rdb::ZSET_2) => elements(sorted_set(input, kind, &limits.sorted_set)?),
+        kind @ (rdb::ZSET_ZIPLIST | rdb::ZSET_LISTPACK) => {
+            let pack = pack(input, kind)?;
             elements(packed_sorted_set(&pack, &limits.sorted_set)?)
         }
         rdb::HASH => elements(hash(input, &limits.hash)?),
         rdb::HASH_METADATA => elements(hash_with_deadlines(input, &limits.hash)?),
-        rdb::HASH_ZIPMAP => elements(packed_hash(&read_zipmap(&input.string()?)?, &limits.hash)?),
-        rdb::HASH_ZIPLIST => elements(packed_hash(&read_ziplist(&input.string()?)?, &limits.hash)?),
-        rdb::HASH_LISTPACK => {
-            elements(packed_hash(&read_listpack(&input.string()?)?, &limits.hash)?)
+        kind @ (rdb::HASH_ZIPMAP | rdb::HASH_ZIPLIST | rdb::HASH_LISTPACK) => {
+            elements(packed_hash(&pack(input, kind)?, &limits.hash)?)
         }
         rdb::HASH_LISTPACK_EX => elements(packed_hash_with_deadlines(input, &limits.hash)?),
+        kind @ (rdb::STREAM_LISTPACKS | rdb::STREAM_LISTPACKS_2 | rdb::STREAM_LISTPACKS_3) => {
+            elements(streams::read(input, kind, limits.stream)?)
+        }
         _ => Err(Damaged),
+    }
+}
+
+/// The elements of a string in which a collection of this type is packed.
+fn pack(input: &mut Input<'_>, kind: u8) -> Result<Listpack> {
+    let string = input.string()?;
+    match kind {
+        rdb::HASH_ZIPMAP => read_zipmap(&string),
+        rdb::LIST_ZIPLIST | rdb::LIST_QUICKLIST | rdb::ZSET_ZIPLIST | rdb::HASH_ZIPLIST => {
+            read_ziplist(&string)
+        }
+        _ => read_listpack(&string),
     }
 }
 
@@ -69,9 +91,77 @@ fn tuples<const N: usize>(pack: &Listpack) -> Result<impl Iterator<Item = [Eleme
         return Err(Damaged);
     }
     let mut elements = pack.iter();
-    let next = move || elements.next().expect("the number of elements was looked at");
-    let mut next = next;
+    let mut next = move || elements.next().expect("the number of elements was looked at");
     Ok((0..pack.len() / N).map(move |_| std::array::from_fn(|_| next())))
+}
+
+fn push(list: &mut List, value: &[u8], limits: &ListLimits) {
+    list.make_room(value.len(), 1, limits);
+    list.push(End::Right, value, limits);
+}
+
+fn push_pack(list: &mut List, pack: &Listpack, limits: &ListLimits) {
+    pack.iter().for_each(|element| element.with_bytes(|value| push(list, value, limits)));
+}
+
+fn list(input: &mut Input<'_>, kind: u8, limits: &ListLimits) -> Result<List> {
+    let mut list = List::default();
+    if kind == rdb::LIST_ZIPLIST {
+        push_pack(&mut list, &pack(input, kind)?, limits);
+        return Ok(list);
+    }
+    for _ in 0..input.count()? {
+        let is_pack = match kind {
+            rdb::LIST => false,
+            rdb::LIST_QUICKLIST => true,
+            _ => match input.number()? {
+                rdb::NODE_PLAIN => false,
+                rdb::NODE_PACKED => true,
+                _ => return Err(Damaged),
+            },
+        };
+        if is_pack {
+            push_pack(&mut list, &pack(input, kind)?, limits);
+        } else {
+            push(&mut list, &input.string()?, limits);
+        }
+    }
+    Ok(list)
+}
+
+fn set(input: &mut Input<'_>, kind: u8, limits: &SetLimits) -> Result<Set> {
+    let mut set = Set::default();
+    match kind {
+        rdb::SET => {
+            let count = input.count()?;
+            for left in (1..=count).rev() {
+                add_to_set(&mut set, &input.string()?, left, limits)?;
+            }
+        }
+        rdb::SET_INTSET => {
+            let members = read_intset(&input.string()?)?;
+            for (index, member) in members.iter().enumerate() {
+                let text = itoa::Buffer::new().format(*member).to_owned();
+                add_to_set(&mut set, text.as_bytes(), members.len() - index, limits)?;
+            }
+        }
+        _ => {
+            let pack = pack(input, kind)?;
+            for (index, member) in pack.iter().enumerate() {
+                let left = pack.len() - index;
+                member.with_bytes(|member| add_to_set(&mut set, member, left, limits))?;
+            }
+        }
+    }
+    Ok(set)
+}
+
+/// `left`: so many members are still to come, with this one.
+fn add_to_set(set: &mut Set, member: &[u8], left: usize, limits: &SetLimits) -> Result<()> {
+    if set.is_empty() {
+        set.expect(member, left, limits);
+    }
+    if set.insert(member, limits) { Ok(()) } else { Err(Damaged) }
 }
 
 fn add_member(

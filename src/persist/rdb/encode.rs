@@ -2,10 +2,12 @@
 
 use super::numbers as rdb;
 use super::output::Output;
-use super::packed::write_listpack;
+use super::packed::{write_intset, write_listpack};
+use super::streams;
 use crate::store::ValueRef;
 use crate::value::listpack::Element;
-use crate::value::{Hash, SortedSet, Value};
+use crate::value::set::SetForm;
+use crate::value::{Hash, List, Set, SortedSet, Value};
 
 /// Writes type and value; returns the version of the format that this is.
 pub(super) fn value(out: &mut Output, value: ValueRef<'_>, now_ms: i64) -> u16 {
@@ -23,9 +25,11 @@ pub(super) fn value(out: &mut Output, value: ValueRef<'_>, now_ms: i64) -> u16 {
 fn object(out: &mut Output, value: &Value, now_ms: i64) -> u16 {
     match value {
         Value::String { bytes, .. } => string(out, bytes),
-        Value::SortedSet(set) => sorted_set(out, set),
+        Value::List(elements) => list(out, elements),
+        Value::Set(members) => set(out, members),
+        Value::SortedSet(members) => sorted_set(out, members),
         Value::Hash(fields) => return hash(out, fields, now_ms),
-        _ => unimplemented!("to be written"),
+        Value::Stream(stream) => streams::write(out, stream),
     }
     rdb::VERSION_COMMON
 }
@@ -37,6 +41,27 @@ fn string(out: &mut Output, bytes: &[u8]) {
 
 fn element(out: &mut Output, element: Element<'_>) {
     element.with_bytes(|bytes| out.string(bytes));
+}
+
+fn list(out: &mut Output, list: &List) {
+    out.byte(rdb::LIST_QUICKLIST_2);
+    out.count(list.packs().count());
+    for pack in list.packs() {
+        out.number(rdb::NODE_PACKED);
+        out.string(&write_listpack(pack));
+    }
+}
+
+/// Not as a listpack, which Redis 7.0 does not know of sets.
+fn set(out: &mut Output, set: &Set) {
+    if let SetForm::Integers(integers) = set.form() {
+        out.byte(rdb::SET_INTSET);
+        out.string(&write_intset(integers));
+        return;
+    }
+    out.byte(rdb::SET);
+    out.count(set.len());
+    set.iter().for_each(|member| element(out, member));
 }
 
 /// Large sets from the highest score on, as Redis does: whoever inserts them one by one always does it in front.

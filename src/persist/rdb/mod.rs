@@ -27,6 +27,7 @@ mod lzf;
 mod numbers;
 mod output;
 mod packed;
+mod streams;
 
 use crc::{CRC_64_REDIS, Crc, Table};
 
@@ -90,6 +91,3 @@ fn open(payload: &[u8]) -> Option<&[u8]> {
     let is_whole = CRC64.checksum(&payload[..payload.len() - CHECKSUM]) == checksum;
     (version <= numbers::VERSION_MAX && is_whole).then_some(content)
 }
-
-#[cfg(test)]
-mod tests;

@@ -21,6 +21,7 @@
 
 use super::input::{Damaged, Input, Result};
 use crate::value::listpack::{END, Element, Listpack, element};
+use crate::value::set::Integers;
 
 /// Counts of elements from this on are not kept, in listpacks and ziplists.
 const COUNT_UNKNOWN: u16 = u16::MAX;
@@ -87,14 +88,11 @@ pub(super) fn read_intset(bytes: &[u8]) -> Result<Vec<i64>> {
     Ok(members)
 }
 
-/// An intset of these members, which rise.
-pub(super) fn write_intset(members: &[i64]) -> Vec<u8> {
-    let fits = |bits: u32| members.iter().all(|member| member << (64 - bits) >> (64 - bits) == *member);
-    let size = if fits(16) { 2 } else if fits(32) { 4 } else { 8 };
-    let count = u32::try_from(members.len()).expect("an intset is small");
-    let mut bytes = [(size as u32).to_le_bytes(), count.to_le_bytes()].concat();
-    members.iter().for_each(|member| bytes.extend_from_slice(&member.to_le_bytes()[..size]));
-    bytes
+/// An intset as Redis has it, header and all.
+pub(super) fn write_intset(integers: &Integers) -> Vec<u8> {
+    let (width, encoded) = integers.encoded();
+    let count = u32::try_from(integers.len()).expect("an intset is small");
+    [&(width as u32).to_le_bytes()[..], &count.to_le_bytes(), encoded].concat()
 }
 
 /// A signed number of up to eight bytes.
@@ -254,10 +252,17 @@ mod tests {
 
     #[test]
     fn an_intset_rises_and_has_the_length_it_claims() {
+        let written = |members: &[i64]| {
+            let mut integers = Integers::default();
+            for member in members {
+                assert!(integers.insert(*member));
+            }
+            write_intset(&integers)
+        };
         for members in [&[][..], &[-5, 0, 7], &[-32768, 32767], &[32768], &[i64::MIN, -1, i64::MAX]] {
-            assert_eq!(read_intset(&write_intset(members)), Ok(members.to_vec()));
+            assert_eq!(read_intset(&written(members)), Ok(members.to_vec()));
         }
-        assert_eq!(write_intset(&[1, 2]), b"\x02\0\0\0\x02\0\0\0\x01\0\x02\0");
+        assert_eq!(written(&[1, 2]), b"\x02\0\0\0\x02\0\0\0\x01\0\x02\0");
         for wrong in [
             &b"\x02\0\0\0\x02\0\0\0\x02\0\x01\0"[..],
             b"\x02\0\0\0\x02\0\0\0\x01\0\x01\0",
