@@ -1,5 +1,6 @@
 //! `CLIENT`: what this connection says of itself, and what may be done to others.
 
+use super::blocking_timeout::deadline_of_millis;
 use super::client_list::{client_info, client_list, parse_type};
 use super::connection::DEFAULT_USER;
 use super::family_help::family_help;
@@ -310,19 +311,10 @@ fn client_pause<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         }
     };
     let now_ms = ctx.now_ms();
-    ctx.engine.pause.begin(parse_timeout(timeout, now_ms)?, all, now_ms);
+    let until_ms = deadline_of_millis(timeout, now_ms)?.unwrap_or(now_ms);
+    ctx.engine.pause.begin(until_ms, all, now_ms);
     ctx.reply.ok();
     Ok(())
-}
-
-/// The Unix millisecond at which so many milliseconds are over.
-fn parse_timeout(arg: &[u8], now_ms: i64) -> Result<i64, CommandError> {
-    let timeout_ms = parse_i64(arg)
-        .ok_or(CommandError::text("ERR timeout is not an integer or out of range"))?;
-    if timeout_ms < 0 {
-        return Err(CommandError::text("ERR timeout is negative"));
-    }
-    now_ms.checked_add(timeout_ms).ok_or(CommandError::text("ERR timeout is out of range"))
 }
 
 /// `CLIENT UNPAUSE`

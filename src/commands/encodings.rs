@@ -3,7 +3,11 @@
 use crate::config::{Config, params};
 use crate::value::list::ListLimits;
 use crate::value::set::SetLimits;
+use crate::value::stream::NodeLimits;
 use crate::value::{hash, sorted_set};
+
+/// No node of a stream becomes larger, whatever the configuration says.
+const NODE_BYTES_MAX: i64 = 1 << 30;
 
 fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
@@ -33,4 +37,13 @@ pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
         entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
         value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
     }
+}
+
+pub(super) fn node_limits(config: &Config) -> NodeLimits {
+    let bytes = match config.int(params::STREAM_NODE_MAX_BYTES) {
+        0 => NODE_BYTES_MAX,
+        bytes => bytes.min(NODE_BYTES_MAX),
+    };
+    let entries = config.int(params::STREAM_NODE_MAX_ENTRIES);
+    NodeLimits { bytes: bytes as usize, entries: entries as u64 }
 }

@@ -81,6 +81,17 @@ impl Access {
         }
     }
 
+    /// The word of an entry that was not used for so many seconds.
+    pub fn idle_for(&self, seconds: i64) -> u32 {
+        self.now_s.saturating_sub(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// The word of an entry whose LFU counter, up to 255, is this now.
+    pub fn used_with(&self, frequency: u32) -> u32 {
+        debug_assert!(frequency <= 0xff, "the counter has eight bits");
+        self.minute() << 8 | frequency
+    }
+
     /// Seconds since the last use, by a word kept under LRU.
     pub fn idle_seconds(&self, word: u32) -> u32 {
         self.now_s.saturating_sub(word)
@@ -105,6 +116,14 @@ mod tests {
         assert_eq!(lfu(0, 0).frequency(word.load(Ordering::Relaxed)), 6);
         assert_eq!(lfu(180, 0).frequency(word.load(Ordering::Relaxed)), 3);
         assert_eq!(lfu(6_000, 0).frequency(word.load(Ordering::Relaxed)), 0);
+    }
+
+    #[test]
+    fn a_restored_use_reads_back() {
+        let lru = Access { tracking: Tracking::Lru, now_s: 90, touches: true, random: 0 };
+        assert_eq!(lru.idle_seconds(lru.idle_for(70)), 70);
+        assert_eq!(lru.idle_seconds(lru.idle_for(i64::MAX)), 90);
+        assert_eq!(lfu(180, 0).frequency(lfu(180, 0).used_with(255)), 255);
     }
 
     #[test]

@@ -74,6 +74,15 @@ pub struct Entry {
     pub deadline: Option<i64>,
 }
 
+impl Entry {
+    /// Whether it would not be seen any more.
+    pub fn is_due(&self, now_ms: i64) -> bool {
+        let is_hollow =
+            matches!(&self.value, OwnedValue::Object(value) if value.is_expired(now_ms));
+        self.deadline.is_some_and(|deadline| deadline <= now_ms) || is_hollow
+    }
+}
+
 impl<'a> Stored<'a> {
     #[inline]
     pub(super) fn key(&self) -> &'a [u8] {

@@ -626,6 +626,13 @@ impl View<'_> {
         }
     }
 
+    /// Says how the entry was used: a word of [`Access`].
+    pub fn set_access(&self, key: &Key<'_>, word: u32) {
+        if let Some(entry) = self.peek(key) {
+            entry.access().store(word, Ordering::Relaxed);
+        }
+    }
+
     /// The entry's access word as a number, for `OBJECT IDLETIME` and `FREQ`.
     pub fn access_of(&self, key: &Key<'_>) -> Option<u32> {
         self.peek(key).map(|entry| entry.access().load(Ordering::Relaxed))

@@ -1,5 +1,6 @@
 //! Commands on keys of any type.
 
+mod dump;
 mod expire;
 mod keys;
 mod object;
@@ -34,6 +35,14 @@ pub static COMMANDS: &[Spec] = &[
         "O(N) where N is the number of keys",
         "key [key ...]",
         "Deletes keys.",
+    ),
+    cmd("DUMP", 2, &[key(RO_ACCESS)], READ, dump::dump).tips(NONDETERMINISTIC).doc(
+        "2.6.0",
+        "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of objects composing \
+         the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where \
+         M is small, so simply O(1).",
+        "key",
+        "Returns the value of a key in the format of Redis, for RESTORE.",
     ),
     cmd("EXISTS", -2, &[keys_to_end(1, RO)], READ | FAST, keys::exists).tips(SUM_OF_SHARDS).doc(
         "1.0.0",
@@ -129,6 +138,15 @@ pub static COMMANDS: &[Spec] = &[
         keys::renamenx,
     )
     .doc("1.0.0", "O(1)", "key newkey", "Renames a key, if the new name is free."),
+    cmd("RESTORE", -4, &[key(OW_UPDATE)], WRITE | DENY_OOM, dump::restore).categories(&["dangerous"]).doc(
+        "2.6.0",
+        "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the \
+         number of objects composing the value and M their average size. For small string values the time \
+         complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
+         complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+        "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        "Creates a key with a value that DUMP returned.",
+    ),
     cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan)
         .tips(&["nondeterministic_output", "request_policy:special"])
         .doc(

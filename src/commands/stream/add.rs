@@ -2,24 +2,12 @@
 
 use super::args::{AddOptions, ids, strict_id};
 use super::reply::reply_id;
-use crate::config::params;
+use crate::commands::encodings::node_limits;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::ArgList;
 use crate::store::{Key, event};
 use crate::value::Stream;
-use crate::value::stream::{AddError, NewId, NodeLimits, StreamId};
-
-/// No node becomes larger, whatever the configuration says.
-const NODE_BYTES_MAX: i64 = 1 << 30;
-
-fn node_limits(ctx: &Context<'_>) -> NodeLimits {
-    let bytes = match ctx.engine.config.int(params::STREAM_NODE_MAX_BYTES) {
-        0 => NODE_BYTES_MAX,
-        bytes => bytes.min(NODE_BYTES_MAX),
-    };
-    let entries = ctx.engine.config.int(params::STREAM_NODE_MAX_ENTRIES);
-    NodeLimits { bytes: bytes as usize, entries: entries as u64 }
-}
+use crate::value::stream::{AddError, NewId, StreamId};
 
 /// Words by twos.
 fn pairs(words: ArgList<'_>) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
@@ -55,7 +43,7 @@ pub(super) fn xadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.null();
         return Ok(());
     }
-    let limits = node_limits(ctx);
+    let limits = node_limits(&ctx.engine.config);
     let added = ctx.keys.edit::<Stream, _>(&key, |stream, change| {
         let id = stream.add(wanted, pairs(words), limits)?;
         change.event(event::XADD);

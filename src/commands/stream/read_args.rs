@@ -3,6 +3,7 @@
 //! Where their keys begin depends on the options in front: a group may be called `STREAMS`. So the keys
 //! are declared by reading the options, as the handlers do.
 
+use crate::commands::blocking_timeout::deadline_of_millis;
 use crate::exec::{Args, CommandError, Declared, Word};
 use crate::resp::ArgList;
 use crate::store::DeclaredKey;
@@ -34,7 +35,9 @@ impl<'a> ReadArgs<'a> {
         };
         while let Some(option) = args.option() {
             match option.as_bytes() {
-                b"BLOCK" if !args.is_empty() => read.deadline_ms = Some(deadline(args, now_ms)?),
+                b"BLOCK" if !args.is_empty() => {
+                    read.deadline_ms = Some(deadline_of_millis(args.bytes()?, now_ms)?);
+                }
                 b"COUNT" if !args.is_empty() => {
                     let count = args.integer()?;
                     read.count = if count > 0 { count as usize } else { usize::MAX };
@@ -61,21 +64,6 @@ impl<'a> ReadArgs<'a> {
             return Err(CommandError::err("Missing GROUP option for XREADGROUP"));
         }
         Ok(read)
-    }
-}
-
-/// `BLOCK milliseconds`; 0 waits forever.
-fn deadline(args: &mut Args<'_>, now_ms: i64) -> Result<Option<i64>, CommandError> {
-    let millis = args
-        .integer()
-        .map_err(|_| CommandError::err("timeout is not an integer or out of range"))?;
-    match millis {
-        ..0 => Err(CommandError::err("timeout is negative")),
-        0 => Ok(None),
-        millis => {
-            let deadline = millis.checked_add(now_ms);
-            deadline.map(Some).ok_or(CommandError::err("timeout is out of range"))
-        }
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn interleave(even: u32, odd: u32) -> u64 {
 }
 
 fn every_other_bit(bits: u64) -> u32 {
-    let gather = |bits: u64, (shift, mask): &(u32, u64)| (bits & mask | (bits & mask) >> shift);
+    let gather = |bits: u64, (shift, mask): &(u32, u64)| bits & mask | (bits & mask) >> shift;
     SPREAD.iter().rev().fold(bits, gather) as u32
 }
 

@@ -180,6 +180,15 @@ impl Hash {
         }
     }
 
+    /// The small form as it is kept, expired fields included: field, value, field, value; `None` of a large
+    /// hash.
+    pub fn listpack(&self) -> Option<&Listpack> {
+        match &self.form {
+            Form::Small(pack) => Some(pack),
+            Form::Large(_) => None,
+        }
+    }
+
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
         let fields = match &self.form {

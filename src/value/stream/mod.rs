@@ -131,6 +131,12 @@ impl Stream {
         self.0.entries_added
     }
 
+    /// The nodes in order: an ID, and elements of a listpack as Redis encodes them (see `node`).
+    pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &[u8])> {
+        let nodes = (0..self.node_count()).map(|number| self.0.node_at(number));
+        nodes.map(|node| node.expect("the number is below the count")).map(|it| (it.id, it.bytes))
+    }
+
     pub fn node_count(&self) -> usize {
         self.0.nodes.len() + usize::from(self.0.open.is_some())
     }
