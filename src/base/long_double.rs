@@ -78,7 +78,8 @@ impl LongDouble {
     /// smaller than the smallest integer comes back as that; `None` for what is larger than the largest.
     pub fn times_rounded_up(&self, factor: u32) -> Option<i64> {
         let product = match self.magnitude {
-            Extended::Finite { mantissa, exponent } => {
+            Extended::Finite { mantissa: 1.., .. } if factor == 0 => ZERO,
+            Extended::Finite { mantissa: mantissa @ 1.., exponent } => {
                 round(u128::from(mantissa) * u128::from(factor), exponent)
             }
             other => other,

@@ -58,7 +58,7 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("server", server::COMMANDS),
     ("server", slowlog::COMMANDS),
     ("set", set::COMMANDS),
-    ("sorted_set", sorted_set::COMMANDS),
+    ("sorted-set", sorted_set::COMMANDS),
     ("stream", stream::COMMANDS),
     ("string", string::COMMANDS),
 ];
