@@ -75,6 +75,8 @@ fn redis_cli_runs_commands_from_its_input_and_measures_latency() {
 fn redis_benchmark_runs() {
     let (server, _directory) = start();
     let Some(mut benchmark) = client("redis-benchmark", &server) else { return };
+    // Whether the server was ready was asked too early, maybe.
+    assert_eq!(server.client().say("CONFIG RESETSTAT"), "+OK");
     // Without `-t` it runs all its tests, those of lists, sets, hashes and sorted sets among them.
     let output = succeed(benchmark.args(["-n", "1000", "-c", "20", "-P", "4", "--csv"]), b"");
     for test in ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"] {
@@ -86,7 +88,7 @@ fn redis_benchmark_runs() {
     let mut client = server.client();
     assert_eq!(client.say("GET counter:__rand_int__"), "\"1000\"");
     assert_eq!(client.say("HLEN myhash"), ":1");
-    assert_eq!(client.info("total_error_replies"), "0", "{}", client.say("INFO everything"));
+    assert_eq!(client.info("total_error_replies"), "0");
 }
 
 /// Runs a script of `tests/clients`, if its library can be loaded with `probe`.
