@@ -339,6 +339,7 @@ impl<'a> SectionRun<'a> {
 
     fn bind(&mut self, name: &str, after: Option<&str>) -> Result<(), String> {
         let value = match &self.client().reply {
+            Some(reply @ Reply::Bulk(bytes)) if !is_plain(bytes) => resp::render(reply),
             Some(
                 Reply::Bulk(bytes) | Reply::Simple(bytes) | Reply::Verbatim { text: bytes, .. },
             ) => String::from_utf8_lossy(bytes).into_owned(),
@@ -376,6 +377,11 @@ impl<'a> SectionRun<'a> {
             self.file
         ));
     }
+}
+
+/// Whether bytes can stand in a line as they are, and do not end it.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r') && *byte != b'"')
 }
 
 /// Some replies have a hundred thousand characters; their beginnings tell enough.

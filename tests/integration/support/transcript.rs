@@ -41,7 +41,8 @@
 //! | `@needs-addresses` | skipped where clients have no address of their own                      |
 //!
 //! The last five apply to the whole section when they stand at its head, otherwise to the next
-//! command with its replies. What `<%` expects is written in sorted order. In commands and expectations `{x*100}` stands for a hundred `x`.
+//! command with its replies. What `<%` expects is written in sorted order. In commands and expectations `{x*100}` stands
+//! for a hundred `x`. What `@bind` takes from a reply with other than printable characters (a `DUMP`) is a quoted word.
 //!
 //! Every reply must be expected: one that is left over at the end of a section fails it.
 

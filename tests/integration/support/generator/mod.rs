@@ -12,6 +12,7 @@ mod geo;
 mod hashes;
 mod hyperloglogs;
 mod lists;
+mod payloads;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -38,6 +39,7 @@ const GROUPS: &[Group] = &[
     bitmaps::GROUP,
     hyperloglogs::GROUP,
     geo::GROUP,
+    payloads::GROUP,
 ];
 
 /// One command in so many works on a key of another group.
@@ -48,9 +50,18 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow.
-const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount", "xsetid"];
+/// when it expires, or a counter that is about to overflow.
+const PRECISE: &[&str] = &[
+    "bitcount",
+    "bitpos",
+    "xclaim",
+    "xautoclaim",
+    "idle",
+    "entries",
+    "retrycount",
+    "xsetid",
+    "restore",
+];
 
 const VALUES: &[&[u8]] = &[
     b"",
