@@ -4,6 +4,7 @@
 use super::ask::Ask;
 use super::peer::Connection;
 use super::resp::{self, Reply};
+use super::sameness::with_numbers;
 
 /// Fields of `XINFO STREAM FULL` that tell of the moment or of the server's insides.
 const PASSING: [&[u8]; 5] =
@@ -24,7 +25,7 @@ pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
         b"string" => ask(&[b"GET"]),
         b"list" => ask(&[b"LRANGE", b"0", b"-1"]),
         b"set" => resp::sorted(ask(&[b"SMEMBERS"])),
-        b"zset" => ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"]),
+        b"zset" => with_numbers(&ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
         b"hash" => fields(client, key),
         b"stream" => stream(client, key),
         other => panic!("{} is no type", other.escape_ascii()),

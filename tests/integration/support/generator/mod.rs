@@ -46,11 +46,22 @@ const STRAY_ONE_IN: usize = 15;
 /// Where there are newer commands, one in so many is one.
 const NEWER_ONE_IN: usize = 5;
 
-/// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
-/// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow.
-const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount", "xsetid"];
+/// Words in commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the
+/// other way round, or has an option more. In others any number would mean something: how long ago it was, which
+/// is not the same on two servers, a counter that is about to overflow, or a score where all have to be equal.
+const PRECISE: &[&str] = &[
+    "bitcount",
+    "bitpos",
+    "xclaim",
+    "xautoclaim",
+    "idle",
+    "entries",
+    "retrycount",
+    "xsetid",
+    "zrank",
+    "zrevrank",
+    "znames",
+];
 
 const VALUES: &[&[u8]] = &[
     b"",
