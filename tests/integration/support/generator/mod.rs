@@ -48,9 +48,18 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow.
-const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount", "xsetid"];
+/// or a counter that is about to overflow; or it would be a consumer of another name, see `streams`.
+const PRECISE: &[&str] = &[
+    "bitcount",
+    "bitpos",
+    "xclaim",
+    "xautoclaim",
+    "createconsumer",
+    "idle",
+    "entries",
+    "retrycount",
+    "xsetid",
+];
 
 const VALUES: &[&[u8]] = &[
     b"",
