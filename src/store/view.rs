@@ -500,10 +500,10 @@ impl View<'_> {
 
     /// Records what an edit told of itself.
     fn report(&mut self, key: &Key<'_>, change: &Change, is_new: bool) {
-        if is_new || change.has_happened() {
-            self.effects.touch(key.db, key.bytes);
-        } else if change.is_internal {
+        if change.is_internal && !is_new {
             self.effects.changes += 1;
+        } else if is_new || change.has_happened() {
+            self.effects.touch(key.db, key.bytes);
         }
         if is_new {
             self.effects.event(event::NEW, key.db, key.bytes);
@@ -668,9 +668,15 @@ impl Change {
     }
 
     /// Something happened that counts and is logged, but that does not change what others see of the value:
-    /// whoever watches the key is not told (`XACK`).
+    /// whoever watches the key or waits for it is not told (`XACK`).
     pub fn internally(&mut self) {
         self.is_internal = true;
+    }
+
+    /// The same, and it has an event.
+    pub fn internal_event(&mut self, kind: EventKind) {
+        self.event(kind);
+        self.internally();
     }
 
     fn has_happened(&self) -> bool {

@@ -210,8 +210,14 @@ fn events_are_those_of_redis() {
             let words = generator.command();
             theirs.ask(&words);
             ours.ask(&words);
-            let expected = published(&mut *control, &mut *subscriber);
-            let got = std::mem::take(&mut *events.0.lock().unwrap());
+            let mut expected = published(&mut *control, &mut *subscriber);
+            let mut got = std::mem::take(&mut *events.0.lock().unwrap());
+            if words[0] != b"xgroup" {
+                // Redis 7.0 creates a consumer when it gets something, 7.2 when it asks.
+                for lines in [&mut expected, &mut got] {
+                    lines.retain(|line| !line.contains(" xgroup-createconsumer "));
+                }
+            }
             assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
         }
     }

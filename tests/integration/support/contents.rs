@@ -47,6 +47,30 @@ fn scores(reply: Reply) -> Reply {
     Reply::Array(words.into_iter().enumerate().map(plain).collect())
 }
 
+/// The same without consumers that have nothing pending. Redis 7.0 creates a consumer when it gets something,
+/// 7.2 when it asks.
+pub fn contents_without_idlers(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    if client.ask(&[b"TYPE", key]) != Reply::Simple(b"stream".to_vec()) {
+        return contents(client, key);
+    }
+    format!("stream {}", resp::render(&without_idlers(stream(client, key))))
+}
+
+fn without_idlers(reply: Reply) -> Reply {
+    let Reply::Array(items) = reply else { return reply };
+    let busy = items.into_iter().filter(|item| !is_idler(item));
+    Reply::Array(busy.map(without_idlers).collect())
+}
+
+/// Of a group, more stands between the name and how much is pending.
+fn is_idler(item: &Reply) -> bool {
+    let Reply::Array(items) = item else { return false };
+    let [Reply::Bulk(first), _, Reply::Bulk(second), Reply::Integer(0), ..] = &items[..] else {
+        return false;
+    };
+    first == b"name" && second == b"pel-count"
+}
+
 /// Fields with their values and, where the server knows of such, their deadlines.
 fn fields(client: &mut (impl Connection + ?Sized), key: &[u8]) -> Reply {
     let Reply::Array(words) = client.ask(&[b"HGETALL", key]) else {

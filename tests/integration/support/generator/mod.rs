@@ -51,13 +51,14 @@ const NEWER_ONE_IN: usize = 5;
 /// Words in commands that are not spoilt. Redis 7.0 looks at the keys of some before their arguments, 7.2 the
 /// other way round, or has an option more. Where a count is missing chance decides, and where a scan does not
 /// begin at 0 it finds what depends on the insides. In others any number would mean something: how long ago it
-/// was, which is not the same on two servers, when it expires, a counter that is about to overflow, or a score where all have to
-/// be equal.
+/// was, which is not the same on two servers, when it expires, a counter that is about to overflow, a score
+/// where all have to be equal, or a consumer of another name (see `streams`).
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
     "xclaim",
     "xautoclaim",
+    "createconsumer",
     "idle",
     "entries",
     "retrycount",
