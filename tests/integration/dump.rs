@@ -1,4 +1,6 @@
 //! `DUMP` and `RESTORE`: values travel to Redis and back unharmed, and damaged payloads do no harm.
+//!
+//! `FUZZ_ROUNDS=1000000 cargo test dump` damages many.
 
 use crate::support::ask::Ask;
 use crate::support::contents::contents;
@@ -24,6 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::tempdir;
 
 const FLAGS: [&str; 4] = ["--save", "", "--enable-debug-command", "yes"];
+const ROUNDS: u32 = 30_000;
 /// Version and checksum behind the content.
 const FOOTER: usize = 10;
 
@@ -449,8 +452,13 @@ fn allocated() -> u64 {
 /// What a payload may cost: compressed strings become 88 times as long, and their elements take room of their own.
 const ALLOCATED_PER_BYTE: u64 = 5_000;
 
+fn rounds() -> ProptestConfig {
+    let rounds = std::env::var("FUZZ_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("a number"));
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(rounds) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30_000))]
+    #![proptest_config(rounds())]
 
     #[test]
     fn damaged_payloads_are_refused_or_hold_a_sound_value(content in damaged()) {
