@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod model;
 mod network;
+mod payloads;
 mod persistence;
 mod power;
 mod recovery;

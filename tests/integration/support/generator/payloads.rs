@@ -1,12 +1,12 @@
-//! `DUMP`, and `RESTORE` of payloads of every type that Redis 7.0 reads.
+//! `DUMP`, and `RESTORE` of payloads of every type, or where Redis 7.0 listens of those that it reads.
 
 use super::{Generator, Group};
 use crate::support::payloads::{COMMON_MAX, PAYLOADS};
 
 /// `Y`: a payload, sound or not.
 fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
-    let count = PAYLOADS.iter().filter(|payload| payload[0] <= COMMON_MAX).count();
-    let payload = generator.pick(&PAYLOADS[..count]);
+    let common = PAYLOADS.partition_point(|payload| payload[0] <= COMMON_MAX);
+    let payload = generator.pick(if generator.newer { PAYLOADS } else { &PAYLOADS[..common] });
     match placeholder {
         "Y" if generator.below(20) == 0 => Some(payload[1..].to_vec()),
         "Y" => Some(payload.to_vec()),
