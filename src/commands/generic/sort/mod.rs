@@ -138,10 +138,7 @@ fn sortable<'v>(keys: &'v View<'_>, at: usize) -> Option<&'v Value> {
 
 /// The elements to choose from, and which of them are wanted once they are sorted. What has an order of its
 /// own and keeps it is cut to the wanted elements at once.
-fn candidates<'v>(
-    value: &'v Value,
-    options: &Options<'_>,
-) -> (Vec<Element<'v>>, Range<usize>) {
+fn candidates<'v>(value: &'v Value, options: &Options<'_>) -> (Vec<Element<'v>>, Range<usize>) {
     let is_set = matches!(value, Value::Set(_));
     let keeps_order = options.sorting(is_set) == Sorting::None;
     let elements: Vec<Element<'v>> = match value {
@@ -158,7 +155,8 @@ fn candidates<'v>(
         Value::SortedSet(set) => set.iter().map(|(member, _)| member).collect(),
         _ => Vec::new(),
     };
-    let range = if keeps_order && !is_set { 0..elements.len() } else { options.range(elements.len()) };
+    let range =
+        if keeps_order && !is_set { 0..elements.len() } else { options.range(elements.len()) };
     (elements, range)
 }
 

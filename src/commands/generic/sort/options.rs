@@ -26,10 +26,7 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Everything behind the key.
-    pub(super) fn parse(
-        args: &mut Args<'a>,
-        may_store: bool,
-    ) -> Result<Options<'a>, CommandError> {
+    pub(super) fn parse(args: &mut Args<'a>, may_store: bool) -> Result<Options<'a>, CommandError> {
         let mut options = Options::default();
         while let Some(option) = args.option() {
             match (option.as_bytes(), args.left()) {
@@ -121,7 +118,10 @@ pub(in crate::commands::generic) fn find_keys(
 mod tests {
     use super::*;
 
-    fn with_options<R>(line: &str, check: impl FnOnce(Result<Options<'_>, CommandError>) -> R) -> R {
+    fn with_options<R>(
+        line: &str,
+        check: impl FnOnce(Result<Options<'_>, CommandError>) -> R,
+    ) -> R {
         let (mut data, mut spans) = (Vec::new(), Vec::new());
         for word in line.split(' ') {
             spans.push(data.len()..data.len() + word.len());

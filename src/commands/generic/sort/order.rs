@@ -120,11 +120,7 @@ impl Order {
     }
 
     fn compare_texts(self, a: &[u8], b: &[u8]) -> Ordering {
-        if self.c_strings {
-            quotable(a, usize::MAX).cmp(quotable(b, usize::MAX))
-        } else {
-            a.cmp(b)
-        }
+        if self.c_strings { quotable(a, usize::MAX).cmp(quotable(b, usize::MAX)) } else { a.cmp(b) }
     }
 
     /// Puts those items into place that have a place in the range.
@@ -174,7 +170,8 @@ mod tests {
         let all = 0..items.len();
         order.sort(&mut items, all);
         let elements = items.iter().map(|item| item.element);
-        let text = elements.map(|e| e.with_bytes(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+        let text =
+            elements.map(|e| e.with_bytes(|bytes| String::from_utf8_lossy(bytes).into_owned()));
         text.collect::<Vec<_>>().join(" ")
     }
 
@@ -205,7 +202,8 @@ mod tests {
     #[test]
     fn equal_numbers_are_told_apart_by_the_bytes_of_the_elements() {
         let one = Weight::Number(1.0);
-        let pairs = [("b", one.clone()), ("10", one.clone()), ("9", one), ("a", Weight::Number(0.5))];
+        let pairs =
+            [("b", one.clone()), ("10", one.clone()), ("9", one), ("a", Weight::Number(0.5))];
         assert_eq!(sorted(RISING, &pairs), "a 10 9 b");
         assert_eq!(sorted(Order { descending: true, ..RISING }, &pairs), "b 9 10 a");
     }

@@ -48,9 +48,22 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow.
-const PRECISE: &[&str] =
-    &["bitcount", "bitpos", "xclaim", "xautoclaim", "idle", "entries", "retrycount", "xsetid"];
+/// or a counter that is about to overflow. And sets that are sorted would be asked for in an order of their own.
+const PRECISE: &[&str] = &[
+    "bitcount",
+    "bitpos",
+    "xclaim",
+    "xautoclaim",
+    "idle",
+    "entries",
+    "retrycount",
+    "xsetid",
+    "sort:integers",
+    "sort:texts",
+];
+
+const SORTED_INTEGERS: &[u8] = b"sort:integers";
+const SORTED_TEXTS: &[u8] = b"sort:texts";
 
 const VALUES: &[&[u8]] = &[
     b"",
@@ -147,6 +160,10 @@ impl Generator {
             keys = GROUPS[self.below(GROUPS.len())].keys;
         }
         let key = self.pick(keys);
+        self.prefixed(key)
+    }
+
+    fn prefixed(&self, key: &[u8]) -> Vec<u8> {
         [&self.key_prefix[..], key].concat()
     }
 
