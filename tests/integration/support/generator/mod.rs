@@ -12,6 +12,7 @@ mod geo;
 mod hashes;
 mod hyperloglogs;
 mod lists;
+mod payloads;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -38,6 +39,7 @@ const GROUPS: &[Group] = &[
     bitmaps::GROUP,
     hyperloglogs::GROUP,
     geo::GROUP,
+    payloads::GROUP,
 ];
 
 /// One command in so many works on a key of another group.
@@ -48,7 +50,8 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow. And sets that are sorted would be asked for in an order of their own.
+/// when it expires, or a counter that is about to overflow. And sets that are sorted would be asked for in an
+/// order of their own.
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -58,6 +61,7 @@ const PRECISE: &[&str] = &[
     "entries",
     "retrycount",
     "xsetid",
+    "restore",
     "sort:integers",
     "sort:texts",
 ];
