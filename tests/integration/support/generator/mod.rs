@@ -50,8 +50,8 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// when it expires, or a counter that is about to overflow. And sets that are sorted would be asked for in an
-/// order of their own.
+/// when it expires, or a counter that is about to overflow. And what is sorted would come in an order that is open,
+/// or as numbers (see `generic`).
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -62,12 +62,11 @@ const PRECISE: &[&str] = &[
     "retrycount",
     "xsetid",
     "restore",
+    "sort:list1",
+    "sort:list2",
     "sort:integers",
     "sort:texts",
 ];
-
-const SORTED_INTEGERS: &[u8] = b"sort:integers";
-const SORTED_TEXTS: &[u8] = b"sort:texts";
 
 const VALUES: &[&[u8]] = &[
     b"",
