@@ -39,7 +39,8 @@ fn scores(reply: Reply) -> Reply {
     let plain = |(index, word): (usize, Reply)| match word {
         Reply::Bulk(text) if index % 2 == 1 => {
             let score: f64 = String::from_utf8_lossy(&text).parse().expect("a score is a number");
-            Reply::Bulk(score.to_string().into_bytes())
+            // Redis keeps the sign of a zero in large sets only.
+            Reply::Bulk((score + 0.0).to_string().into_bytes())
         }
         word => word,
     };

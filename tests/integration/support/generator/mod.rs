@@ -48,10 +48,11 @@ const STRAY_ONE_IN: usize = 15;
 /// Where there are newer commands, one in so many is one.
 const NEWER_ONE_IN: usize = 5;
 
-/// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
-/// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// when it expires, or a counter that is about to overflow. And what is sorted would come in an order that is open,
-/// or as numbers (see `generic`).
+/// Words in commands that are not spoilt. Redis 7.0 looks at the keys of some before their arguments, 7.2 the
+/// other way round, or has an option more. Where a count is missing chance decides, and where a scan does not
+/// begin at 0 it finds what depends on the insides. In others any number would mean something: how long ago it
+/// was, which is not the same on two servers, when it expires, a counter that is about to overflow, or a score
+/// where all have to be equal. What is sorted would come in an order that is open, or as numbers (see `generic`).
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -66,6 +67,13 @@ const PRECISE: &[&str] = &[
     "sort:list2",
     "sort:integers",
     "sort:texts",
+    "spop",
+    "sscan",
+    "hscan",
+    "zscan",
+    "zrank",
+    "zrevrank",
+    "znames",
 ];
 
 const VALUES: &[&[u8]] = &[

@@ -48,8 +48,12 @@ const COUNTS: &[&str] = &["0", "1", "2", "3", "10", "9223372036854775807", "-1",
 /// Their products with the scores are exact.
 const WEIGHTS: &[&str] = &["1", "2", "0", "-1", "0.5", "3", "inf", "-inf", "x", "nan"];
 
+/// A set whose scores are all zero. In others, which members a range of names has depends on how the set is kept.
+const NAMES: &[u8] = b"znames";
+
 /// `E` is a member, `Z` a score, `B` the end of a range of scores, `L` of names, `R` of ranks; `O` limits a
-/// range, `C` is a count, `W` a weight, `A` an aggregate, `Q` an end of the order and `T` a key of a set.
+/// range, `C` is a count, `W` a weight, `A` an aggregate, `Q` an end of the order, `T` the key of a set and `Y`
+/// that of the sorted set for ranges of names.
 fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
     let text = match placeholder {
         // Mostly short ones, so that some sets stay small.
@@ -65,14 +69,17 @@ fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
         "W" => generator.pick(WEIGHTS),
         "A" => generator.pick(&["sum", "min", "max", "MIN", "avg"]),
         "Q" => generator.pick(&["min", "max", "MIN", "MAX"]),
-        "T" => generator.pick(&["set1", "set2"]),
+        "T" => return Some(prefixed(generator, b"set1")),
+        "Y" => return Some(prefixed(generator, NAMES)),
         _ => return None,
     };
     Some(text.into())
 }
 
-/// Ranges by name over different scores are open in large sets, so those sets have keys of their own, in
-/// which all scores are zero.
+fn prefixed(generator: &Generator, key: &[u8]) -> Vec<u8> {
+    [&generator.key_prefix[..], key].concat()
+}
+
 pub(super) const GROUP: Group = Group {
     keys: &[b"zset1", b"zset2", b"zset3"],
     templates: &[
@@ -80,7 +87,7 @@ pub(super) const GROUP: Group = Group {
         "zadd K Z E",
         "zadd K Z E Z E Z E",
         "zadd K Z E Z E Z E Z E Z E",
-        "zadd K 1 a 1 b 2 c 2 aa 3 B",
+        "zadd K 1 a 1 b 2 c 2 aa 3 d",
         "zadd K nx Z E Z E",
         "zadd K xx ch Z E Z E",
         "zadd K gt ch Z E Z E",
@@ -144,19 +151,19 @@ pub(super) const GROUP: Group = Group {
         "zunionstore K 2 K K",
         "zunionstore K 2 K T weights W W aggregate A",
         "zunionstore K 1 T",
-        "zadd znames 0 E 0 E 0 E",
-        "zadd znames 0 a 0 b 0 c 0 aa 0 10 0 2",
-        "zrem znames E",
-        "zlexcount znames L L",
-        "zrange znames L L bylex",
-        "zrange znames L L bylex rev limit O O",
-        "zrangebylex znames L L",
-        "zrangebylex znames L L limit O O",
-        "zrangestore znames znames L L bylex",
-        "zrangestore K znames L L bylex rev limit O O",
-        "zremrangebylex znames L L",
-        "zrevrangebylex znames L L",
-        "zrevrangebylex znames L L limit O O",
+        "zadd Y 0 E 0 E 0 E",
+        "zadd Y 0 a 0 b 0 c 0 aa 0 10 0 2",
+        "zrem Y E",
+        "zlexcount Y L L",
+        "zrange Y L L bylex",
+        "zrange Y L L bylex rev limit O O",
+        "zrangebylex Y L L",
+        "zrangebylex Y L L limit O O",
+        "zrangestore Y Y L L bylex",
+        "zrangestore K Y L L bylex rev limit O O",
+        "zremrangebylex Y L L",
+        "zrevrangebylex Y L L",
+        "zrevrangebylex Y L L limit O O",
     ],
     word,
 };
