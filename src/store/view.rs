@@ -390,6 +390,22 @@ impl View<'_> {
         count
     }
 
+    /// Removes what has expired among several declared keys. A command that finds one key missing may
+    /// change another; the log repeats it outside of time, so it must say before that the first is gone.
+    /// (With one key, whatever changes it has removed it first.)
+    pub fn expire_declared(&mut self) {
+        if self.keys.len() < 2 {
+            return;
+        }
+        for index in 0..self.keys.len() {
+            let key = self.keys[index].1;
+            let next = shard_of(&self.held, &key).next_deadline();
+            if next.is_some_and(|deadline| deadline <= self.now_ms) {
+                self.settle(&key);
+            }
+        }
+    }
+
     pub(super) fn expire(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);

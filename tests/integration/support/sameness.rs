@@ -18,6 +18,7 @@ pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
         "keys" | "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "hgetall" => {
             in_any_order(expected, got)
         }
+        "sort" | "sort_ro" => expected == got || is_stale_error(expected),
         "spop" | "srandmember" | "hrandfield" | "zrandmember" => by_chance(expected, got),
         "sscan" | "hscan" => is_part(expected, got),
         "zscan" => is_part(&with_numbers(expected), &with_numbers(got)),
@@ -61,6 +62,12 @@ fn is_near(expected: &Reply, got: &Reply, skew: i64) -> bool {
 
 fn in_any_order(expected: &Reply, got: &Reply) -> bool {
     resp::sorted(expected.clone()) == resp::sorted(got.clone())
+}
+
+/// Redis finds a number out of range where an earlier command had one: it never resets `errno`.
+fn is_stale_error(expected: &Reply) -> bool {
+    let text = b"ERR One or more scores can't be converted into double";
+    matches!(expected, Reply::Error(error) if error.starts_with(text))
 }
 
 /// One element, or so many.
