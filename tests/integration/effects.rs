@@ -184,6 +184,14 @@ fn published(control: &mut dyn Connection, subscriber: &mut dyn Connection) -> V
     }
 }
 
+/// Redis 7.0 creates a consumer when it gets something, 7.2 when it asks: so one may come earlier, and be there
+/// or not when it is deleted. Those that the generator creates by command are the same in both.
+fn depends_on_version(event: &str, words: &[Vec<u8>]) -> bool {
+    let is_of_consumer = event.contains("consumer ");
+    let by_command = words.last().is_some_and(|consumer| consumer == b"e" || consumer == b"made");
+    is_of_consumer && !by_command
+}
+
 #[test]
 fn events_are_those_of_redis() {
     let Some(program) = oracle::find() else {
@@ -212,11 +220,8 @@ fn events_are_those_of_redis() {
             ours.ask(&words);
             let mut expected = published(&mut *control, &mut *subscriber);
             let mut got = std::mem::take(&mut *events.0.lock().unwrap());
-            if words[0] != b"xgroup" {
-                // Redis 7.0 creates a consumer when it gets something, 7.2 when it asks.
-                for lines in [&mut expected, &mut got] {
-                    lines.retain(|line| !line.contains(" xgroup-createconsumer "));
-                }
+            for lines in [&mut expected, &mut got] {
+                lines.retain(|line| !depends_on_version(line, &words));
             }
             assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
         }
