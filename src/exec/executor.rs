@@ -474,12 +474,17 @@ pub(super) fn declare<'a>(
         declare(args, db, databases, &mut declared);
         return declared;
     }
-    for key_spec in spec.keys {
-        key_spec.positions(args, |arg| {
-            if let Some(bytes) = args.get(arg) {
-                declared.push(DeclaredKey { bytes, db, arg });
-            }
-        });
+    let mut found = |arg| {
+        if let Some(bytes) = args.get(arg) {
+            declared.push(DeclaredKey { bytes, db, arg });
+        }
+    };
+    if let Some(find) = spec.find_keys {
+        find(args, &mut |arg, _| found(arg));
+    } else {
+        for key_spec in spec.keys {
+            key_spec.positions(args, &mut found);
+        }
     }
     declared
 }

@@ -44,8 +44,9 @@ pub struct DeclaredKey<'a> {
 pub struct Key<'a> {
     pub bytes: &'a [u8],
     pub db: usize,
-    hash: KeyHash,
-    held: usize,
+    pub(super) hash: KeyHash,
+    /// Which of the view's locks is that of its shard.
+    pub(super) held: usize,
 }
 
 /// So many fields are removed by one command of the log, because a request has limits.
@@ -57,7 +58,7 @@ const _: () = assert!(LOGGED_FIELDS_MAX + 2 <= REQUEST_ELEMENTS_MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
-enum Held<'a> {
+pub(super) enum Held<'a> {
     Read(ReadGuard<'a, Shard>),
     Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
 }
@@ -80,9 +81,9 @@ pub struct View<'a> {
     pub(super) access: Access,
     /// The session's selected database.
     pub db: usize,
-    held: SmallVec<[(u32, Held<'a>); 1]>,
+    pub(super) held: SmallVec<[(u32, Held<'a>); 1]>,
     /// Argument numbers and keys; the numbers rise.
-    keys: SmallVec<[(usize, Key<'a>); 2]>,
+    pub(super) keys: SmallVec<[(usize, Key<'a>); 2]>,
     pub effects: Effects,
 }
 

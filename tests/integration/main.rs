@@ -1,11 +1,13 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod chance;
 mod check;
 mod clients;
 mod concurrency;
 mod crash;
 mod damage;
+mod dump;
 mod effects;
 mod faults;
 mod fixtures;
@@ -25,3 +27,7 @@ mod support;
 mod tidy;
 mod transcripts;
 mod waiting;
+
+/// That of the binary, so that tests can see what is allocated.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

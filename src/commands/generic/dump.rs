@@ -132,13 +132,14 @@ fn log(ctx: &mut Context<'_>, key: &Key<'_>, deadline: Option<i64>, payload: &[u
     });
 }
 
-/// Counts only if it is what the eviction policy looks at.
+/// What is said counts only if it is what the eviction policy looks at. Otherwise the key is as new as any other,
+/// whatever is known of one that it replaced.
 fn set_usage(ctx: &Context<'_>, key: &Key<'_>, usage: Option<Usage>) {
     let access = ctx.keys.access();
     let word = match (usage, access.tracking) {
         (Some(Usage::IdleSeconds(seconds)), Tracking::Lru) => access.idle_for(seconds),
         (Some(Usage::Frequency(frequency)), Tracking::Lfu { .. }) => access.used_with(frequency),
-        _ => return,
+        _ => access.initial(),
     };
     ctx.keys.set_access(key, word);
 }

@@ -48,9 +48,10 @@ pub(super) fn parse_rectangle(args: &mut Args<'_>) -> Result<(Shape, f64), Comma
     Ok((Shape::Rectangle { width, height }, parse_unit(args)?))
 }
 
-/// A distance with four decimals.
+/// A distance with four decimals. As in Redis 7.2 the multiple is rounded, to even, not the decimal digits.
 pub(super) fn reply_distance(reply: &mut Reply<'_>, distance: f64) {
-    reply.bulk(format!("{distance:.4}"));
+    let parts = (distance * 10_000.0).round_ties_even() as u64;
+    reply.bulk(format!("{}.{:04}", parts / 10_000, parts % 10_000));
 }
 
 /// Longitude and latitude with up to 17 decimals.

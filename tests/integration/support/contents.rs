@@ -12,7 +12,8 @@ const PASSING: [&[u8]; 5] =
 /// Integers above this are Unix milliseconds: when something pending was delivered.
 const TIME_MIN: i64 = 100_000_000_000;
 
-/// The content of a key as text, in an order that does not depend on how it is kept.
+/// The content of a key as text, in an order that does not depend on how it is kept: `"value"` for a
+/// string, its type and its elements for anything else.
 pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
     let mut ask = |words: &[&[u8]]| {
         let (name, rest) = words.split_first().expect("a command has a name");
@@ -21,10 +22,10 @@ pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
     let Reply::Simple(kind) = ask(&[b"TYPE"]) else { panic!("TYPE has a simple string") };
     let reply = match &kind[..] {
         b"none" => return "nothing".to_owned(),
-        b"string" => ask(&[b"GET"]),
+        b"string" => return resp::render(&ask(&[b"GET"])),
         b"list" => ask(&[b"LRANGE", b"0", b"-1"]),
         b"set" => resp::sorted(ask(&[b"SMEMBERS"])),
-        b"zset" => ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"]),
+        b"zset" => scores(ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
         b"hash" => fields(client, key),
         b"stream" => stream(client, key),
         other => panic!("{} is no type", other.escape_ascii()),
@@ -82,6 +83,20 @@ fn is_idler(item: &Reply) -> bool {
         return false;
     };
     first == b"name" && second == b"pel-count"
+}
+
+/// Members with their scores, whatever digits the server prints: Redis 7.0 has 17 of them, 7.2 as few as read back.
+fn scores(reply: Reply) -> Reply {
+    let Reply::Array(words) = reply else { panic!("ZRANGE has an array") };
+    let plain = |(index, word): (usize, Reply)| match word {
+        Reply::Bulk(text) if index % 2 == 1 => {
+            let score: f64 = String::from_utf8_lossy(&text).parse().expect("a score is a number");
+            // Redis keeps the sign of a zero in large sets only.
+            Reply::Bulk((score + 0.0).to_string().into_bytes())
+        }
+        word => word,
+    };
+    Reply::Array(words.into_iter().enumerate().map(plain).collect())
 }
 
 /// Fields with their values and, where the server knows of such, their deadlines.

@@ -9,6 +9,7 @@ pub mod generator;
 pub mod listening;
 pub mod log;
 pub mod oracle;
+pub mod payloads;
 pub mod peer;
 pub mod power;
 pub mod process;

@@ -12,19 +12,44 @@ const SKEW_MS: i64 = 120_000;
 pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
     match name {
         // Keys that have expired count until somebody removes them.
-        "dbsize" if matches!(expected, Reply::Integer(_)) => matches!(got, Reply::Integer(_)),
+        "dbsize" => {
+            expected == got || matches!((expected, got), (Reply::Integer(_), Reply::Integer(_)))
+        }
         "pttl" | "pexpiretime" => is_near(expected, got, SKEW_MS),
         "ttl" | "expiretime" => is_near(expected, got, SKEW_MS / 1000),
         "keys" | "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "hgetall" => {
             in_any_order(expected, got)
         }
         "spop" | "srandmember" | "hrandfield" | "zrandmember" => by_chance(expected, got),
-        "sscan" | "hscan" | "zscan" => is_part(expected, got),
+        "sscan" | "hscan" => is_part(expected, got),
+        "zscan" => is_part(&with_numbers(expected), &with_numbers(got)),
         "object" | "object encoding" => encoding(expected) == encoding(got),
+        "georadius"
+        | "georadius_ro"
+        | "georadiusbymember"
+        | "georadiusbymember_ro"
+        | "geosearch" => by_distance(expected, got),
+        // How well long strings are compressed, and where lists and streams are cut, is open.
+        "dump" => expected == got || matches!((expected, got), (Reply::Bulk(_), Reply::Bulk(_))),
         "xpending" => without_idle(expected) == without_idle(got),
         "xinfo" => without_insides(expected) == without_insides(got),
         "xread" | "xreadgroup" if is_unbalanced(expected) => is_unbalanced(got),
+        // Redis 7.0 prints scores with more digits than 7.2, and does not forget the sign of a zero.
+        name if name.starts_with('z') => with_numbers(expected) == with_numbers(got),
         _ => expected == got,
+    }
+}
+
+/// The reply with all texts that are numbers written in one way, whatever their digits, and zeros without sign.
+pub fn with_numbers(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Bulk(text) => {
+            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+            let plain = number.map(|number| (number + 0.0).to_string().into_bytes());
+            Reply::Bulk(plain.unwrap_or_else(|| text.clone()))
+        }
+        Reply::Array(items) => Reply::Array(items.iter().map(with_numbers).collect()),
+        reply => reply.clone(),
     }
 }
 
@@ -47,6 +72,16 @@ fn by_chance(expected: &Reply, got: &Reply) -> bool {
         (Reply::Array(a), Reply::Array(b)) => a.len() == b.len(),
         _ => expected == got,
     }
+}
+
+/// Members, where those that are equally far, as the first figure behind the name says, may stand for each other.
+fn by_distance(expected: &Reply, got: &Reply) -> bool {
+    let (Reply::Array(a), Reply::Array(b)) = (expected, got) else { return expected == got };
+    let is_as_far = |pair: (&Reply, &Reply)| match pair {
+        (Reply::Array(a), Reply::Array(b)) => a.len() == b.len() && a[1] == b[1],
+        _ => false,
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|pair| pair.0 == pair.1 || is_as_far(pair))
 }
 
 /// A part of a large collection may be another part; all of a small one is in any order.

@@ -12,6 +12,7 @@ mod geo;
 mod hashes;
 mod hyperloglogs;
 mod lists;
+mod payloads;
 mod sets;
 mod sorted_sets;
 mod streams;
@@ -38,6 +39,7 @@ const GROUPS: &[Group] = &[
     bitmaps::GROUP,
     hyperloglogs::GROUP,
     geo::GROUP,
+    payloads::GROUP,
 ];
 
 /// One command in so many works on a key of another group.
@@ -46,9 +48,11 @@ const STRAY_ONE_IN: usize = 15;
 /// Where there are newer commands, one in so many is one.
 const NEWER_ONE_IN: usize = 5;
 
-/// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
-/// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// or a counter that is about to overflow; or it would be a consumer of another name, see `streams`.
+/// Words in commands that are not spoilt. Redis 7.0 looks at the keys of some before their arguments, 7.2 the
+/// other way round, or has an option more. Where a count is missing chance decides, and where a scan does not
+/// begin at 0 it finds what depends on the insides. In others any number would mean something: how long ago it
+/// was, which is not the same on two servers, when it expires, a counter that is about to overflow, or a score where all have to
+/// be equal; or it would be a consumer of another name, see `streams`.
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -59,6 +63,14 @@ const PRECISE: &[&str] = &[
     "entries",
     "retrycount",
     "xsetid",
+    "restore",
+    "spop",
+    "sscan",
+    "hscan",
+    "zscan",
+    "zrank",
+    "zrevrank",
+    "znames",
 ];
 
 const VALUES: &[&[u8]] = &[
