@@ -133,6 +133,64 @@ fn fields_are_removed_on_time_and_the_log_says_so() {
 }
 
 #[test]
+fn what_happens_to_streams_is_logged_as_what_came_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Sanderling::start_at(START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    for line in [
+        "XADD s * f v",
+        "XADD s NOMKSTREAM MAXLEN ~ 5 * f v",
+        "XADD s MAXLEN = 3 99999999999999-1 f v",
+        "XTRIM s MAXLEN ~ 1",
+        "XGROUP CREATE s g $",
+        "XGROUP SETID s g 0",
+        "XREADGROUP GROUP g c COUNT 1 STREAMS s >",
+        "XREADGROUP GROUP g c STREAMS s 0",
+        "XREADGROUP GROUP g c NOACK COUNT 1 STREAMS s >",
+        "XCLAIM s g d 10000 99999999999999-1",
+        "XCLAIM s g d 0 99999999999999-1 FORCE IDLE 500",
+        "XTRIM s MAXLEN 1",
+        "XAUTOCLAIM s g c 10000 0",
+        "XACK s g 99999999999999-1",
+        "XACK s g 99999999999999-1",
+        "XREADGROUP GROUP g c BLOCK 1 STREAMS s 0",
+    ] {
+        let reply = client.say(line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    let text = |words: &Vec<Vec<u8>>| {
+        let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        words.join(" ").replace(&START_MS.to_string(), "NOW")
+    };
+    let mut lines: Vec<String> = log::commands(directory.path()).iter().map(text).collect();
+    lines.retain(|line| !line.starts_with("SELECT "));
+    let before = START_MS - 500;
+    assert_eq!(
+        lines,
+        [
+            "XADD s NOW-0 f v",
+            "XADD s MAXLEN = 2 NOW-1 f v",
+            "XADD s MAXLEN = 3 99999999999999-1 f v",
+            "XGROUP CREATE s g $",
+            "XGROUP SETID s g 0",
+            "XCLAIM s g c 0 0-0 TIME NOW",
+            "XGROUP CREATECONSUMER s g c",
+            "XCLAIM s g c 0 NOW-0 TIME NOW RETRYCOUNT 1 FORCE JUSTID",
+            "XGROUP SETID s g NOW-0 ENTRIESREAD 1",
+            "XCLAIM s g c 0 NOW-0 TIME NOW RETRYCOUNT 2 FORCE JUSTID",
+            "XGROUP SETID s g NOW-1 ENTRIESREAD 2",
+            "XCLAIM s g d 0 0-0 TIME NOW",
+            "XGROUP CREATECONSUMER s g d",
+            &format!("XCLAIM s g d 0 99999999999999-1 TIME {before} RETRYCOUNT 2 FORCE JUSTID"),
+            "XTRIM s MAXLEN 1",
+            "XACK s g NOW-0",
+            "XACK s g 99999999999999-1",
+        ]
+    );
+}
+
+#[test]
 fn a_hundred_thousand_fields_that_expire_together_are_removed_in_many_commands() {
     const FIELDS: usize = 100_000;
     let directory = tempfile::tempdir().unwrap();
@@ -220,6 +278,14 @@ fn published(control: &mut dyn Connection, subscriber: &mut dyn Connection) -> V
     }
 }
 
+/// Redis 7.0 creates a consumer when it gets something, 7.2 when it asks: so one may come earlier, and be there
+/// or not when it is deleted. Those that the generator creates by command are the same in both.
+fn depends_on_version(event: &str, words: &[Vec<u8>]) -> bool {
+    let is_of_consumer = event.contains("consumer ");
+    let by_command = words.last().is_some_and(|consumer| consumer == b"e" || consumer == b"made");
+    is_of_consumer && !by_command
+}
+
 #[test]
 fn events_are_those_of_redis() {
     let Some(program) = oracle::find() else {
@@ -248,11 +314,8 @@ fn events_are_those_of_redis() {
             ours.ask(&words);
             let mut expected = published(&mut *control, &mut *subscriber);
             let mut got = std::mem::take(&mut *events.0.lock().unwrap());
-            if words[0] != b"xgroup" {
-                // Redis 7.0 creates a consumer when it gets something, 7.2 when it asks.
-                for lines in [&mut expected, &mut got] {
-                    lines.retain(|line| !line.contains(" xgroup-createconsumer "));
-                }
+            for lines in [&mut expected, &mut got] {
+                lines.retain(|line| !depends_on_version(line, &words));
             }
             assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
         }

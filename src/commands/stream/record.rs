@@ -3,13 +3,15 @@
 //!
 //! | what happened                   | logged as                                                              |
 //! |---------------------------------|------------------------------------------------------------------------|
-//! | a consumer came                 | `XCLAIM key group consumer 0 0-0 TIME ms`                              |
+//! | a consumer came                 | `XCLAIM key group consumer 0 0-0 TIME ms`,                             |
+//! |                                 | `XGROUP CREATECONSUMER key group consumer`                             |
 //! | entries were delivered          | `XCLAIM key group consumer 0 id ... TIME ms RETRYCOUNT n FORCE JUSTID` |
 //! | entries are not pending anymore | `XACK key group id ...`                                                |
 //! | the group read on               | `XGROUP SETID key group id ENTRIESREAD n`                              |
 //!
 //! `XCLAIM` creates a consumer that is missing, and when it is replayed it takes the time that it states for
-//! the time at which it runs. No entry has the ID 0-0, so the first line claims nothing.
+//! the time at which it runs. No entry has the ID 0-0, so the first line claims nothing. The second one is for
+//! Redis 7.0, where who claims nothing does not become a consumer.
 
 use crate::store::{Key, View};
 use crate::value::stream::{Group, StreamId};
@@ -43,6 +45,11 @@ impl Member<'_> {
             let mut args = self.claim();
             args.extend([text(StreamId::MIN), text("TIME"), text(seen_ms)]);
             args
+        });
+        keys.log_instead(|| {
+            let head =
+                [b"XGROUP", &b"CREATECONSUMER"[..], self.key.bytes, self.group, self.consumer];
+            head.map(<[u8]>::to_vec).to_vec()
         });
     }
 

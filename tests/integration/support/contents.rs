@@ -50,10 +50,38 @@ fn scores(reply: Reply) -> Reply {
 /// The same without consumers that have nothing pending. Redis 7.0 creates a consumer when it gets something,
 /// 7.2 when it asks.
 pub fn contents_without_idlers(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    stream_or_other(client, key, without_idlers)
+}
+
+/// The same also without what Redis 7.0 does not log: how many entries a group has read, and that pending ones
+/// were delivered again.
+pub fn contents_that_redis_logs(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    stream_or_other(client, key, |reply| without_progress(without_idlers(reply)))
+}
+
+fn stream_or_other(
+    client: &mut (impl Connection + ?Sized),
+    key: &[u8],
+    shown: impl Fn(Reply) -> Reply,
+) -> String {
     if client.ask(&[b"TYPE", key]) != Reply::Simple(b"stream".to_vec()) {
         return contents(client, key);
     }
-    format!("stream {}", resp::render(&without_idlers(stream(client, key))))
+    format!("stream {}", resp::render(&shown(stream(client, key))))
+}
+
+fn without_progress(reply: Reply) -> Reply {
+    let Reply::Array(mut items) = reply else { return reply };
+    if let [Reply::Bulk(_), Reply::Integer(_)]
+    | [Reply::Bulk(_), Reply::Bulk(_), Reply::Integer(_)] = items[..]
+    {
+        items.pop();
+    }
+    let is_progress = |item: &Reply| matches!(item, Reply::Bulk(name) if name == b"entries-read" || name == b"lag");
+    while let Some(at) = items.iter().position(is_progress) {
+        items.drain(at..at + 2);
+    }
+    Reply::Array(items.into_iter().map(without_progress).collect())
 }
 
 fn without_idlers(reply: Reply) -> Reply {

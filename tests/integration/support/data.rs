@@ -1,7 +1,7 @@
 //! Data directories and data to put into them.
 
 use super::ask::Ask;
-use super::contents::contents;
+use super::contents::{contents, contents_that_redis_logs};
 use super::peer::Connection;
 use super::resp::{self, Reply};
 use std::collections::BTreeMap;
@@ -124,6 +124,18 @@ pub const DATABASES: usize = 16;
 
 /// Every key with its value and deadline, database by database.
 pub fn state(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
+    state_by(client, contents)
+}
+
+/// The same without what Redis 7.0 does not log.
+pub fn state_that_redis_logs(client: &mut (impl Connection + ?Sized)) -> Vec<String> {
+    state_by(client, contents_that_redis_logs)
+}
+
+fn state_by<C: Connection + ?Sized>(
+    client: &mut C,
+    contents: impl Fn(&mut C, &[u8]) -> String,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for db in 0..DATABASES {
         client.say(&format!("SELECT {db}"));

@@ -52,7 +52,8 @@ const NEWER_ONE_IN: usize = 5;
 /// other way round, or has an option more. Where a count is missing chance decides, and where a scan does not
 /// begin at 0 it finds what depends on the insides. In others any number would mean something: how long ago it
 /// was, which is not the same on two servers, when it expires, a counter that is about to overflow, a score
-/// where all have to be equal, or a consumer of another name (see `streams`). What is sorted would come in an order that is open, or as numbers (see `generic`).
+/// where all have to be equal, or a consumer of another name (see `streams`). What is sorted would come in an
+/// order that is open, or as numbers (see `generic`).
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
