@@ -50,7 +50,8 @@ const NEWER_ONE_IN: usize = 5;
 
 /// Commands that are not spoilt: Redis 7.0 looks at the keys of some before their arguments, 7.2 the other way
 /// round. In others any number would mean something: how long ago it was, which is not the same on two servers,
-/// when it expires, or a counter that is about to overflow.
+/// when it expires, or a counter that is about to overflow. Without the distance one cannot tell which members may
+/// stand for each other.
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -61,6 +62,7 @@ const PRECISE: &[&str] = &[
     "retrycount",
     "xsetid",
     "restore",
+    "withdist",
 ];
 
 const VALUES: &[&[u8]] = &[
