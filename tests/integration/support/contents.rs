@@ -4,6 +4,7 @@
 use super::ask::Ask;
 use super::peer::Connection;
 use super::resp::{self, Reply};
+use super::sameness::with_numbers;
 
 /// Fields of `XINFO STREAM FULL` that tell of the moment or of the server's insides.
 const PASSING: [&[u8]; 5] =
@@ -24,25 +25,12 @@ pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
         b"string" => ask(&[b"GET"]),
         b"list" => ask(&[b"LRANGE", b"0", b"-1"]),
         b"set" => resp::sorted(ask(&[b"SMEMBERS"])),
-        b"zset" => scores(ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
+        b"zset" => with_numbers(&ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
         b"hash" => fields(client, key),
         b"stream" => stream(client, key),
         other => panic!("{} is no type", other.escape_ascii()),
     };
     format!("{} {}", kind.escape_ascii(), resp::render(&reply))
-}
-
-/// Members with their scores, whatever digits the server prints: Redis 7.0 has 17 of them, 7.2 as few as read back.
-fn scores(reply: Reply) -> Reply {
-    let Reply::Array(words) = reply else { panic!("ZRANGE has an array") };
-    let plain = |(index, word): (usize, Reply)| match word {
-        Reply::Bulk(text) if index % 2 == 1 => {
-            let score: f64 = String::from_utf8_lossy(&text).parse().expect("a score is a number");
-            Reply::Bulk(score.to_string().into_bytes())
-        }
-        word => word,
-    };
-    Reply::Array(words.into_iter().enumerate().map(plain).collect())
 }
 
 /// Fields with their values and, where the server knows of such, their deadlines.

@@ -13,7 +13,7 @@ pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
     match name {
         // Keys that have expired count until somebody removes them.
         "dbsize" => {
-            expected == got || matches!((expected, got), (Reply::Integer(_), Reply::Integer(_)))
+            matches!((expected, got), (Reply::Integer(_), Reply::Integer(_))) || expected == got
         }
         "pttl" | "pexpiretime" => is_near(expected, got, SKEW_MS),
         "ttl" | "expiretime" => is_near(expected, got, SKEW_MS / 1000),
@@ -21,7 +21,8 @@ pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
             in_any_order(expected, got)
         }
         "spop" | "srandmember" | "hrandfield" | "zrandmember" => by_chance(expected, got),
-        "sscan" | "hscan" | "zscan" => is_part(expected, got),
+        "sscan" | "hscan" => is_part(expected, got),
+        "zscan" => is_part(&with_numbers(expected), &with_numbers(got)),
         "object" | "object encoding" => encoding(expected) == encoding(got),
         "georadius"
         | "georadius_ro"
@@ -37,7 +38,22 @@ pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
             (Reply::Error(a), Reply::Error(b)) => a.eq_ignore_ascii_case(b),
             _ => expected == got,
         },
+        // Redis 7.0 prints scores with more digits than 7.2, and does not forget the sign of a zero.
+        name if name.starts_with('z') => with_numbers(expected) == with_numbers(got),
         _ => expected == got,
+    }
+}
+
+/// The reply with all texts that are numbers written in one way, whatever their digits, and zeros without sign.
+pub fn with_numbers(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Bulk(text) => {
+            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+            let plain = number.map(|number| (number + 0.0).to_string().into_bytes());
+            Reply::Bulk(plain.unwrap_or_else(|| text.clone()))
+        }
+        Reply::Array(items) => Reply::Array(items.iter().map(with_numbers).collect()),
+        reply => reply.clone(),
     }
 }
 
