@@ -159,9 +159,9 @@ fn next_command(generator: &mut Generator, prefix: &str, number: usize, n: usize
             let name = String::from_utf8_lossy(&words[0]).into_owned();
             let is_relative =
                 words.iter().any(|word| [&b"ex"[..], b"px", b"db"].contains(&&word[..]));
-            let is_relative =
-                is_relative || name == "restore" && !words.contains(&b"absttl".to_vec());
-            if !LEFT_OUT.contains(&name.as_str()) && !is_relative {
+            let is_restored_for = name == "restore" && !words.contains(&b"absttl".to_vec());
+            let is_left_out = is_relative || is_restored_for && words[2] != b"0";
+            if !LEFT_OUT.contains(&name.as_str()) && !is_left_out {
                 break words;
             }
         },
