@@ -212,7 +212,7 @@ impl Generator {
         let now = Instant::now();
         let tally = &mut self.tallies[phase];
         let mut rest = &self.scratch[..count];
-        while let Some(bytes) = next_reply(rest)? {
+        while let Some(bytes) = next_reply(rest, self.requests.may_find_nothing())? {
             rest = &rest[bytes..];
             let latency = now.saturating_duration_since(connection.answered()?);
             tally.operations += 1;

@@ -150,7 +150,9 @@ fn filled(program: &Program, kind: &Type, ranges: Ranges) -> Result<(Server, f64
                 .replace("{v}", &format!("value{:05}", number % 100_000))
         });
         let mut command = redis::cmd(&words.next().expect("a command has a name"));
-        words.for_each(|word| drop(command.arg(word)));
+        for word in words {
+            command.arg(word);
+        }
         pipeline.add_command(command).ignore();
     })?;
     let per_element = server.resident_bytes()?.saturating_sub(before) as f64 / elements as f64;

@@ -141,6 +141,11 @@ impl Requests {
         }
     }
 
+    /// Whether elements are removed as well, so that some are not found.
+    pub fn may_find_nothing(&self) -> bool {
+        self.ranges.members > 1
+    }
+
     /// Appends the next request, as a RESP array.
     pub fn append(&mut self, out: &mut Vec<u8>) {
         let template = match self.templates.len() {

@@ -166,6 +166,13 @@ fn find_keys<'a>(
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
     let mut keys = Vec::new();
+    if let Some(find) = spec.find_keys {
+        let found = &mut |position, flags| {
+            keys.extend(request.get(position).map(|key| (key, flags)));
+        };
+        find(request, found);
+        return Ok(keys);
+    }
     for key_spec in spec.keys {
         let flags = match spec.variable_flags {
             Some(flags_of) if key_spec.flags.contains(VARIABLE_FLAGS) => flags_of(request),

@@ -79,6 +79,7 @@ fn reply_key_spec(reply: &mut Reply<'_>, key_spec: &KeySpec) {
     reply_names(reply, &flags);
     reply.bulk("begin_search");
     match key_spec.begin {
+        Begin::Unknown => reply_search(reply, "unknown", 0),
         Begin::Index(index) => {
             reply_search(reply, "index", 1);
             reply_number(reply, "index", index as i64);
@@ -92,6 +93,7 @@ fn reply_key_spec(reply: &mut Reply<'_>, key_spec: &KeySpec) {
     }
     reply.bulk("find_keys");
     match key_spec.find {
+        Find::Unknown => reply_search(reply, "unknown", 0),
         Find::Range { last, step, limit } => {
             reply_search(reply, "range", 3);
             reply_number(reply, "lastkey", i64::from(last));

@@ -2,6 +2,7 @@
 //! cursor, the options, the shape of the reply.
 
 use crate::base::glob::glob_match;
+use crate::base::number::parse_u64;
 use crate::exec::{Args, CommandError};
 use crate::resp::Reply;
 
@@ -64,8 +65,18 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 /// The next argument as a cursor.
 pub(super) fn parse_cursor(args: &mut Args<'_>) -> Result<u64, CommandError> {
-    let cursor = std::str::from_utf8(args.bytes()?).ok().and_then(|text| text.parse().ok());
-    cursor.ok_or(CommandError::InvalidCursor)
+    cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)
+}
+
+/// Reads what C's `strtoul` reads, and so what Redis takes: a negative number is counted down from 2^64, a zero
+/// byte ends the text, and an empty one is 0.
+fn cursor(text: &[u8]) -> Option<u64> {
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
+    match text {
+        b"" => Some(0),
+        [b'-', b'0'..=b'9', ..] => parse_u64(&text[1..]).map(u64::wrapping_neg),
+        text => parse_u64(text),
+    }
 }
 
 /// The reply: where to go on, and what was found.
@@ -73,4 +84,31 @@ pub(super) fn reply_scan<T: AsRef<[u8]>>(reply: &mut Reply<'_>, cursor: u64, fou
     reply.array(2);
     reply.bulk(itoa::Buffer::new().format(cursor));
     reply.bulk_array(found);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_c_reads_numbers() {
+        for (text, expected) in [
+            (&b"0"[..], Some(0)),
+            (b"", Some(0)),
+            (b"+007", Some(7)),
+            (b"-1", Some(u64::MAX)),
+            (b"-0", Some(0)),
+            (b"5\0x", Some(5)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b"-18446744073709551616", None),
+            (b" 1", None),
+            (b"-", None),
+            (b"-+1", None),
+            (b"+", None),
+            (b"1x", None),
+        ] {
+            assert_eq!(cursor(text), expected, "{}", text.escape_ascii());
+        }
+    }
 }

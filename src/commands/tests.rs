@@ -190,10 +190,12 @@ fn categories_are_those_of_redis() {
 
 fn describe(key_spec: &KeySpec) -> String {
     let begin = match key_spec.begin {
+        Begin::Unknown => "unknown".to_owned(),
         Begin::Index(index) => format!("index:{index}"),
         Begin::Keyword(word, from) => format!("keyword:{word}@{from}"),
     };
     let find = match key_spec.find {
+        Find::Unknown => "unknown".to_owned(),
         Find::Range { last, step, limit } => format!("range:{last},{step},{limit}"),
         Find::KeyNum { count, first, step } => format!("keynum:{count},{first},{step}"),
     };

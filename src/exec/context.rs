@@ -24,16 +24,19 @@ pub struct KeyWait<'k, 'a> {
     pub args: Option<Vec<Vec<u8>>>,
 }
 
-/// The type of value that a waiting client waits for.
+/// What a waiting client waits for: a value of a type, or a change of a group of consumers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     List,
     SortedSet,
     Stream,
+    /// The same, but that the stream or the group is gone ends the wait as well.
+    Group,
 }
 
 impl Wanted {
-    pub(super) const ALL: [Wanted; 3] = [Wanted::List, Wanted::SortedSet, Wanted::Stream];
+    pub(super) const ALL: [Wanted; 4] =
+        [Wanted::List, Wanted::SortedSet, Wanted::Stream, Wanted::Group];
     pub(super) const COUNT: usize = Wanted::ALL.len();
 }
 
@@ -116,6 +119,12 @@ impl<'a> Context<'a> {
             Patience::Again { found_nothing } => *found_nothing = true,
             Patience::Waits => self.register(wait),
         }
+    }
+
+    /// Whether the client waits already, and this is an attempt to serve it. One that finds nothing must
+    /// leave no trace: what it changes is not logged.
+    pub fn is_served(&self) -> bool {
+        matches!(self.patience, Patience::Again { .. })
     }
 
     fn register(&mut self, wait: KeyWait<'_, 'a>) {

@@ -168,7 +168,7 @@ impl Engine {
     pub fn only_shard(&self, args: ArgList<'_>, db: usize) -> Option<usize> {
         let Lookup::Found(command) = self.registry.lookup(args) else { return None };
         let spec = command.spec;
-        if spec.has(spec::EXCLUSIVE) || spec.keys.is_empty() {
+        if spec.has(spec::EXCLUSIVE) || spec.keys.is_empty() || spec.has_unknown_keys() {
             return None;
         }
         let declared = declare(spec, args, db, self.keyspace.databases());

@@ -459,7 +459,13 @@ pub(super) fn lock_keys<'a>(
     // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
     let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
     let mode = if may_write { Mode::Write } else { Mode::Read };
-    keys.lock(&declare(spec, args, keys.db, keys.databases()), mode)
+    keys.lock(&declare(spec, args, keys.db, keys.databases()), mode)?;
+    // Removals have to be logged behind the locks under which they happened, and who reaches further keys
+    // lets go of them. Such a command logs its outcome.
+    if mode == Mode::Write && !spec.has_unknown_keys() {
+        keys.expire_declared();
+    }
+    Ok(())
 }
 
 /// The keys of a request, as its row says where they are.
@@ -474,12 +480,17 @@ pub(super) fn declare<'a>(
         declare(args, db, databases, &mut declared);
         return declared;
     }
-    for key_spec in spec.keys {
-        key_spec.positions(args, |arg| {
-            if let Some(bytes) = args.get(arg) {
-                declared.push(DeclaredKey { bytes, db, arg });
-            }
-        });
+    let mut found = |arg| {
+        if let Some(bytes) = args.get(arg) {
+            declared.push(DeclaredKey { bytes, db, arg });
+        }
+    };
+    if let Some(find) = spec.find_keys {
+        find(args, &mut |arg, _| found(arg));
+    } else {
+        for key_spec in spec.keys {
+            key_spec.positions(args, &mut found);
+        }
     }
     declared
 }

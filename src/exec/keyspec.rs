@@ -72,6 +72,8 @@ pub enum Begin {
     Index(usize),
     /// Behind this word, searched from the argument with this number (from the end if negative).
     Keyword(&'static str, i32),
+    /// Where no specification can say, as for [`Find::Unknown`].
+    Unknown,
 }
 
 /// Which arguments from there on are keys.
@@ -82,6 +84,8 @@ pub enum Find {
     Range { last: i32, step: usize, limit: usize },
     /// The argument at `count` (relative to the begin) says how many; the first is at `first`.
     KeyNum { count: usize, first: usize, step: usize },
+    /// Keys stand where only the command can tell, or their names depend on data (`SORT`).
+    Unknown,
 }
 
 /// See the module's description.
@@ -95,6 +99,11 @@ pub struct KeySpec {
 /// One key, the argument with this number.
 pub const fn key_at(index: usize, flags: KeyFlags) -> KeySpec {
     KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 }, flags }
+}
+
+/// Keys that no specification can find.
+pub const fn unknown(flags: KeyFlags) -> KeySpec {
+    KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags }
 }
 
 /// One key, the first argument.
@@ -136,6 +145,10 @@ pub fn is_movable(specs: &[KeySpec]) -> bool {
 }
 
 impl KeySpec {
+    pub fn is_unknown(&self) -> bool {
+        self.begin == Begin::Unknown
+    }
+
     /// Calls `found` with the number of each argument that is a key. False if the arguments do not
     /// agree with the specification.
     #[inline]
@@ -147,6 +160,7 @@ impl KeySpec {
                 let end = range_end(begin, last, limit, args.len());
                 (begin..=end).step_by(step).for_each(found);
             }
+            Find::Unknown => return false,
             Find::KeyNum { count, first, step } => {
                 let number = args.get(begin + count).and_then(parse_i64);
                 let Some(number) = number.and_then(|n| usize::try_from(n).ok()) else {
@@ -166,6 +180,7 @@ impl KeySpec {
 
     fn begin_at(&self, args: ArgList<'_>) -> Option<usize> {
         match self.begin {
+            Begin::Unknown => None,
             Begin::Index(index) => (index < args.len()).then_some(index),
             Begin::Keyword(word, from) => {
                 let is_word = |index: &usize| {

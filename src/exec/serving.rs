@@ -44,15 +44,16 @@ impl Wanted {
         match (self, value) {
             (Wanted::List, Some(ValueRef::Object(Value::List(_)))) => true,
             (Wanted::SortedSet, Some(ValueRef::Object(Value::SortedSet(_)))) => true,
+            (Wanted::Stream, Some(ValueRef::Object(Value::Stream(_)))) => true,
             // Readers of groups are told when the group is gone, whatever is there instead.
-            (Wanted::Stream, _) => true,
+            (Wanted::Group, _) => true,
             _ => false,
         }
     }
 
     /// Whether one waiter's finding nothing does not mean that those behind it find nothing either.
     fn is_selective(self) -> bool {
-        self == Wanted::Stream
+        matches!(self, Wanted::Stream | Wanted::Group)
     }
 }
 

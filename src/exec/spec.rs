@@ -28,6 +28,10 @@ pub type Declare =
 /// What a command does to its key, where that depends on its options.
 pub type VariableFlags = fn(args: ArgList<'_>) -> KeyFlags;
 
+/// Finds keys that the key specs cannot find, in the order of the arguments: calls with the number of each
+/// argument that is one, and with what the command does to it.
+pub type FindKeys = fn(args: ArgList<'_>, found: &mut dyn FnMut(usize, KeyFlags));
+
 /// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
 pub type Flags = u32;
 
@@ -110,6 +114,7 @@ pub struct Spec {
     pub flags: Flags,
     pub handler: Handler,
     pub declare: Option<Declare>,
+    pub find_keys: Option<FindKeys>,
     pub variable_flags: Option<VariableFlags>,
     /// ACL categories besides those that follow from flags and group.
     pub categories: &'static [&'static str],
@@ -135,6 +140,7 @@ pub const fn cmd(
         flags,
         handler,
         declare: None,
+        find_keys: None,
         variable_flags: None,
         categories: &[],
         tips: &[],
@@ -178,6 +184,12 @@ impl Spec {
         self
     }
 
+    /// For key specifications that are unknown: finds all keys among the arguments.
+    pub const fn finding(mut self, find: FindKeys) -> Spec {
+        self.find_keys = Some(find);
+        self
+    }
+
     /// For key specifications with the flag `variable_flags`.
     pub const fn key_flags(mut self, flags: VariableFlags) -> Spec {
         self.variable_flags = Some(flags);
@@ -209,6 +221,11 @@ impl Spec {
     pub fn accepts(&self, args: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 { args >= wanted } else { args == wanted }
+    }
+
+    /// Whether it may reach keys that are not among its arguments.
+    pub fn has_unknown_keys(&self) -> bool {
+        self.keys.iter().any(KeySpec::is_unknown)
     }
 
     #[inline]

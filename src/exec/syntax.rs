@@ -138,6 +138,9 @@ const TYPES_BY_COMMAND: &[(&str, &str, ArgumentType)] = &[
     ("XREVRANGE", "start", ArgumentType::String),
 ];
 
+/// Commands whose patterns name keys. All of them are found by the specification behind that of the key.
+const PATTERNS_OF_KEYS: &[&str] = &["SORT", "SORT_RO"];
+
 /// The arguments that `syntax` describes. `command` is the row's name, `key_specs` how many key
 /// specifications it has. `None` if the notation is broken.
 pub fn parse(
@@ -152,18 +155,31 @@ pub fn parse(
         return Some(vec![builder.one_of(&alternatives)]);
     };
     let mut arguments = builder.sequence(only);
-    let mut keys = 0;
-    arguments.iter_mut().for_each(|argument| number_keys(argument, key_specs, &mut keys));
+    let mut numbering =
+        Numbering { key_specs, keys: 0, has_patterns: PATTERNS_OF_KEYS.contains(&command) };
+    arguments.iter_mut().for_each(|argument| numbering.number(argument));
     Some(arguments)
 }
 
 /// Keys and key specifications come in the same order; the last specification may find several keys.
-fn number_keys(argument: &mut Argument, key_specs: usize, keys: &mut usize) {
-    if argument.kind == ArgumentType::Key {
-        argument.key_spec = Some((*keys).min(key_specs - 1));
-        *keys += 1;
+struct Numbering {
+    key_specs: usize,
+    /// Specifications that were given away.
+    keys: usize,
+    has_patterns: bool,
+}
+
+impl Numbering {
+    fn number(&mut self, argument: &mut Argument) {
+        if argument.kind == ArgumentType::Key {
+            argument.key_spec = Some(self.keys.min(self.key_specs - 1));
+            self.keys += 1;
+        } else if argument.kind == ArgumentType::Pattern && self.has_patterns {
+            argument.key_spec = Some(1);
+            self.keys = 2;
+        }
+        argument.parts.iter_mut().for_each(|part| self.number(part));
     }
-    argument.parts.iter_mut().for_each(|part| number_keys(part, key_specs, keys));
 }
 
 /// Brackets, bars, and words between blanks.
@@ -441,6 +457,10 @@ mod tests {
         );
         assert_eq!(tree("key1 key2", 1), "key1@0 key2@0");
         assert_eq!(tree("key", 0), "key");
+        assert_eq!(
+            print(&parse("SORT", "key [BY pattern] [GET pattern] [STORE destination]", 3).unwrap()),
+            "key@0 BY=pattern@1? GET=pattern@1? STORE=destination@2?"
+        );
     }
 
     #[test]

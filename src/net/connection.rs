@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::stream::Stream;
 use crate::exec::{Executor, Flow};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
-use crate::session::Session;
+use crate::session::{Session, WaitKind};
 use crate::store::Turn;
 
 pub(super) struct Connection {
@@ -58,10 +58,17 @@ impl Connection {
         self.session.waiting.is_some() || self.postponed_until_ms.is_some()
     }
 
-    /// Nothing is left to do for this peer.
+    /// Nothing is left to do for this peer. One that has closed gets the answers to what it sent, but
+    /// elements are not taken for somebody who is probably gone.
     pub(super) fn is_finished(&self) -> bool {
-        let wants_no_more = self.session.closing || self.peer_closed && !self.is_held_back();
+        let goes_on = self.is_held_back() && !self.waits_for_keys();
+        let wants_no_more = self.session.closing || self.peer_closed && !goes_on;
         wants_no_more && self.outbox.is_empty()
+    }
+
+    fn waits_for_keys(&self) -> bool {
+        let waiting = self.session.waiting.as_ref();
+        waiting.is_some_and(|waiting| matches!(waiting.kind, WaitKind::Keys { .. }))
     }
 
     /// Takes bytes from the socket and executes the requests that are complete. `bulk_bytes_max` is the

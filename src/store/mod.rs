@@ -1,7 +1,7 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
-//! recorded) → `walk` (work on whole databases) → `shard` (one lock's worth of entries) → `table`,
+//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `shard` (one lock's worth of entries) → `table`,
 //! `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in progress keeps).
 
 mod access;
@@ -10,6 +10,7 @@ mod effects;
 mod entry;
 mod hash;
 mod keyspace;
+mod reach;
 mod record;
 mod shard;
 mod slab;
@@ -26,5 +27,6 @@ pub use effects::{
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
+pub use reach::Reach;
 pub use snapshot_walk::CutWalk;
 pub use view::{Change, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};

@@ -38,6 +38,53 @@ fn put(keyspace: &Keyspace, db: usize, key: &[u8], value: &[u8], deadline: Deadl
     });
 }
 
+/// A view that has locked one key for writing.
+fn locked<'a>(keyspace: &'a Keyspace, key: &'static [u8]) -> View<'a> {
+    let mut view = view(keyspace, 1, NOW_MS);
+    view.lock(&[DeclaredKey { bytes: key, db: 1, arg: 1 }], Mode::Write).expect("it is sound");
+    view
+}
+
+#[test]
+fn a_view_reaches_further_keys_behind_wider_locks_and_can_still_change_its_own() {
+    let keyspace = keyspace();
+    let names: Vec<Vec<u8>> = (0..40).map(|n| format!("name{n}").into_bytes()).collect();
+    names.iter().for_each(|name| put(&keyspace, 1, name, name, Deadline::Clear));
+    for count in [0, 1, 2, 40] {
+        let mut view = locked(&keyspace, b"own");
+        let mut reach = view.reach();
+        names[..count].iter().for_each(|name| reach.add(name));
+        if !view.covers(&reach) {
+            view.widen(&reach).expect("it is sound");
+        }
+        assert!(view.covers(&reach));
+        for name in &names[..count] {
+            let key = view.reached(name).expect("its shard is held");
+            assert_eq!(view.peek(&key).map(|entry| bytes_of(entry.value())).as_ref(), Some(name));
+        }
+        let own = view.key_at(1).expect("it is declared still");
+        view.put_string(&own, string_ref(b"v"), Deadline::Clear, event::SET);
+        assert!(view.remove(&own, event::DEL));
+    }
+    let mut view = locked(&keyspace, b"own");
+    assert!(names.iter().any(|name| view.reached(name).is_none()));
+    let mut all = view.reach();
+    all.add_all();
+    view.widen(&all).expect("it is sound");
+    assert!(names.iter().all(|name| view.reached(name).is_some()));
+}
+
+#[test]
+fn a_damaged_shard_is_not_reached() {
+    let keyspace = keyspace();
+    let panicking = AssertUnwindSafe(|| with(&keyspace, 1, b"damaged", |_, _| panic!("a bug")));
+    catch_unwind(panicking).expect_err("it panics");
+    let mut view = locked(&keyspace, b"own");
+    let mut reach = view.reach();
+    reach.add(b"damaged");
+    assert_eq!(view.widen(&reach), Err(Poisoned));
+}
+
 type State = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<i64>)>;
 
 fn bytes_of(value: ValueRef<'_>) -> Vec<u8> {

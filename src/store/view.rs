@@ -44,8 +44,9 @@ pub struct DeclaredKey<'a> {
 pub struct Key<'a> {
     pub bytes: &'a [u8],
     pub db: usize,
-    hash: KeyHash,
-    held: usize,
+    pub(super) hash: KeyHash,
+    /// Which of the view's locks is that of its shard.
+    pub(super) held: usize,
 }
 
 /// So many fields are removed by one command of the log, because a request has limits.
@@ -57,7 +58,7 @@ const _: () = assert!(LOGGED_FIELDS_MAX + 2 <= REQUEST_ELEMENTS_MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
-enum Held<'a> {
+pub(super) enum Held<'a> {
     Read(ReadGuard<'a, Shard>),
     Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
 }
@@ -80,9 +81,9 @@ pub struct View<'a> {
     pub(super) access: Access,
     /// The session's selected database.
     pub db: usize,
-    held: SmallVec<[(u32, Held<'a>); 1]>,
+    pub(super) held: SmallVec<[(u32, Held<'a>); 1]>,
     /// Argument numbers and keys; the numbers rise.
-    keys: SmallVec<[(usize, Key<'a>); 2]>,
+    pub(super) keys: SmallVec<[(usize, Key<'a>); 2]>,
     pub effects: Effects,
 }
 
@@ -389,6 +390,22 @@ impl View<'_> {
         count
     }
 
+    /// Removes what has expired among several declared keys. A command that finds one key missing may
+    /// change another; the log repeats it outside of time, so it must say before that the first is gone.
+    /// (With one key, whatever changes it has removed it first.)
+    pub fn expire_declared(&mut self) {
+        if self.keys.len() < 2 {
+            return;
+        }
+        for index in 0..self.keys.len() {
+            let key = self.keys[index].1;
+            let next = shard_of(&self.held, &key).next_deadline();
+            if next.is_some_and(|deadline| deadline <= self.now_ms) {
+                self.settle(&key);
+            }
+        }
+    }
+
     pub(super) fn expire(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
@@ -499,10 +516,10 @@ impl View<'_> {
 
     /// Records what an edit told of itself.
     fn report(&mut self, key: &Key<'_>, change: &Change, is_new: bool) {
-        if is_new || change.has_happened() {
-            self.effects.touch(key.db, key.bytes);
-        } else if change.is_internal {
+        if change.is_internal && !is_new {
             self.effects.changes += 1;
+        } else if is_new || change.has_happened() {
+            self.effects.touch(key.db, key.bytes);
         }
         if is_new {
             self.effects.event(event::NEW, key.db, key.bytes);
@@ -667,9 +684,15 @@ impl Change {
     }
 
     /// Something happened that counts and is logged, but that does not change what others see of the value:
-    /// whoever watches the key is not told (`XACK`).
+    /// whoever watches the key or waits for it is not told (`XACK`).
     pub fn internally(&mut self) {
         self.is_internal = true;
+    }
+
+    /// The same, and it has an event.
+    pub fn internal_event(&mut self, kind: EventKind) {
+        self.event(kind);
+        self.internally();
     }
 
     fn has_happened(&self) -> bool {

@@ -46,6 +46,25 @@ async function scans(db) {
   assert.equal(found.size, 1111);
 }
 
+async function collections(db) {
+  assert.equal(await db.rpush("list", "a", "b", "c"), 3);
+  assert.deepEqual(await db.lrange("list", 0, -1), ["a", "b", "c"]);
+  assert.equal(await db.hset("hash", { f: "1", g: "2" }), 2);
+  assert.deepEqual(await db.hgetall("hash"), { f: "1", g: "2" });
+  assert.equal(await db.zadd("zset", 1.5, "a", "-inf", "b"), 2);
+  assert.deepEqual(await db.zrange("zset", 0, -1, "WITHSCORES"), ["b", "-inf", "a", "1.5"]);
+  assert.equal(await db.sadd("set", "a", "b"), 2);
+  assert.deepEqual((await db.sunion("set", "nosuch")).sort(), ["a", "b"]);
+  const id = await db.xadd("stream", "*", "f", "v");
+  assert.deepEqual(await db.xread("COUNT", 1, "STREAMS", "stream", "0"), [["stream", [[id, ["f", "v"]]]]]);
+  const waiter = new Redis(options);
+  const waiting = waiter.brpop("queue", 10);
+  while (!/blocked_clients:1/.test(await db.info("clients")));
+  assert.equal(await db.lpush("queue", "job"), 1);
+  assert.deepEqual(await waiting, ["queue", "job"]);
+  await waiter.quit();
+}
+
 async function server(db) {
   assert.equal(await db.ping(), "PONG");
   assert.match(await db.info("server"), /redis_version:7\./);
@@ -60,7 +79,7 @@ async function server(db) {
 
 async function main() {
   const db = new Redis(options);
-  for (const check of [stringsAndKeys, pipelines, scans, server]) await check(db);
+  for (const check of [stringsAndKeys, pipelines, scans, collections, server]) await check(db);
   assert.equal(await db.quit(), "OK");
   console.log("ok");
 }

@@ -123,3 +123,44 @@ fn thousands_of_idle_connections_cost_no_threads_and_others_are_served() {
     drop(idle);
     client.say_until("INFO clients", |info| info.contains("connected_clients:1\\r"));
 }
+
+/// The elements change while they are sorted, so that the names of the keys have to be made up again; and what
+/// is written at once to all of these keys is seen at once.
+#[test]
+fn keys_that_patterns_name_are_read_at_one_instant() {
+    const KEYS: usize = 12;
+    let server = Sanderling::start(&["--save", "", "--workers", "4"]);
+    let mset = |value: usize| {
+        let pairs = (0..KEYS).map(|n| format!(" w_{n} {value}"));
+        format!("MSET{}", pairs.collect::<String>())
+    };
+    let mut client = server.client();
+    assert_eq!(client.say(&mset(0)), "+OK");
+    client.say("RPUSH ids 0 1 2 3 4");
+    let done = AtomicBool::new(false);
+    let lines = ["SORT ids BY w_* GET w_*", "SORT ids GET w_* STORE sorted", "SORT_RO ids GET w_*"];
+    let sorters = lines.map(|line| (line, server.client()));
+    thread::scope(|scope| {
+        let done = &done;
+        for (line, mut client) in sorters {
+            scope.spawn(move || {
+                let words: Vec<&str> = line.split(' ').collect();
+                while !done.load(Ordering::Relaxed) {
+                    let Reply::Array(values) = client.ask(&words) else { continue };
+                    assert!(values.len() >= 5, "{line}: {values:?}");
+                    assert!(values.iter().all(|value| *value == values[0]), "{line}: {values:?}");
+                }
+            });
+        }
+        let writer = scope.spawn(move || {
+            for round in 0..ROUNDS * 10 {
+                assert_eq!(client.say(&mset(round)), "+OK");
+                client.say(&format!("RPUSH ids {}", round % KEYS));
+                client.say("LPOP ids");
+            }
+        });
+        let ended = writer.join();
+        done.store(true, Ordering::Relaxed);
+        ended.expect("the writer does not fail");
+    });
+}

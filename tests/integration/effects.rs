@@ -70,6 +70,42 @@ fn repeat(commands: &[Vec<Vec<u8>>], client: &mut impl Connection, seed: u64) {
     }
 }
 
+/// The log is repeated outside of time: a source that had expired was a text when the command came, and so it
+/// would be again.
+#[test]
+fn what_a_command_finds_expired_is_gone_in_the_log_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Sanderling::start_at(START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    client.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    let stores = [
+        ("SADD d old", "SINTERSTORE d s k"),
+        ("SADD d old", "SUNIONSTORE d k s"),
+        ("ZADD d 1 old", "ZUNIONSTORE d 2 k s"),
+        ("PFADD d old", "PFMERGE d k"),
+        ("SADD d old", "SORT k STORE d"),
+        ("SADD d old", "SORT s BY k* ALPHA GET k STORE d"),
+        ("SET d old", "BITOP OR d k k"),
+    ];
+    for (prepare, store) in stores {
+        client.say("DEL d s k");
+        client.say(prepare);
+        client.say("SADD s a");
+        client.say("RPUSH k text");
+        client.say("PEXPIRE k 50");
+        server.engine().clock.advance(Duration::from_millis(50));
+        let reply = client.say(store);
+        assert!(!reply.starts_with('-'), "{store}: {reply}");
+    }
+    let expected = state(&mut client);
+    assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = Sanderling::start_at(START_MS - 86_400_000, elsewhere.path(), &FLAGS);
+    let mut client = other.client();
+    repeat(&log::commands(directory.path()), &mut client, 0);
+    assert_eq!(state(&mut client), expected);
+}
+
 #[test]
 fn fields_are_removed_on_time_and_the_log_says_so() {
     let directory = tempfile::tempdir().unwrap();
@@ -210,8 +246,14 @@ fn events_are_those_of_redis() {
             let words = generator.command();
             theirs.ask(&words);
             ours.ask(&words);
-            let expected = published(&mut *control, &mut *subscriber);
-            let got = std::mem::take(&mut *events.0.lock().unwrap());
+            let mut expected = published(&mut *control, &mut *subscriber);
+            let mut got = std::mem::take(&mut *events.0.lock().unwrap());
+            if words[0] != b"xgroup" {
+                // Redis 7.0 creates a consumer when it gets something, 7.2 when it asks.
+                for lines in [&mut expected, &mut got] {
+                    lines.retain(|line| !line.contains(" xgroup-createconsumer "));
+                }
+            }
             assert_eq!(got, expected, "seed {seed}: {}", shown(&words));
         }
     }

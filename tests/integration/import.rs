@@ -149,7 +149,7 @@ fn what_is_no_log_or_cannot_be_repeated_is_named_with_its_offset() {
         (b"*x\r\n".to_vec(), "invalid multibulk length"),
         (b"*2\r\n$4\r\nINCR\r\n$1\r\nabc".to_vec(), "the file is damaged"),
         (b"*2\r\n$4\r\nINCR\r\n$01\r\na\r\n".to_vec(), "invalid bulk length"),
-        (log_of(&["RPUSH list 1"]), "RPUSH is a command that this version does not have"),
+        (log_of(&["EVALX list 1"]), "EVALX is a command that this version does not have"),
         (log_of(&["config set a b"]), "CONFIG changes nothing"),
         (log_of(&["GET a"]), "GET changes nothing"),
         (log_of(&["SHUTDOWN"]), "SHUTDOWN changes nothing"),

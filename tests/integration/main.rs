@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod chance;
 mod check;
 mod clients;
 mod concurrency;

@@ -1,8 +1,9 @@
 //! Snapshots of a running server: what is saved comes back, whatever it is and whenever it was saved.
 
 use crate::support::ask::Ask;
-use crate::support::data::{awkward_pairs, check_pairs, digest, set_pairs, snapshots};
+use crate::support::data::{awkward_pairs, check_pairs, digest, set_pairs, snapshots, state};
 use crate::support::disk::{Gate, Kind};
+use crate::support::generator::{Generator, seeds};
 use crate::support::peer::Connection;
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
@@ -315,6 +316,25 @@ fn reloading_changes_nothing() {
     client.say("SET other changed");
     assert_eq!(client.say("DEBUG RELOAD NOSAVE"), "+OK");
     assert_eq!(digest(&mut client), before);
+}
+
+#[test]
+fn reloading_keeps_values_of_every_type() {
+    let directory = tempdir().unwrap();
+    let server = start_in(directory.path());
+    let mut client = server.client();
+    for seed in seeds(4) {
+        let mut generator = Generator::new(seed, START_MS);
+        generator.newer = true;
+        generator.spoil_one_in = 0;
+        for _ in 0..2_000 {
+            client.ask(&generator.command());
+        }
+        let before = (digest(&mut client), state(&mut client));
+        assert_eq!(client.say("DEBUG RELOAD"), "+OK");
+        assert!((digest(&mut client), state(&mut client)) == before, "seed {seed}: {before:?}");
+        client.say("FLUSHALL");
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_wait_ends_at_its_millisecond() {
     assert!(waiters.iter().all(Listening::hears_nothing));
     server.engine().clock.advance(Duration::from_millis(1));
     assert_eq!(waiters[0].replies(1), ["*nil"]);
-    assert_eq!(waiters[1].replies(1), ["nil"]);
+    assert_eq!(waiters[1].replies(1), ["*nil"]);
     assert_eq!(waiters[2].replies(1), ["*nil"]);
     control.say("RPUSH l x");
     assert_eq!(control.say("LLEN l"), ":1");

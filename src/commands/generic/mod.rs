@@ -5,13 +5,14 @@ mod expire;
 mod keys;
 mod object;
 mod scan;
+mod sort;
 mod waitaof;
 
 pub(super) use object::encoding;
 
 use crate::exec::keyspec::{
     ACCESS, DELETE, INSERT, OW_UPDATE, RM, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
-    key_at, keys_to_end,
+    key_at, keys_to_end, unknown,
 };
 use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, TOUCHES_ARBITRARY_KEYS, WRITE};
 use crate::exec::{Spec, cmd, family};
@@ -19,6 +20,10 @@ use crate::exec::{Spec, cmd, family};
 const EXPIRE_OPTIONS_SECONDS: &str = "key seconds [NX | XX | GT | LT]";
 
 const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+/// `SORT` is in the categories of what it sorts.
+const SORTED: &[&str] = &["set", "sortedset", "list", "dangerous"];
+const SORT_COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements and M how many are returned; \
+     O(N) if they are not sorted.";
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
 
 pub static COMMANDS: &[Spec] = &[
@@ -155,6 +160,31 @@ pub static COMMANDS: &[Spec] = &[
          back to 0. N is the number of elements inside the collection.",
         "cursor [MATCH pattern] [COUNT count] [TYPE type]",
         "Returns the keys of the database piece by piece.",
+    ),
+    cmd(
+        "SORT",
+        -2,
+        &[key(RO_ACCESS), unknown(RO_ACCESS), unknown(OW_UPDATE)],
+        WRITE | DENY_OOM,
+        sort::sort,
+    )
+    .finding(sort::find_keys)
+    .categories(SORTED)
+    .doc(
+        "1.0.0",
+        SORT_COMPLEXITY,
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] \
+         [STORE destination]",
+        "Sorts the elements of a list, a set or a sorted set, by themselves or by other keys, and returns or stores \
+         them or what other keys hold for them.",
+    ),
+    cmd("SORT_RO", -2, &[key(RO_ACCESS), unknown(RO_ACCESS)], READ, sort::sort_ro)
+        .categories(SORTED)
+        .doc(
+        "7.0.0",
+        SORT_COMPLEXITY,
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
+        "Returns the elements of a list, a set or a sorted set in an order, or what other keys hold for them.",
     ),
     cmd("TOUCH", -2, &[keys_to_end(1, RO)], READ | FAST, keys::touch).tips(SUM_OF_SHARDS).doc(
         "3.2.1",

@@ -20,17 +20,16 @@ struct AddOptions {
 }
 
 impl AddOptions {
-    /// Options end where the first score is.
-    fn parse(args: &mut Args<'_>) -> AddOptions {
-        let mut options = AddOptions::default();
+    /// Reads options up to where the first score is.
+    fn read(&mut self, args: &mut Args<'_>) {
         loop {
-            let rule = &mut options.rule;
+            let rule = &mut self.rule;
             if args.take_word("NX") {
                 rule.only_new = true;
             } else if args.take_word("XX") {
                 rule.only_present = true;
             } else if args.take_word("CH") {
-                options.count_changes = true;
+                self.count_changes = true;
             } else if args.take_word("INCR") {
                 rule.increment = true;
             } else if args.take_word("GT") {
@@ -38,7 +37,7 @@ impl AddOptions {
             } else if args.take_word("LT") {
                 rule.only_less = true;
             } else {
-                return options;
+                return;
             }
         }
     }
@@ -77,9 +76,25 @@ fn parse_pairs<'a>(args: &mut Args<'a>) -> Result<Pairs<'a>, CommandError> {
 }
 
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
-pub(super) fn zadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
+pub(super) fn zadd<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    add_or_increment(ctx, args, AddOptions::default())
+}
+
+/// `ZINCRBY key increment member`: Redis reads it as `ZADD` with `INCR`, so an increment that is the name of an
+/// option is taken for that, and then the member is missing.
+pub(super) fn zincrby<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
+    let rule = AddRule { increment: true, ..AddRule::default() };
+    add_or_increment(ctx, args, AddOptions { rule, ..AddOptions::default() })
+}
+
+/// `options` are what the name of the command says; the client adds to them.
+fn add_or_increment<'a>(
+    ctx: &mut Context<'a>,
+    mut args: Args<'a>,
+    mut options: AddOptions,
+) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    let options = AddOptions::parse(&mut args);
+    options.read(&mut args);
     if args.is_empty() || !args.left().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
@@ -92,14 +107,6 @@ pub(super) fn zadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let changed = if options.count_changes { tally.changed } else { 0 };
     ctx.reply.count(tally.new + changed);
     Ok(())
-}
-
-/// `ZINCRBY key increment member`
-pub(super) fn zincrby<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let key = args.key(&ctx.keys)?;
-    let given = args.float()?;
-    let member = args.bytes()?;
-    increment(ctx, &key, (given, member), AddRule { increment: true, ..AddRule::default() })
 }
 
 /// Replies with the new score, or null if a condition is not met. The log gets the score, because a sum

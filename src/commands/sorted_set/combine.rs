@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::Keys;
 use super::results::{Shape, store};
 use crate::base::number::parse_f64;
 use crate::exec::{Args, CommandError, Context, Outcome};
@@ -10,8 +11,6 @@ use crate::value::Value;
 use crate::value::sorted_set::{
     Aggregate, Members, Source, difference, intersection, intersection_count, sort, union,
 };
-
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {

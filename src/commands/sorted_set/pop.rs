@@ -2,8 +2,7 @@
 //!
 //! Whatever the command was, the log gets `ZPOPMIN key count` or `ZPOPMAX key count`.
 
-use smallvec::SmallVec;
-
+use super::Keys;
 use super::results::Shape;
 use crate::commands::blocking_timeout::deadline_of_seconds;
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
@@ -12,12 +11,10 @@ use crate::store::{Key, event};
 use crate::value::SortedSet;
 use crate::value::sorted_set::{End, Members};
 
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
-
 /// What was popped, and from where.
 type Popped<'a> = (Key<'a>, Members);
 
-/// Pops from the end up to `count` members; nobody if the key is missing.
+/// Pops up to `count` members from one end; none if the key is missing.
 fn pop(
     ctx: &mut Context<'_>,
     key: &Key<'_>,
@@ -95,14 +92,14 @@ fn pop_one_key<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
 }
 
 /// Arguments of `ZMPOP` and `BZMPOP`.
-struct Manifold<'a> {
+struct MultiPop<'a> {
     keys: Keys<'a>,
     end: End,
     count: usize,
 }
 
-impl<'a> Manifold<'a> {
-    fn parse(ctx: &Context<'a>, args: &mut Args<'a>) -> Result<Manifold<'a>, CommandError> {
+impl<'a> MultiPop<'a> {
+    fn parse(ctx: &Context<'a>, args: &mut Args<'a>) -> Result<MultiPop<'a>, CommandError> {
         let positive = |args: &mut Args<'a>, error| {
             let number = args.integer().ok().and_then(|number| usize::try_from(number).ok());
             number.filter(|number| *number > 0).ok_or(CommandError::text(error))
@@ -124,11 +121,11 @@ impl<'a> Manifold<'a> {
             }
             count = Some(positive(args, "ERR count should be greater than 0")?);
         }
-        Ok(Manifold { keys, end, count: count.unwrap_or(1) })
+        Ok(MultiPop { keys, end, count: count.unwrap_or(1) })
     }
 }
 
-fn reply_manifold(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {
+fn reply_key_and_members(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {
     ctx.reply.array(2);
     ctx.reply.bulk(key.bytes);
     Shape::Pairs.reply_members(&mut ctx.reply, members);
@@ -136,9 +133,9 @@ fn reply_manifold(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {
 
 /// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`
 pub(super) fn zmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let wanted = Manifold::parse(ctx, &mut args)?;
+    let wanted = MultiPop::parse(ctx, &mut args)?;
     match pop_first(ctx, &wanted.keys, wanted.end, wanted.count)? {
-        Some(popped) => reply_manifold(ctx, &popped),
+        Some(popped) => reply_key_and_members(ctx, &popped),
         None => ctx.reply.null_array(),
     }
     Ok(())
@@ -147,10 +144,10 @@ pub(super) fn zmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 /// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: the timeout is looked at last.
 pub(super) fn bzmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let timeout = args.bytes()?;
-    let wanted = Manifold::parse(ctx, &mut args)?;
+    let wanted = MultiPop::parse(ctx, &mut args)?;
     let deadline_ms = deadline_of_seconds(timeout, ctx.now_ms())?;
     match pop_first(ctx, &wanted.keys, wanted.end, wanted.count)? {
-        Some(popped) => reply_manifold(ctx, &popped),
+        Some(popped) => reply_key_and_members(ctx, &popped),
         None => wait(ctx, &wanted.keys, deadline_ms),
     }
     Ok(())

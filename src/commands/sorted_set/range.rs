@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::bounds::{lex_range, score_range};
 use super::results::{Shape, store};
+use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::store::{EventKind, event};
 use crate::value::SortedSet;
@@ -103,7 +104,7 @@ fn ends<'a>(
     let (min, max) = if backwards { (last, first) } else { (first, last) };
     match kind {
         Kind::Rank => {
-            let rank = |arg| crate::base::number::parse_i64(arg).ok_or(CommandError::NotAnInteger);
+            let rank = |arg| parse_i64(arg).ok_or(CommandError::NotAnInteger);
             Ok(Ends::Rank(rank(first)?, rank(last)?))
         }
         Kind::Score => Ok(Ends::Score(score_range(min, max)?)),
@@ -136,6 +137,7 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// The part of a range that `LIMIT` leaves, counted from where the range begins for the client.
     fn limit(&self, ranks: Range<usize>) -> Range<usize> {
         let len = ranks.len();
         let skipped = usize::try_from(self.offset).map_or(len, |offset| offset.min(len));

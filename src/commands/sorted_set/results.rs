@@ -65,7 +65,8 @@ impl Shape {
     }
 }
 
-/// Puts members under a key, whatever was there, and replies how many. Nobody makes no set.
+/// Puts members under a key, whatever was there, and replies how many. An empty set is no key:
+/// what was there is removed.
 pub(super) fn store(ctx: &mut Context<'_>, key: &Key<'_>, members: &Members, kind: EventKind) {
     if members.is_empty() {
         ctx.keys.remove(key, event::DEL);

@@ -23,7 +23,8 @@ fn add_error(error: AddError) -> CommandError {
         AddError::TooSmall => {
             "ERR The ID specified in XADD is equal or smaller than the target stream top item"
         }
-        AddError::TooLarge => "ERR Elements are too large to be stored",
+        // Redis has no text of its own for a full millisecond.
+        AddError::MillisecondFull | AddError::TooLarge => "ERR Elements are too large to be stored",
     })
 }
 
@@ -183,7 +184,7 @@ pub(super) fn xsetid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let outcome = ctx.keys.edit_existing::<Stream, Outcome>(&key, |stream, change| {
         set.check(stream)?;
         stream.set_id(set.last_id, set.entries_added, set.max_deleted_id);
-        change.event(event::XSETID);
+        change.internal_event(event::XSETID);
         Ok(())
     })?;
     outcome.ok_or(CommandError::NoSuchKey)??;

@@ -83,7 +83,7 @@ pub(super) fn xgroup_create<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Ou
     let is_created = ctx.keys.edit::<Stream, _>(&key, |stream, change| {
         let is_created = stream.create_group(group, last_id, options.entries_read);
         if is_created {
-            change.event(event::XGROUP_CREATE);
+            change.internal_event(event::XGROUP_CREATE);
         }
         is_created
     })?;
@@ -111,7 +111,7 @@ pub(super) fn xgroup_setid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Out
         let group = stream.group_mut(name).expect("the group was looked up");
         group.last_id = last_id;
         group.entries_read = options.entries_read;
-        change.event(event::XGROUP_SETID);
+        change.internal_event(event::XGROUP_SETID);
     })?;
     ctx.reply.ok();
     Ok(())
@@ -124,6 +124,7 @@ pub(super) fn xgroup_destroy<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> O
     let destroyed = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
         let is_destroyed = stream.destroy_group(group);
         if is_destroyed {
+            // Who waits for the group is to be told.
             change.event(event::XGROUP_DESTROY);
         }
         is_destroyed
@@ -143,7 +144,7 @@ pub(super) fn xgroup_createconsumer<'a>(ctx: &mut Context<'a>, mut args: Args<'a
         let is_created = group.consumer(consumer).is_none();
         if is_created {
             group.create_consumer(consumer, now_ms);
-            change.event(event::XGROUP_CREATECONSUMER);
+            change.internal_event(event::XGROUP_CREATECONSUMER);
         }
         is_created
     })?;
@@ -164,7 +165,7 @@ pub(super) fn xgroup_delconsumer<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) 
         let group = stream.group_mut(name).expect("the group was looked up");
         let pending = group.delete_consumer(consumer);
         if pending.is_some() {
-            change.event(event::XGROUP_DELCONSUMER);
+            change.internal_event(event::XGROUP_DELCONSUMER);
         }
         pending
     })?;

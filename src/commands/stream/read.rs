@@ -2,7 +2,7 @@
 //!
 //! Both first look at all keys, groups and IDs, so that a mistake in the last one changes nothing. A client
 //! that waits has its command executed again as a whole; `$` and `+` are replaced by the IDs that they
-//! stood for. A consumer is created before anybody waits, as in Redis.
+//! stood for. A consumer is created before its client waits, as in Redis.
 
 use super::args::{no_group, strict_id};
 use super::read_args::ReadArgs;
@@ -52,7 +52,7 @@ fn wait_or_null<'a>(
         Protocol::Resp2 => b"*-1\r\n",
         Protocol::Resp3 => b"_\r\n",
     };
-    let wanted = Wanted::Stream;
+    let wanted = if read.group.is_some() { Wanted::Group } else { Wanted::Stream };
     ctx.wait_for_keys(KeyWait { keys, wanted, deadline_ms, on_deadline, args });
 }
 
@@ -194,7 +194,7 @@ pub(super) fn meet_consumer(
         return false;
     }
     group.create_consumer(member.consumer, now_ms);
-    change.event(event::XGROUP_CREATECONSUMER);
+    change.internal_event(event::XGROUP_CREATECONSUMER);
     true
 }
 
@@ -205,10 +205,13 @@ fn read_new(
     read: &ReadArgs<'_>,
 ) -> Result<Option<Found>, CommandError> {
     let now_ms = ctx.now_ms();
+    let is_served = ctx.is_served();
     ctx.keys.collection::<Stream>(&member.key)?;
     let edited = ctx.keys.edit_existing::<Stream, _>(&member.key, |stream, change| {
-        let is_new = meet_consumer(stream, change, member, now_ms);
         let ids = next_ids(stream, member.group, read.count);
+        // Who waits was met before, and may have been deleted since.
+        let is_new =
+            !(ids.is_empty() && is_served) && meet_consumer(stream, change, member, now_ms);
         let position = (!ids.is_empty()).then(|| {
             change.internally();
             deliver_new(stream, member, &ids, read.noack, now_ms)

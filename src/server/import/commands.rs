@@ -181,7 +181,10 @@ impl<'e, 'l> Reading<'e, 'l> {
             _ => {}
         }
         match self.engine.registry.lookup(args) {
-            Lookup::Found(command) if command.spec.has(spec::WRITE) || name == "SELECT" => {
+            // `PFCOUNT` keeps what it has counted.
+            Lookup::Found(command)
+                if command.spec.has(spec::WRITE | spec::MAY_REPLICATE) || name == "SELECT" =>
+            {
                 if counts_from_now(&name, args) {
                     return failed(format!(
                         "{name} counts time from now, which a file cannot mean; Redis writes PEXPIREAT"

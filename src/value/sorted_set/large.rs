@@ -125,6 +125,9 @@ impl Large {
 
     /// Both ends are binary searches. Where all members have the same score this is the position of a key.
     pub(super) fn lex_ranks(&self, range: &LexRange<'_>) -> Range<usize> {
+        if range.is_empty() {
+            return 0..0;
+        }
         let scores = |rank: usize| self.order.at(rank).map(|(key, _)| &key[..SCORE]);
         let Some(score) = scores(0) else { return 0..0 };
         let is_uniform = scores(self.len() - 1) == Some(score);
@@ -144,9 +147,6 @@ impl Large {
                 false => other < member,
             }),
         };
-        if range.is_empty() {
-            return 0..0;
-        }
         let start = first_beyond(range.start(), 0);
         start..first_beyond(range.end(), self.len()).max(start)
     }

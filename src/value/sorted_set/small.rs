@@ -108,26 +108,28 @@ pub(super) fn score_ranks(pack: &Listpack, range: &ScoreRange) -> Range<usize> {
 }
 
 /// Looks from the front for the first member that is not too small (from the back: not too large), and
-/// on from there for as long as members are in the range.
+/// on from there for as long as members are in the range. If the last member is too small, or the first too
+/// large, nothing is looked for: with members out of order this makes a difference, and Redis does the same.
 pub(super) fn lex_ranks(pack: &Listpack, range: &LexRange<'_>, backwards: bool) -> Range<usize> {
-    let len = pack.len() / STEP;
-    let members = pack.iter().step_by(STEP);
-    let from_min = |member: &Element<'_>| member.with_bytes(|m| range.reaches_min(m));
-    let to_max = |member: &Element<'_>| member.with_bytes(|m| range.reaches_max(m));
-    let ends_meet = !range.is_empty()
-        && members.clone().last().is_some_and(|last| from_min(&last))
-        && members.clone().next().is_some_and(|first| to_max(&first));
-    if !ends_meet {
+    let reaches_min = |member: &Element<'_>| member.with_bytes(|m| range.reaches_min(m));
+    let reaches_max = |member: &Element<'_>| member.with_bytes(|m| range.reaches_max(m));
+    let from_front = || pack.iter().step_by(STEP);
+    let from_back = || pack.iter().rev().skip(1).step_by(STEP);
+    let is_outside = range.is_empty()
+        || !from_back().next().is_some_and(|last| reaches_min(&last))
+        || !from_front().next().is_some_and(|first| reaches_max(&first));
+    if is_outside {
         return 0..0;
     }
     if backwards {
-        let mut back = pack.iter().rev().skip(1).step_by(STEP);
-        let end = len - back.by_ref().take_while(|member| !to_max(member)).count();
-        let rest = pack.iter().rev().skip(1).step_by(STEP).skip(len - end);
-        return end - rest.take_while(from_min).count()..end;
+        let behind = from_back().take_while(|member| !reaches_max(member)).count();
+        let inside = from_back().skip(behind).take_while(reaches_min).count();
+        let end = pack.len() / STEP - behind;
+        return end - inside..end;
     }
-    let start = members.clone().take_while(|member| !from_min(member)).count();
-    start..start + members.skip(start).take_while(to_max).count()
+    let before = from_front().take_while(|member| !reaches_min(member)).count();
+    let inside = from_front().skip(before).take_while(reaches_max).count();
+    before..before + inside
 }
 
 /// Whether it is what the functions above expect.

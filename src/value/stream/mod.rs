@@ -61,6 +61,8 @@ pub enum AddError {
     Exhausted,
     /// The last ID is not smaller.
     TooSmall,
+    /// The millisecond in which an ID was asked for has no other.
+    MillisecondFull,
     TooLarge,
 }
 
@@ -149,7 +151,7 @@ impl Stream {
             NewId::At { now_ms } if now_ms > last.ms => StreamId::new(now_ms, 0),
             NewId::At { .. } => next,
             NewId::In { ms } if ms == last.ms && next.ms == ms => next,
-            NewId::In { ms } if ms == last.ms => return Err(AddError::TooSmall),
+            NewId::In { ms } if ms == last.ms => return Err(AddError::MillisecondFull),
             NewId::In { ms } => StreamId::new(ms, 0),
             NewId::Exactly(id) => id,
         };

@@ -1,3 +1,6 @@
+//! Streams against what Redis does in single cases, and against simple models under random steps: a map in
+//! the order of IDs for the entries, another one for what is pending in a group.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -68,7 +71,7 @@ fn a_new_id_is_greater_than_the_last_one_or_refused() {
     assert_eq!(resolve(&Stream::default(), NewId::In { ms: 0 }), Ok(StreamId::new(0, 1)));
     stream.set_id(StreamId::new(7, u64::MAX), None, None);
     assert_eq!(resolve(&stream, NewId::At { now_ms: 1 }), Ok(id(8)));
-    assert_eq!(resolve(&stream, NewId::In { ms: 7 }), Err(AddError::TooSmall));
+    assert_eq!(resolve(&stream, NewId::In { ms: 7 }), Err(AddError::MillisecondFull));
     stream.set_id(StreamId::MAX, None, None);
     assert_eq!(resolve(&stream, NewId::At { now_ms: 1 }), Err(AddError::Exhausted));
 }

@@ -4,7 +4,6 @@
 use super::ask::Ask;
 use super::peer::Connection;
 use super::resp::{self, Reply};
-use super::sameness::with_numbers;
 
 /// Fields of `XINFO STREAM FULL` that tell of the moment or of the server's insides.
 const PASSING: [&[u8]; 5] =
@@ -13,7 +12,8 @@ const PASSING: [&[u8]; 5] =
 /// Integers above this are Unix milliseconds: when something pending was delivered.
 const TIME_MIN: i64 = 100_000_000_000;
 
-/// The content of a key as text, in an order that does not depend on how it is kept.
+/// The content of a key as text, in an order that does not depend on how it is kept: `"value"` for a
+/// string, its type and its elements for anything else.
 pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
     let mut ask = |words: &[&[u8]]| {
         let (name, rest) = words.split_first().expect("a command has a name");
@@ -22,15 +22,53 @@ pub fn contents(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
     let Reply::Simple(kind) = ask(&[b"TYPE"]) else { panic!("TYPE has a simple string") };
     let reply = match &kind[..] {
         b"none" => return "nothing".to_owned(),
-        b"string" => ask(&[b"GET"]),
+        b"string" => return resp::render(&ask(&[b"GET"])),
         b"list" => ask(&[b"LRANGE", b"0", b"-1"]),
         b"set" => resp::sorted(ask(&[b"SMEMBERS"])),
-        b"zset" => with_numbers(&ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
+        b"zset" => scores(ask(&[b"ZRANGE", b"0", b"-1", b"WITHSCORES"])),
         b"hash" => fields(client, key),
         b"stream" => stream(client, key),
         other => panic!("{} is no type", other.escape_ascii()),
     };
     format!("{} {}", kind.escape_ascii(), resp::render(&reply))
+}
+
+/// Members with their scores, whatever digits the server prints: Redis 7.0 has 17 of them, 7.2 as few as read back.
+fn scores(reply: Reply) -> Reply {
+    let Reply::Array(words) = reply else { panic!("ZRANGE has an array") };
+    let plain = |(index, word): (usize, Reply)| match word {
+        Reply::Bulk(text) if index % 2 == 1 => {
+            let score: f64 = String::from_utf8_lossy(&text).parse().expect("a score is a number");
+            // Redis keeps the sign of a zero in large sets only.
+            Reply::Bulk((score + 0.0).to_string().into_bytes())
+        }
+        word => word,
+    };
+    Reply::Array(words.into_iter().enumerate().map(plain).collect())
+}
+
+/// The same without consumers that have nothing pending. Redis 7.0 creates a consumer when it gets something,
+/// 7.2 when it asks.
+pub fn contents_without_idlers(client: &mut (impl Connection + ?Sized), key: &[u8]) -> String {
+    if client.ask(&[b"TYPE", key]) != Reply::Simple(b"stream".to_vec()) {
+        return contents(client, key);
+    }
+    format!("stream {}", resp::render(&without_idlers(stream(client, key))))
+}
+
+fn without_idlers(reply: Reply) -> Reply {
+    let Reply::Array(items) = reply else { return reply };
+    let busy = items.into_iter().filter(|item| !is_idler(item));
+    Reply::Array(busy.map(without_idlers).collect())
+}
+
+/// Of a group, more stands between the name and how much is pending.
+fn is_idler(item: &Reply) -> bool {
+    let Reply::Array(items) = item else { return false };
+    let [Reply::Bulk(first), _, Reply::Bulk(second), Reply::Integer(0), ..] = &items[..] else {
+        return false;
+    };
+    first == b"name" && second == b"pel-count"
 }
 
 /// Fields with their values and, where the server knows of such, their deadlines.

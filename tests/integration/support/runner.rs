@@ -100,6 +100,8 @@ struct Client {
     /// The last command as sent, to be repeated by `<?`.
     sent: Vec<u8>,
     reply: Option<Reply>,
+    /// What `CLIENT ID` says, if it was asked.
+    id: String,
     closed: bool,
 }
 
@@ -142,7 +144,11 @@ impl<'a> SectionRun<'a> {
     fn play(&mut self, section: &Section) -> Result<(), String> {
         self.empty_the_store()?;
         self.open(FIRST_CONNECTION)?;
-        for step in &section.steps {
+        for (index, step) in section.steps.iter().enumerate() {
+            if matches!(section.steps.get(index + 1), Some(next) if next.action == Action::ExpectWait)
+            {
+                self.learn_id()?;
+            }
             let at = |problem| format!("line {}: {problem}", step.line);
             if let Action::Advance(by) = step.action
                 && !self.peer.advance(by)
@@ -177,8 +183,8 @@ impl<'a> SectionRun<'a> {
     fn open(&mut self, name: &str) -> Result<(), String> {
         if !self.clients.contains_key(name) {
             let connection = self.peer.connect(self.protocol).map_err(text)?;
-            let (command, sent) = (String::new(), Vec::new());
-            let client = Client { connection, command, sent, reply: None, closed: false };
+            let (command, sent, id) = (String::new(), Vec::new(), String::new());
+            let client = Client { connection, command, sent, reply: None, id, closed: false };
             self.clients.insert(name.to_owned(), client);
         }
         self.current = name.to_owned();
@@ -218,6 +224,7 @@ impl<'a> SectionRun<'a> {
             Action::ExpectClose => self.expect_close(line),
             Action::Bind { name, after } => self.bind(name, after.as_deref()),
             Action::CloseSending => self.client().connection.close_sending().map_err(text),
+            Action::ExpectWait => self.expect_wait(),
             Action::ExpectNothing | Action::Advance(_) => Ok(()),
         }
     }
@@ -300,6 +307,34 @@ impl<'a> SectionRun<'a> {
             Some(reply) => self.fail(line, "the connection closes", &resp::render(&reply)),
         }
         Ok(())
+    }
+
+    /// Asks for the connection's ID, by which others can see later what it does.
+    fn learn_id(&mut self) -> Result<(), String> {
+        let client = self.client();
+        client.connection.send(&resp::encode(&["CLIENT", "ID"])).map_err(text)?;
+        match client.connection.receive().map_err(text)? {
+            Some(Reply::Integer(id)) => client.id = id.to_string(),
+            other => return Err(format!("CLIENT ID was answered {other:?}")),
+        }
+        Ok(())
+    }
+
+    /// Returns when the connection's client waits.
+    fn expect_wait(&mut self) -> Result<(), String> {
+        self.report.checks += 1;
+        let request = resp::encode(&["CLIENT", "LIST", "ID", &self.client().id]);
+        let mut connection = self.peer.connect(Protocol::Resp2).map_err(text)?;
+        let deadline = Instant::now() + EVENTUALLY_TIMEOUT;
+        loop {
+            connection.send(&request).map_err(text)?;
+            match connection.receive().map_err(text)? {
+                Some(Reply::Bulk(line)) if line.windows(8).any(|part| part == b" flags=b") => break,
+                _ if Instant::now() > deadline => return Err("the client does not wait".to_owned()),
+                _ => std::thread::yield_now(),
+            }
+        }
+        connection.finish().map_err(text).map(|_| ())
     }
 
     fn bind(&mut self, name: &str, after: Option<&str>) -> Result<(), String> {

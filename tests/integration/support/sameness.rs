@@ -12,14 +12,13 @@ const SKEW_MS: i64 = 120_000;
 pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
     match name {
         // Keys that have expired count until somebody removes them.
-        "dbsize" => {
-            matches!((expected, got), (Reply::Integer(_), Reply::Integer(_))) || expected == got
-        }
+        "dbsize" if matches!(expected, Reply::Integer(_)) => matches!(got, Reply::Integer(_)),
         "pttl" | "pexpiretime" => is_near(expected, got, SKEW_MS),
         "ttl" | "expiretime" => is_near(expected, got, SKEW_MS / 1000),
         "keys" | "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "hgetall" => {
             in_any_order(expected, got)
         }
+        "sort" | "sort_ro" => expected == got || is_stale_error(expected),
         "spop" | "srandmember" | "hrandfield" | "zrandmember" => by_chance(expected, got),
         "sscan" | "hscan" => is_part(expected, got),
         "zscan" => is_part(&with_numbers(expected), &with_numbers(got)),
@@ -33,11 +32,7 @@ pub fn is_same(name: &str, expected: &Reply, got: &Reply) -> bool {
         "dump" => expected == got || matches!((expected, got), (Reply::Bulk(_), Reply::Bulk(_))),
         "xpending" => without_idle(expected) == without_idle(got),
         "xinfo" => without_insides(expected) == without_insides(got),
-        // Redis 7.2 names the command in small letters.
-        "xread" | "xreadgroup" => match (expected, got) {
-            (Reply::Error(a), Reply::Error(b)) => a.eq_ignore_ascii_case(b),
-            _ => expected == got,
-        },
+        "xread" | "xreadgroup" if is_unbalanced(expected) => is_unbalanced(got),
         // Redis 7.0 prints scores with more digits than 7.2, and does not forget the sign of a zero.
         name if name.starts_with('z') => with_numbers(expected) == with_numbers(got),
         _ => expected == got,
@@ -67,6 +62,12 @@ fn is_near(expected: &Reply, got: &Reply, skew: i64) -> bool {
 
 fn in_any_order(expected: &Reply, got: &Reply) -> bool {
     resp::sorted(expected.clone()) == resp::sorted(got.clone())
+}
+
+/// Redis finds a number out of range where an earlier command had one: it never resets `errno`.
+fn is_stale_error(expected: &Reply) -> bool {
+    let text = b"ERR One or more scores can't be converted into double";
+    matches!(expected, Reply::Error(error) if error.starts_with(text))
 }
 
 /// One element, or so many.
@@ -117,11 +118,19 @@ fn without_idle(reply: &Reply) -> Reply {
     Reply::Array(items.iter().map(mask).collect())
 }
 
-/// The figures of a stream without those of the tree in which Redis keeps it.
+/// Redis 7.0 has one text for a key too many, 7.2 one for each command.
+fn is_unbalanced(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(text) if text.starts_with(b"ERR Unbalanced "))
+}
+
+/// The figures of a stream without those of the tree in which Redis keeps it, and of its groups without how many
+/// consumers they have, which depends on the version.
 fn without_insides(reply: &Reply) -> Reply {
     let Reply::Array(items) = reply else { return reply.clone() };
-    let is_inside =
-        |item: &Reply| matches!(item, Reply::Bulk(name) if name.starts_with(b"radix-tree-"));
+    if items.iter().all(|item| matches!(item, Reply::Array(_))) {
+        return Reply::Array(items.iter().map(without_insides).collect());
+    }
+    let is_inside = |item: &Reply| matches!(item, Reply::Bulk(name) if name.starts_with(b"radix-tree-") || name == b"consumers");
     let pairs = items.chunks(2).filter(|pair| !is_inside(&pair[0]));
     Reply::Array(pairs.flatten().cloned().collect())
 }

@@ -25,6 +25,7 @@
 //! | `<? "*:1\r\n*"`  | as `<~`, but the command is repeated until the reply matches              |
 //! | `<2 …`, `<3~ …`  | only where that version of the protocol is spoken                         |
 //! | `<none`          | the command gets no reply now                                             |
+//! | `<waits`         | the client waits for keys; goes on when it does                           |
 //! | `<close`         | the server closes the connection                                          |
 //! | `    …`          | an indented line continues the expectation above, a blank between         |
 //! | `@section name`  | begins a section                                                          |
@@ -81,6 +82,7 @@ pub enum Action {
     Raw(String),
     Expect { protocol: Option<Protocol>, how: Match, text: String },
     ExpectNothing,
+    ExpectWait,
     ExpectClose,
     Connection(String),
     Bind { name: String, after: Option<String> },
@@ -104,7 +106,11 @@ impl Action {
     }
 
     fn expects(&self) -> bool {
-        matches!(self, Action::Expect { .. } | Action::ExpectNothing | Action::ExpectClose)
+        match self {
+            Action::Expect { .. } | Action::ExpectClose => true,
+            Action::ExpectNothing | Action::ExpectWait => true,
+            _ => false,
+        }
     }
 }
 
@@ -201,6 +207,7 @@ fn parse_action(content: &str) -> Result<Action, String> {
     }
     match content {
         "<close" => Ok(Action::ExpectClose),
+        "<waits" => Ok(Action::ExpectWait),
         "<none" => Ok(Action::ExpectNothing),
         _ => match content.strip_prefix('<') {
             Some(expectation) => parse_expectation(expectation),
@@ -286,9 +293,13 @@ mod tests {
             Action::Expect { protocol: None, how: Match::Exact, text: "+OK".to_owned() },
             Action::Raw(r" *1\r\n".to_owned()),
             Action::ExpectNothing,
+            Action::ExpectWait,
             Action::ExpectClose,
         ];
-        assert_eq!(actions("# prose\n> SET k v\n< +OK\n\n>!  *1\\r\\n\n<none\n<close\n"), expected);
+        assert_eq!(
+            actions("# prose\n> SET k v\n< +OK\n\n>!  *1\\r\\n\n<none\n<waits\n<close\n"),
+            expected
+        );
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Commands on streams. IDs are explicit, because the clocks of two servers differ; so are idle times
 //! either nothing or more than a test lasts.
 //!
+//! Redis 7.0 creates a consumer when it gets something, 7.2 when it asks. So those that are created by command
+//! have names of their own.
+//!
 //! `T` is an ID, `R` an end of a range, `A` an ID for a new entry, `G` a group, `C` a consumer.
 
 use super::{Generator, Group};
@@ -71,7 +74,9 @@ pub(super) const GROUP: Group = Group {
         "xgroup setid K G $",
         "xgroup setid K G 0 entriesread 2",
         "xgroup destroy K G",
-        "xgroup createconsumer K G C",
+        "xgroup createconsumer K G e",
+        "xgroup createconsumer K G made",
+        "xgroup delconsumer K G e",
         "xgroup delconsumer K G C",
         "xreadgroup group G C streams K >",
         "xreadgroup group G C count 2 streams K >",
