@@ -139,17 +139,18 @@ fn long_length(input: &mut Input<'_>) -> Result<usize> {
 fn read_ziplist_entry(input: &mut Input<'_>, pack: &mut Listpack) -> Result<()> {
     let first = input.byte()?;
     let low = usize::from(first & 0x3f);
-    let integer_size = match first {
-        0x00..=0x3f => return Ok(pack.push_back(input.take(low)?)),
-        0x40..=0x7f => {
-            let len = low << 8 | usize::from(input.byte()?);
-            return Ok(pack.push_back(input.take(len)?));
-        }
-        0x80..=0xbf => {
-            let len = input.little_u32()?.swap_bytes() as usize;
-            return Ok(pack.push_back(input.take(len)?));
-        }
-        0xf1..=0xfd => return Ok(push_integer(pack, i64::from(first & 0x0f) - 1)),
+    let len = match first {
+        0x00..=0x3f => Some(low),
+        0x40..=0x7f => Some(low << 8 | usize::from(input.byte()?)),
+        0x80..=0xbf => Some(input.little_u32()?.swap_bytes() as usize),
+        _ => None,
+    };
+    if let Some(len) = len {
+        pack.push_back(input.take(len)?);
+        return Ok(());
+    }
+    let size = match first {
+        0xf1..=0xfd => 0,
         0xfe => 1,
         0xc0 => 2,
         0xf0 => 3,
@@ -157,7 +158,11 @@ fn read_ziplist_entry(input: &mut Input<'_>, pack: &mut Listpack) -> Result<()> 
         0xe0 => 8,
         _ => return Err(Damaged),
     };
-    push_integer(pack, little_endian(input.take(integer_size)?));
+    let number = match size {
+        0 => i64::from(first & 0x0f) - 1,
+        size => little_endian(input.take(size)?),
+    };
+    push_integer(pack, number);
     Ok(())
 }
 

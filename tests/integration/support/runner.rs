@@ -514,6 +514,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_bound_is_one_word_if_it_is_binary() {
+        let text =
+            |bytes: &str| words::split(&words::expand("{x} y", &Bindings::from([bound(bytes)])));
+        assert_eq!(text("a b").unwrap().len(), 3);
+        assert_eq!(text("\0\n \"").unwrap(), [b"\0\n \"".to_vec(), b"y".to_vec()]);
+    }
+
+    /// As `@bind x` takes it from a reply.
+    fn bound(text: &str) -> (String, String) {
+        let mut peer = Parrot { replies: &[], movable_clock: false };
+        let mut report = Report::default();
+        let mut run = SectionRun::new("t", Protocol::Resp2, &mut peer, &mut report);
+        run.open(FIRST_CONNECTION).unwrap();
+        run.client().reply = Some(Reply::Bulk(text.as_bytes().to_vec()));
+        run.bind("x", None).unwrap();
+        ("x".to_owned(), run.bindings["x"].clone())
+    }
+
+    #[test]
     fn a_command_is_repeated_until_its_reply_matches() {
         let report = report(&[":1\r\n", ":1\r\n", ":2\r\n"], "> A\n<? :2");
         assert_eq!(report.failures.as_slice(), &[] as &[String]);

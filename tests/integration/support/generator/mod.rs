@@ -54,6 +54,7 @@ const NEWER_ONE_IN: usize = 5;
 /// was, which is not the same on two servers, when it expires, a counter that is about to overflow, a score
 /// where all have to be equal, or a consumer of another name (see `streams`). What is sorted would come in an
 /// order that is open, or as numbers (see `generic`).
+/// Without the distance one cannot tell which members of the same distance may stand for each other.
 const PRECISE: &[&str] = &[
     "bitcount",
     "bitpos",
@@ -76,6 +77,7 @@ const PRECISE: &[&str] = &[
     "zrank",
     "zrevrank",
     "znames",
+    "withdist",
 ];
 
 const VALUES: &[&[u8]] = &[
