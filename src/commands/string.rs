@@ -505,8 +505,9 @@ fn parse_lcs(args: &mut Args<'_>) -> Result<LcsOptions, CommandError> {
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]`
 fn lcs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let (first, second) = (args.key(&ctx.keys)?, args.key(&ctx.keys)?);
-    let a = lcs_input(ctx, &first)?;
-    let b = lcs_input(ctx, &second)?;
+    // Both are looked up, even if the first is no string.
+    let (a, b) = (lcs_input(ctx, &first), lcs_input(ctx, &second));
+    let (a, b) = (a?, b?);
     let options = parse_lcs(&mut args)?;
     let table_bytes = (a.len() as u128 + 1) * (b.len() as u128 + 1) * size_of::<u32>() as u128;
     if table_bytes > ctx.engine.config.int(params::PROTO_MAX_BULK_LEN) as u128 {

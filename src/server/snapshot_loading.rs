@@ -125,15 +125,17 @@ impl Done {
     /// Waits for the section before one that goes on with its key; an error if that could not be loaded.
     /// Sections are handed out in order, so it is in somebody's hands.
     fn wait_for_previous(&self, section: &Section) -> Result<(), Damage> {
+        if !section.continues {
+            return Ok(());
+        }
         let mut sections = self.sections.lock();
-        while section.continues {
+        loop {
             match sections.get(&(section.number - 1)) {
                 Some(true) => return Ok(()),
                 Some(false) => return Err(lost_beginning(section)),
                 None => self.changed.wait(&mut sections),
             }
         }
-        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn xadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let options = AddOptions::parse(&mut args, ctx, true)?;
     let words = args.rest();
     let wanted = match options.id {
-        Some(id) if words.len() >= 2 && words.len() % 2 == 0 => id,
+        Some(id) if words.len() >= 2 && words.len().is_multiple_of(2) => id,
         _ => return Err(CommandError::WrongArity("xadd".to_owned())),
     };
     if wanted == NewId::Exactly(StreamId::MIN) {

@@ -235,7 +235,8 @@ proptest! {
         let all: Vec<&Set> = built.iter().collect();
         let some: Vec<Option<&Set>> = built.iter().map(Some).collect();
         let content = |set: &Set| set.iter().map(|it| it.to_vec()).collect::<BTreeSet<_>>();
-        let fold = |with: fn(&BTreeSet<Vec<u8>>, &BTreeSet<Vec<u8>>) -> BTreeSet<Vec<u8>>| {
+        type Model = BTreeSet<Vec<u8>>;
+        let fold = |with: fn(&Model, &Model) -> Model| {
             models[1..].iter().fold(models[0].clone(), |result, next| with(&result, next))
         };
         prop_assert_eq!(content(&union(all.iter().copied(), &SMALL)), fold(|a, b| a | b));
