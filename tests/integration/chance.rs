@@ -16,8 +16,10 @@ const DRAWS: usize = 20_000;
 /// Of the chi-squared distribution with 49 degrees of freedom: a probability of 10⁻¹⁰.
 const LIMIT: f64 = 137.0;
 
+type Naming = fn(usize) -> String;
+
 /// How members look: integers, short strings, and strings that are too long for a small collection.
-const SHAPES: [(&str, fn(usize) -> String); 3] = [
+const SHAPES: [(&str, Naming); 3] = [
     ("integers", |n| n.to_string()),
     ("a listpack", |n| format!("member:{n}")),
     ("a table", |n| format!("member:{n}:{}", "x".repeat(80))),

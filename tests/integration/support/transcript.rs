@@ -106,11 +106,8 @@ impl Action {
     }
 
     fn expects(&self) -> bool {
-        match self {
-            Action::Expect { .. } | Action::ExpectClose => true,
-            Action::ExpectNothing | Action::ExpectWait => true,
-            _ => false,
-        }
+        use Action::{Expect, ExpectClose, ExpectNothing, ExpectWait};
+        matches!(self, Expect { .. } | ExpectClose | ExpectNothing | ExpectWait)
     }
 }
 
