@@ -108,7 +108,8 @@ fn longest_wait_during_save(server: &Server, giant: &Giant, elements: usize) -> 
     let mut writer = server.control()?;
     let mut control = server.control()?;
     let began = Instant::now();
-    redis::cmd("BGSAVE").exec(&mut control)?;
+    // The reply is not waited for: the writer must notice what beginning costs (a fork, say).
+    control.send_packed_command(&redis::cmd("BGSAVE").get_packed_command())?;
     let mut longest = Duration::ZERO;
     let mut number = 0;
     while server.snapshot_file()?.is_none() {

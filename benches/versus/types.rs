@@ -90,9 +90,16 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
                 let ranges = ranges(options.keys, members);
                 let mut servers: Vec<Option<Server>> = programs.iter().map(|_| None).collect();
                 for index in Options::order(round, programs.len()) {
-                    let (server, per_element) = filled(&programs[index], kind, ranges)?;
-                    let label = format!("{}, {}", kind.name, ranges.members);
-                    memory.record(&label, Unit::Bytes, index, &[per_element]);
+                    let server = programs[index].start()?;
+                    let before = server.resident_bytes()?;
+                    let elements = fill(&server, kind, ranges)?;
+                    // Memory does not depend on the moment, but the allocator takes some to give it back.
+                    if round == 0 {
+                        std::thread::sleep(options.settle);
+                        let more = server.resident_bytes()?.saturating_sub(before);
+                        let label = format!("{}, {}", kind.name, ranges.members);
+                        memory.record(&label, Unit::Bytes, index, &[more as f64 / elements as f64]);
+                    }
                     servers[index] = Some(server);
                 }
                 for (label, spec) in specs(options, kind, size, ranges) {
@@ -137,12 +144,10 @@ fn specs(options: &Options, kind: &Type, size: &str, ranges: Ranges) -> Vec<(Str
     specs
 }
 
-/// A fresh server with all collections, and how much memory an element takes there.
-fn filled(program: &Program, kind: &Type, ranges: Ranges) -> Result<(Server, f64)> {
-    let server = program.start()?;
-    let before = server.resident_bytes()?;
+/// Adds all elements to all collections; returns how many they are.
+fn fill(server: &Server, kind: &Type, ranges: Ranges) -> Result<usize> {
     let elements = ranges.collections * ranges.members;
-    load(&server, elements, |pipeline, number| {
+    load(server, elements, |pipeline, number| {
         let (collection, member) = (number % ranges.collections, number / ranges.collections);
         let mut words = kind.fill.split(' ').map(|word| {
             word.replace("{c}", &collection.to_string())
@@ -155,6 +160,5 @@ fn filled(program: &Program, kind: &Type, ranges: Ranges) -> Result<(Server, f64
         }
         pipeline.add_command(command).ignore();
     })?;
-    let per_element = server.resident_bytes()?.saturating_sub(before) as f64 / elements as f64;
-    Ok((server, per_element))
+    Ok(elements)
 }
