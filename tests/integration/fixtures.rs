@@ -102,3 +102,20 @@ fn snapshots_of_the_version_before_the_log_are_read_and_a_log_begins_behind_them
     let (server, _copied) = start("snapshots", &["--appendonly", "no"]);
     assert_eq!(all(&mut server.client()), expected());
 }
+
+/// What every type becomes in a snapshot and in the log, by the version that had all of them first.
+#[test]
+fn values_of_every_type_of_format_1_are_read() {
+    let (server, _copied) = start("types", &[]);
+    let mut client = server.client();
+    let expected = include_str!("../fixtures/format-1/types.txt");
+    let found = all(&mut client).join("\n") + "\n";
+    assert!(found == expected, "{found}");
+    let time = client.say("HPEXPIRETIME hash FIELDS 2 g new");
+    assert_eq!(time, format!("[ :{}, :{} ]", FAR_MS + 1, FAR_MS + 4));
+    let pending = client.say("XPENDING stream group");
+    assert_eq!(
+        pending,
+        r#"[ :5, "2-1", "6-1", [ [ "alice", "2" ], [ "bob", "2" ], [ "carol", "1" ] ] ]"#
+    );
+}

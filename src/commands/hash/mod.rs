@@ -12,7 +12,7 @@ use crate::exec::keyspec::{
     ACCESS, DELETE, INSERT, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Spec, cmd};
+use crate::exec::{Spec, cmd, reply_element};
 use crate::resp::Reply;
 use crate::value::listpack::Element;
 
@@ -211,12 +211,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
 ];
 
-/// Replies with an element as a bulk string.
-fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
-    element.with_bytes(|bytes| reply.bulk(bytes));
-}
-
-/// The same, or null.
+/// Replies with an element as a bulk string, or with null.
 fn reply_value(reply: &mut Reply<'_>, value: Option<Element<'_>>) {
     match value {
         Some(value) => reply_element(reply, value),

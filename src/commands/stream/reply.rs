@@ -1,16 +1,12 @@
 //! Replies that several commands have: IDs and entries.
 
+use crate::exec::reply_element;
 use crate::resp::Reply;
 use crate::value::Stream;
-use crate::value::listpack::Element;
 use crate::value::stream::{Entries, Entry, StreamId};
 
 pub(super) fn reply_id(reply: &mut Reply<'_>, id: StreamId) {
     reply.bulk(id.to_string());
-}
-
-fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
-    element.with_bytes(|bytes| reply.bulk(bytes));
 }
 
 /// An entry: its ID, and its fields and values in turn.
