@@ -1,7 +1,7 @@
 //! Sorted sets: members in the order of their scores, those of equal score in the order of their bytes.
 //!
 //! A small set is one [`Listpack`] of members, each followed by its score, in order; everything on it is a
-//! walk over at most a few kilobytes. A large one is two trees ([`large`]): one that leads from members to
+//! walk over at most a few kilobytes. A large one is two trees (`large`): one that leads from members to
 //! scores, and one in the order of scores that can be counted off. So every range (by rank, by score, by
 //! member) is first turned into a range of ranks, in O(log n), and then counted, read or removed.
 //!
