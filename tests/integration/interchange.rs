@@ -122,6 +122,8 @@ fn what_redis_logs_is_imported_with_every_key_value_and_deadline() {
             info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0")
         });
         feed(&mut *client, &mut generator);
+        // What Redis finds in its log itself: it forgets to log that a `BITFIELD` which fails made a string longer.
+        assert_eq!(client.say("DEBUG LOADAOF"), "+OK");
         let expected = state_that_redis_logs(&mut *client);
         drop(redis);
         let data = tempdir().unwrap();
