@@ -363,14 +363,19 @@ impl View<'_> {
     }
 
     /// Removes fields whose deadlines have passed, at most `limit`, and the entry with the last of them;
-    /// tells how many.
+    /// tells how many. If all have passed, the entry goes as a whole, however many they are.
     pub(super) fn expire_fields(&mut self, key: &Key<'_>, limit: usize) -> usize {
         let now_ms = self.now_ms;
+        let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
+        if entry.is_some_and(|entry| entry.is_due(now_ms)) {
+            self.expire_whole_hash(key);
+            return 1;
+        }
         let removed = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
-            Value::Hash(hash) => (hash.remove_expired(now_ms, limit), hash.is_empty()),
+            Value::Hash(hash) => hash.remove_expired(now_ms, limit),
             _ => unreachable!("only hashes have fields with deadlines"),
         });
-        let (fields, is_gone) = removed.expect("an entry with due fields is there");
+        let fields = removed.expect("an entry with due fields is there");
         self.effects.touch(key.db, key.bytes);
         self.effects.expiry_changes += 1;
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
@@ -382,12 +387,21 @@ impl View<'_> {
                 self.effects.expirations.push(LogCommand { db: key.db, args });
             }
         }
-        if is_gone {
-            let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
-            self.effects.discard(value);
-            self.effects.event(event::DEL, key.db, key.bytes);
-        }
         count
+    }
+
+    /// Removes a hash all of whose fields have passed their deadlines, without going through them.
+    fn expire_whole_hash(&mut self, key: &Key<'_>) {
+        let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+        self.effects.discard(value);
+        self.effects.touch(key.db, key.bytes);
+        self.effects.expiry_changes += 1;
+        self.effects.event(event::HEXPIRED, key.db, key.bytes);
+        self.effects.event(event::DEL, key.db, key.bytes);
+        if self.effects.wants.log {
+            let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
+            self.effects.expirations.push(LogCommand { db: key.db, args });
+        }
     }
 
     /// Removes what has expired among several declared keys. A command that finds one key missing may
