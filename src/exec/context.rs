@@ -18,8 +18,6 @@ pub struct KeyWait<'k, 'a> {
     pub wanted: Wanted,
     /// Unix milliseconds; `None` waits forever.
     pub deadline_ms: Option<i64>,
-    /// An encoded reply.
-    pub on_deadline: &'k [u8],
     /// The command to execute then, if it is not the one that came (`XREAD` with `$`).
     pub args: Option<Vec<Vec<u8>>>,
 }
@@ -111,11 +109,11 @@ impl<'a> Context<'a> {
 
     /// The client waits until one of the keys changes so that its command can be answered: then the command
     /// is executed again as `args` (or as it came), on behalf of the client that has waited longest. At the
-    /// deadline (Unix milliseconds) it is told `on_deadline`, and so it is at once if it may not wait (in a
-    /// transaction). To be called when nothing was changed yet.
+    /// deadline (Unix milliseconds) it gets the null of an array, and so it does at once if it may not wait
+    /// (in a transaction). To be called when nothing was changed yet.
     pub fn wait_for_keys(&mut self, wait: KeyWait<'_, 'a>) {
         match &mut self.patience {
-            Patience::Never => self.reply.raw(wait.on_deadline),
+            Patience::Never => self.reply.null_array(),
             Patience::Again { found_nothing } => *found_nothing = true,
             Patience::Waits => self.register(wait),
         }
@@ -146,7 +144,8 @@ impl<'a> Context<'a> {
             args,
         };
         let ticket = self.engine.waiters.register(setup, &self.engine.keyspace);
-        self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, wait.on_deadline);
+        let on_deadline = Reply::encoded_null_array(self.session.protocol);
+        self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, on_deadline);
     }
 
     /// The reply comes later: at the deadline as given here, or from another thread before.

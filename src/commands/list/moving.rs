@@ -3,7 +3,6 @@
 use super::{limits, parse_end, pop_event, push_event};
 use crate::commands::blocking_timeout::deadline_of_seconds;
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
-use crate::resp::Reply;
 use crate::store::Key;
 use crate::value::List;
 use crate::value::list::{End, ListLimits};
@@ -79,15 +78,8 @@ fn wait_for<'a>(ctx: &mut Context<'a>, source: Key<'a>, deadline_ms: Option<i64>
         ctx.reply.null();
         return;
     }
-    let on_deadline = Reply::encoded_null_array(ctx.session.protocol);
-    let keys = [source];
-    ctx.wait_for_keys(KeyWait {
-        keys: &keys,
-        wanted: Wanted::List,
-        deadline_ms,
-        on_deadline,
-        args: None,
-    });
+    let keys = &[source];
+    ctx.wait_for_keys(KeyWait { keys, wanted: Wanted::List, deadline_ms, args: None });
 }
 
 /// Moves an element and replies with it; false if there is no source. In Redis what was pushed is told

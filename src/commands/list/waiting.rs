@@ -6,7 +6,6 @@ use super::ends::{parse_many_pop, take, take_from_first};
 use super::pop_command;
 use crate::commands::blocking_timeout::deadline_of_seconds;
 use crate::exec::{Args, Context, KeyWait, Outcome, Wanted};
-use crate::resp::Reply;
 use crate::store::Key;
 use crate::value::list::End;
 
@@ -52,6 +51,5 @@ pub(super) fn blmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 }
 
 fn wait_for<'a>(ctx: &mut Context<'a>, keys: &[Key<'a>], deadline_ms: Option<i64>) {
-    let on_deadline = Reply::encoded_null_array(ctx.session.protocol);
-    ctx.wait_for_keys(KeyWait { keys, wanted: Wanted::List, deadline_ms, on_deadline, args: None });
+    ctx.wait_for_keys(KeyWait { keys, wanted: Wanted::List, deadline_ms, args: None });
 }

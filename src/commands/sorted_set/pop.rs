@@ -182,10 +182,5 @@ fn pop_or_wait<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
 }
 
 fn wait<'a>(ctx: &mut Context<'a>, keys: &[Key<'a>], deadline_ms: Option<i64>) {
-    let on_deadline: &[u8] = match ctx.reply.protocol() {
-        Protocol::Resp2 => b"*-1\r\n",
-        Protocol::Resp3 => b"_\r\n",
-    };
-    let wanted = Wanted::SortedSet;
-    ctx.wait_for_keys(KeyWait { keys, wanted, deadline_ms, on_deadline, args: None });
+    ctx.wait_for_keys(KeyWait { keys, wanted: Wanted::SortedSet, deadline_ms, args: None });
 }

@@ -48,12 +48,8 @@ fn wait_or_null<'a>(
     args: Option<Vec<Vec<u8>>>,
 ) {
     let Some(deadline_ms) = read.deadline_ms else { return ctx.reply.null_array() };
-    let on_deadline: &[u8] = match ctx.reply.protocol() {
-        Protocol::Resp2 => b"*-1\r\n",
-        Protocol::Resp3 => b"_\r\n",
-    };
     let wanted = if read.group.is_some() { Wanted::Group } else { Wanted::Stream };
-    ctx.wait_for_keys(KeyWait { keys, wanted, deadline_ms, on_deadline, args });
+    ctx.wait_for_keys(KeyWait { keys, wanted, deadline_ms, args });
 }
 
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
