@@ -1,8 +1,9 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
-//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `shard` (one lock's worth of entries) → `table`,
-//! `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in progress keeps).
+//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `shard` (one
+//! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
+//! progress keeps).
 
 mod access;
 mod cut;

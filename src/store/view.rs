@@ -362,13 +362,15 @@ impl View<'_> {
         }
     }
 
-    /// Removes fields whose deadlines have passed, at most `limit`, and the entry with the last of them;
-    /// tells how many. If all have passed, the entry goes as a whole, however many they are.
+    /// Removes fields whose deadlines have passed, at most `limit`; tells how many. If all have passed, the
+    /// entry goes as a whole, however many they are, and counts as one.
     pub(super) fn expire_fields(&mut self, key: &Key<'_>, limit: usize) -> usize {
         let now_ms = self.now_ms;
         let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
         if entry.is_some_and(|entry| entry.is_due(now_ms)) {
-            self.expire_whole_hash(key);
+            self.remove_expired(key);
+            self.effects.event(event::HEXPIRED, key.db, key.bytes);
+            self.effects.event(event::DEL, key.db, key.bytes);
             return 1;
         }
         let removed = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
@@ -390,20 +392,6 @@ impl View<'_> {
         count
     }
 
-    /// Removes a hash all of whose fields have passed their deadlines, without going through them.
-    fn expire_whole_hash(&mut self, key: &Key<'_>) {
-        let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
-        self.effects.discard(value);
-        self.effects.touch(key.db, key.bytes);
-        self.effects.expiry_changes += 1;
-        self.effects.event(event::HEXPIRED, key.db, key.bytes);
-        self.effects.event(event::DEL, key.db, key.bytes);
-        if self.effects.wants.log {
-            let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
-            self.effects.expirations.push(LogCommand { db: key.db, args });
-        }
-    }
-
     /// Removes what has expired among several declared keys. A command that finds one key missing may
     /// change another; the log repeats it outside of time, so it must say before that the first is gone.
     /// (With one key, whatever changes it has removed it first.)
@@ -421,12 +409,17 @@ impl View<'_> {
     }
 
     pub(super) fn expire(&mut self, key: &Key<'_>) {
+        self.remove_expired(key);
+        self.effects.expired += 1;
+        self.effects.event(event::EXPIRED, key.db, key.bytes);
+    }
+
+    /// Removes an entry with nothing left in it that has not expired.
+    fn remove_expired(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
-        self.effects.expired += 1;
         self.effects.expiry_changes += 1;
         self.effects.touch(key.db, key.bytes);
-        self.effects.event(event::EXPIRED, key.db, key.bytes);
         if self.effects.wants.log {
             let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
             self.effects.expirations.push(LogCommand { db: key.db, args });
