@@ -167,5 +167,8 @@ pub fn reply_text(reply: &mut Reply<'_>, text: Option<Text<'_>>) {
 
 /// Replies with an element of a collection as a bulk string.
 pub fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
-    element.with_bytes(|bytes| reply.bulk(bytes));
+    match element {
+        Element::Integer(number) => reply.bulk_integer(number),
+        Element::Bytes(bytes) => reply.bulk(bytes),
+    }
 }

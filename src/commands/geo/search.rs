@@ -4,7 +4,7 @@ use super::numbers::{reply_distance, reply_position};
 use super::query::{Centre, Form, Query, Target};
 use crate::base::number::write_f64;
 use crate::commands::encodings::sorted_set_limits;
-use crate::exec::{Args, Context, Declared, Outcome};
+use crate::exec::{Args, Context, Declared, Outcome, reply_element};
 use crate::resp::{ArgList, Reply};
 use crate::store::{DeclaredKey, EventKind, Key, event};
 use crate::value::SortedSet;
@@ -122,7 +122,7 @@ fn reply_found(reply: &mut Reply<'_>, found: &Found<'_>, query: &Query, unit_m: 
     if parts > 0 {
         reply.array(parts + 1);
     }
-    found.member.with_bytes(|member| reply.bulk(member));
+    reply_element(reply, found.member);
     if query.with_distance {
         reply_distance(reply, found.distance_m / unit_m);
     }

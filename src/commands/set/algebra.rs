@@ -2,9 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::reply_member;
 use crate::commands::encodings::set_limits;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{EventKind, Key, View, event};
 use crate::value::Set;
 use crate::value::set::{
@@ -49,7 +48,7 @@ fn sets<'v>(view: &'v View<'_>, keys: &[Key<'_>]) -> Vec<Option<&'v Set>> {
 
 fn reply_members(ctx: &mut Context<'_>, set: &Set) {
     ctx.reply.set(set.len());
-    set.iter().for_each(|member| reply_member(&mut ctx.reply, &member));
+    set.iter().for_each(|member| reply_element(&mut ctx.reply, member));
 }
 
 fn combine<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, operation: Operation) -> Outcome {
@@ -111,7 +110,7 @@ pub(super) fn sinter<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let all: Option<Vec<&Set>> = sets(&ctx.keys, &keys).into_iter().collect();
     let members = all.map(|sets| common_members(&sets)).unwrap_or_default();
     ctx.reply.set(members.len());
-    members.iter().for_each(|member| reply_member(&mut ctx.reply, member));
+    members.iter().for_each(|member| reply_element(&mut ctx.reply, *member));
     Ok(())
 }
 

@@ -10,8 +10,6 @@ use crate::exec::keyspec::{
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Spec, cmd};
-use crate::resp::Reply;
-use crate::value::listpack::Element;
 
 /// The keys behind the destination.
 const SOURCES: KeySpec = KeySpec {
@@ -145,7 +143,3 @@ pub static COMMANDS: &[Spec] = &[
         "Stores what is in any of the sets.",
     ),
 ];
-
-fn reply_member(reply: &mut Reply<'_>, member: &Element<'_>) {
-    member.with_bytes(|bytes| reply.bulk(bytes));
-}

@@ -1,8 +1,7 @@
 //! Members by chance. What is taken out is logged by name.
 
-use super::reply_member;
 use crate::commands::encodings::set_limits;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;
 
@@ -68,7 +67,7 @@ pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
     let key = args.key(&ctx.keys)?;
     if args.is_empty() {
         match ctx.keys.collection::<Set>(&key)?.and_then(|set| set.random(ctx.random)) {
-            Some(member) => reply_member(&mut ctx.reply, &member),
+            Some(member) => reply_element(&mut ctx.reply, member),
             None => ctx.reply.null(),
         }
         return Ok(());
@@ -88,12 +87,12 @@ pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
         ctx.reply.array(count.unsigned_abs() as usize);
         for _ in 0..count.unsigned_abs() {
             let member = set.random(ctx.random).expect("no set is empty");
-            reply_member(&mut ctx.reply, &member);
+            reply_element(&mut ctx.reply, member);
         }
         return Ok(());
     }
     let members = set.sample(usize::try_from(count).unwrap_or(usize::MAX), ctx.random);
     ctx.reply.array(members.len());
-    members.iter().for_each(|member| reply_member(&mut ctx.reply, member));
+    members.iter().for_each(|member| reply_element(&mut ctx.reply, *member));
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Members and scores one by one, at random, and in several calls.
 
-use super::results::{Shape, reply_member};
+use super::results::Shape;
 use crate::base::limits::DRAWS_MAX;
 use crate::base::number::{write_f64, write_f64_17_digits};
 use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::value::SortedSet;
 
 /// `ZCARD key`
@@ -109,7 +109,7 @@ pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
     if args.is_empty() {
         let set = ctx.keys.collection::<SortedSet>(&key)?;
         match set.and_then(|set| set.random(ctx.random)) {
-            Some((member, _)) => reply_member(&mut ctx.reply, member),
+            Some((member, _)) => reply_element(&mut ctx.reply, member),
             None => ctx.reply.null(),
         }
         return Ok(());

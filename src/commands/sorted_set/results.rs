@@ -1,19 +1,12 @@
 //! Members and scores as replies, and as new keys.
 
 use crate::commands::encodings::sorted_set_limits;
-use crate::exec::Context;
+use crate::exec::{Context, reply_element};
 use crate::resp::{Protocol, Reply};
 use crate::store::{EventKind, Key, event};
 use crate::value::SortedSet;
 use crate::value::listpack::Element;
 use crate::value::sorted_set::Members;
-
-pub(super) fn reply_member(reply: &mut Reply<'_>, member: Element<'_>) {
-    match member {
-        Element::Integer(number) => reply.bulk_integer(number),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
-}
 
 /// How members are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +37,7 @@ impl Shape {
         if self == Shape::Pairs {
             reply.array(2);
         }
-        reply_member(reply, member);
+        reply_element(reply, member);
         if self != Shape::Members {
             reply.double(score);
         }

@@ -96,8 +96,7 @@ fn tuples<const N: usize>(pack: &Listpack) -> Result<impl Iterator<Item = [Eleme
 }
 
 fn push(list: &mut List, value: &[u8], limits: &ListLimits) {
-    list.make_room(value.len(), 1, limits);
-    list.push(End::Right, value, limits);
+    list.push_all(End::Right, std::iter::once(value), limits);
 }
 
 fn push_pack(list: &mut List, pack: &Listpack, limits: &ListLimits) {

@@ -1,25 +1,11 @@
 //! Members by chance. Every member, and every choice of several, is equally likely.
 
-use std::collections::BTreeSet;
-
 use super::{Integers, Set, SetForm, SetLimits};
 use crate::base::random::Random;
 use crate::value::listpack::{Element, Listpack};
 
 /// If more than so many times what remains is taken out, what remains is put together anew.
 const REBUILD_FACTOR: usize = 5;
-
-/// `count` different numbers below `end`, rising. (Robert Floyd's algorithm: each step adds one number to a
-/// choice that is uniform among the smaller numbers, and it is uniform again.)
-fn choose(end: usize, count: usize, random: &mut Random) -> BTreeSet<usize> {
-    let mut chosen = BTreeSet::new();
-    for last in end - count..end {
-        if !chosen.insert(random.below(last + 1)) {
-            chosen.insert(last);
-        }
-    }
-    chosen
-}
 
 impl Set {
     /// The member with this number, in the order of `iter`.
@@ -43,15 +29,18 @@ impl Set {
             return self.iter().collect();
         }
         if count > len / 2 {
-            let left_out = choose(len, len - count, random);
+            let left_out = random.distinct_below(len, len - count);
             let members = self.iter().enumerate();
-            return members.filter(|(n, _)| !left_out.contains(n)).map(|(_, it)| it).collect();
+            return members
+                .filter(|(n, _)| left_out.binary_search(n).is_err())
+                .map(|(_, it)| it)
+                .collect();
         }
-        let chosen = choose(len, count, random);
+        let chosen = random.distinct_below(len, count);
         match &self.form {
             SetForm::Listpack(_) => {
                 let members = self.iter().enumerate();
-                members.filter(|(n, _)| chosen.contains(n)).map(|(_, it)| it).collect()
+                members.filter(|(n, _)| chosen.binary_search(n).is_ok()).map(|(_, it)| it).collect()
             }
             _ => chosen.iter().filter_map(|index| self.at(*index)).collect(),
         }

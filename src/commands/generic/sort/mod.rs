@@ -248,10 +248,7 @@ fn reply(ctx: &mut Context<'_>, elements: &[Element<'_>], get: &[Pattern<'_>]) {
 fn store(ctx: &mut Context<'_>, at: usize, elements: &[Element<'_>], get: &[Pattern<'_>]) {
     let limits = list_limits(&ctx.engine.config);
     let mut list = List::default();
-    let mut push = |bytes: &[u8]| {
-        list.make_room(bytes.len(), 1, &limits);
-        list.push(End::Right, bytes, &limits);
-    };
+    let mut push = |bytes: &[u8]| list.push_all(End::Right, std::iter::once(bytes), &limits);
     for_each_result(&mut ctx.keys, elements, get, |text| match text {
         Some(text) => text.with_bytes(&mut push),
         None => push(b""),
