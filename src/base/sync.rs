@@ -10,6 +10,8 @@
 //! | `Gate` | one per worker or other mutator, held shared while it works | gate number |
 //! | `Shard` | one per shard of the store | database × shards + shard |
 //! | `Log` | the log buffer | 0 |
+//! | `Delivery` | registries that send to clients while locked: channels, tracked keys, monitors | 0 |
+//! | `Inbox` | what others sent a client | 0 |
 //! | `Leaf` | registries: clients, watchers, statistics, configuration texts | 0 |
 //!
 //! Invariant: no socket I/O, no `fsync` and no large free happens while any of them is held, gate and
@@ -28,6 +30,8 @@ pub enum Rank {
     Gate,
     Shard,
     Log,
+    Delivery,
+    Inbox,
     Leaf,
 }
 

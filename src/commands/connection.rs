@@ -7,7 +7,7 @@ use crate::base::number::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::config::params;
 use crate::exec::spec::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SENTINEL, STALE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, excerpt};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, depart, excerpt};
 use crate::resp::Protocol;
 
 const BEFORE_AUTH: u32 = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
@@ -212,6 +212,7 @@ fn quit<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
 /// `RESET`: the reply is in the protocol in which connections begin.
 fn reset<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     let authenticated = !needs_password(ctx);
+    depart(ctx.engine, ctx.session);
     ctx.session.reset(authenticated);
     ctx.set_protocol(Protocol::default());
     ctx.reply.simple("RESET");

@@ -8,6 +8,9 @@ use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
 use crate::session::{Session, WaitKind};
 use crate::store::Turn;
 
+/// How much output a connection may have before it takes over more of what others sent.
+const PUSH_WINDOW: usize = 64 * 1024;
+
 pub(super) struct Connection {
     pub stream: Stream,
     pub session: Session,
@@ -131,6 +134,7 @@ impl Connection {
                         break;
                     }
                     taken += count;
+                    self.take_pushes();
                 }
                 Err(error) => {
                     log::info!("client {} is disconnected: {error}", self.session.client.id);
@@ -141,6 +145,14 @@ impl Connection {
             }
         }
         taken
+    }
+
+    /// Takes over what others sent, as much as the peer can be expected to read soon.
+    pub(super) fn take_pushes(&mut self) {
+        let inbox = &self.session.client.inbox;
+        if !inbox.is_empty() && !self.session.closing {
+            inbox.take_into(&mut self.outbox, PUSH_WINDOW);
+        }
     }
 
     /// Sends what the socket takes. `Err` when the peer is gone.

@@ -29,9 +29,13 @@ pub(super) enum Mail {
 /// A worker's mailbox: a queue, and a way to end the worker's sleep.
 pub struct Mailbox {
     queue: Mutex<Vec<Mail>>,
+    /// Slots and numbers of clients with something in their inboxes.
+    pushed: Mutex<Vec<(usize, u64)>>,
     waker: Waker,
-    /// A wake-up is under way that the worker has not answered yet, so another would be wasted.
-    waking: AtomicBool,
+    /// Somebody called the worker since it last answered.
+    called: AtomicBool,
+    /// The worker sleeps, or is about to, and must be woken when it is called.
+    asleep: AtomicBool,
     /// Connections that the worker has or is about to get.
     pub(super) connections: AtomicUsize,
     /// The worker holds replies back until the log is durable.
@@ -42,8 +46,10 @@ impl Mailbox {
     pub(super) fn new(registry: &Registry, token: Token) -> io::Result<Mailbox> {
         Ok(Mailbox {
             queue: Mutex::new(Rank::Leaf, Vec::new()),
+            pushed: Mutex::new(Rank::Leaf, Vec::new()),
             waker: Waker::new(registry, token)?,
-            waking: AtomicBool::new(false),
+            called: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             awaits_log: AtomicBool::new(false),
         })
@@ -54,18 +60,37 @@ impl Mailbox {
         self.wake();
     }
 
-    /// Makes the worker look at its mail and its timers.
+    /// Makes the worker look at its mail and its timers. One that is awake will do so before it sleeps.
     pub fn wake(&self) {
-        if !self.waking.swap(true, Ordering::AcqRel) {
+        // Sequentially consistent, as is falling asleep: either the worker sees that it was called, or
+        // this sees that it sleeps.
+        self.called.store(true, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             // The eventfd behind a waker cannot fail to be written to: its counter is drained by mio.
             self.waker.wake().expect("a worker can be woken");
         }
     }
 
-    /// The worker asks: what came since it last asked?
+    /// The worker is going to sleep. False if it must not, because it was called.
+    pub(super) fn fall_asleep(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        !self.called.load(Ordering::SeqCst)
+    }
+
+    /// The worker is awake. Tells whether it was called since it last asked; then there may be mail.
+    pub(super) fn answer(&self) -> bool {
+        self.asleep.store(false, Ordering::SeqCst);
+        self.called.load(Ordering::SeqCst) && self.called.swap(false, Ordering::SeqCst)
+    }
+
+    /// What came since the worker last asked.
     pub(super) fn take(&self) -> Vec<Mail> {
-        self.waking.store(false, Ordering::Release);
         std::mem::take(&mut *self.queue.lock())
+    }
+
+    /// Exchanges an empty list for that of the clients with something in their inboxes.
+    pub(super) fn take_pushed(&self, empty: &mut Vec<(usize, u64)>) {
+        std::mem::swap(&mut *self.pushed.lock(), empty);
     }
 
     /// Hands a connection over for life.
@@ -83,6 +108,11 @@ impl Mailbox {
 impl Postbox for Mailbox {
     fn deliver(&self, client: u64, message: Message) {
         self.put(Mail::Deliver { client, message });
+    }
+
+    fn pushed(&self, slot: usize, client: u64) {
+        self.pushed.lock().push((slot, client));
+        self.wake();
     }
 
     fn resume(&self) {

@@ -25,7 +25,7 @@ use crate::base::clock::Moment;
 use crate::base::limits::TURN_READ_BYTES_MAX;
 use crate::base::random::Random;
 use crate::config::params;
-use crate::exec::{CommandError, Ending, Engine, Executor, LogHook};
+use crate::exec::{CommandError, Ending, Engine, Executor, LogHook, depart};
 use crate::resp::{Outbox, Reply};
 use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
@@ -82,6 +82,8 @@ pub struct Worker {
     backlog: Vec<usize>,
     /// Connections with output.
     dirty: Vec<usize>,
+    /// Kept for its memory.
+    pushed: Vec<(usize, u64)>,
     timers: BinaryHeap<Timer>,
     durability: DurabilityQueue,
     next_sweep_ms: i64,
@@ -107,6 +109,7 @@ impl Worker {
             scratch: vec![0; TURN_READ_BYTES_MAX],
             backlog: Vec::new(),
             dirty: Vec::new(),
+            pushed: Vec::new(),
             timers: BinaryHeap::new(),
             durability: DurabilityQueue::default(),
             next_sweep_ms: now.unix_millis() + SWEEP_MS,
@@ -126,7 +129,9 @@ impl Worker {
         let lane = engine.keyspace.lane();
         let mut events = Events::with_capacity(EVENTS_MAX);
         while !self.stopping {
-            match self.poll.poll(&mut events, self.sleep()) {
+            let limit =
+                if self.mailbox.fall_asleep() { self.sleep() } else { Some(Duration::ZERO) };
+            match self.poll.poll(&mut events, limit) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
@@ -157,7 +162,7 @@ impl Worker {
     fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
         self.now = self.executor.begin_turn();
         let backlog = std::mem::take(&mut self.backlog);
-        if events.iter().any(|event| event.token() == WAKE) {
+        if self.mailbox.answer() {
             self.read_mail(lane);
         }
         self.run_timers(lane);
@@ -166,6 +171,7 @@ impl Worker {
             self.answer_waiters(lane);
         }
         self.serve_all(events, &backlog, lane);
+        self.take_pushes();
         self.executor.end_turn();
         self.send_all();
         self.await_log();
@@ -258,6 +264,21 @@ impl Worker {
         if !std::mem::replace(&mut connection.is_dirty, true) {
             self.dirty.push(slot);
         }
+    }
+
+    /// Takes over what others sent to clients of this worker.
+    fn take_pushes(&mut self) {
+        let mut pushed = std::mem::take(&mut self.pushed);
+        self.mailbox.take_pushed(&mut pushed);
+        for (slot, client) in pushed.drain(..) {
+            if let Some(connection) = self.connections.get_mut(slot)
+                && connection.session.client.id == client
+            {
+                connection.take_pushes();
+                self.mark_dirty(slot);
+            }
+        }
+        self.pushed = pushed;
     }
 
     /// Writes once to everybody who has output, and closes who is finished.
@@ -407,6 +428,9 @@ impl Worker {
                 connection.publish_output();
                 if connection.is_finished() {
                     self.close(slot);
+                } else if !connection.session.client.inbox.is_empty() {
+                    // The others come first.
+                    self.mailbox.pushed(slot, connection.session.client.id);
                 }
             }
             Ok(false) => {
@@ -421,7 +445,8 @@ impl Worker {
         let limits = self.executor.engine().config.output_limits().normal;
         let now_ms = self.now.unix_millis();
         let Some(connection) = self.connections.get_mut(slot) else { return };
-        let bytes = connection.outbox.memory_bytes() as u64;
+        let waiting = connection.outbox.memory_bytes() + connection.session.client.inbox.bytes();
+        let bytes = waiting as u64;
         let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
         let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
         connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
@@ -443,6 +468,7 @@ impl Worker {
             self.withdraw(slot, Ending::Gone);
         }
         let Some(mut connection) = self.connections.try_remove(slot) else { return };
+        depart(self.executor.engine(), &mut connection.session);
         let client = &connection.session.client;
         log::debug!("client {} at {} disconnected", client.id, client.address);
         // The kernel forgets a closed socket by itself; only its error is of no interest.
@@ -486,6 +512,7 @@ impl Worker {
         let client =
             engine.clients.connect(address, local_address, stream.fd(), created_ms, postbox);
         log::debug!("client {} connected from {}", client.id, client.address);
+        client.slot.store(slot, Ordering::Relaxed);
         self.slots.insert(client.id, slot);
         let authenticated = engine.config.text(params::REQUIREPASS).is_empty();
         client.authenticated.store(authenticated, Ordering::Relaxed);

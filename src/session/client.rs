@@ -8,6 +8,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use super::inbox::Inbox;
+use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
 
 /// Stands for the last command of a client that sent none yet, or an unknown one.
@@ -73,6 +75,8 @@ pub enum Message {
 pub trait Postbox: Send + Sync {
     /// Hands over a message for one of the worker's clients and wakes the worker.
     fn deliver(&self, client: u64, message: Message);
+    /// Tells the worker that there is something in a client's inbox. `slot` is where the worker keeps it.
+    fn pushed(&self, slot: usize, client: u64);
     /// Commands may have become possible again that were postponed (`CLIENT UNPAUSE`).
     fn resume(&self);
     /// More of the log is durable than before, or it failed: replies that waited for it may be due.
@@ -117,6 +121,10 @@ pub struct Client {
     pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
+    /// What others sent it that its worker has not taken over yet.
+    pub inbox: Inbox,
+    /// Where its worker keeps it.
+    pub slot: AtomicUsize,
     texts: Mutex<ClientTexts>,
     postbox: Option<Arc<dyn Postbox>>,
 }
@@ -157,6 +165,8 @@ impl Client {
             may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            inbox: Inbox::default(),
+            slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
             postbox: setup.postbox,
         }
@@ -171,6 +181,15 @@ impl Client {
     pub fn send(&self, message: Message) {
         if let Some(postbox) = &self.postbox {
             postbox.deliver(self.id, message);
+        }
+    }
+
+    /// Sends an encoded frame that is no reply.
+    pub fn push(&self, frame: &Bytes) {
+        if self.inbox.put(frame)
+            && let Some(postbox) = &self.postbox
+        {
+            postbox.pushed(self.slot.load(Ordering::Relaxed), self.id);
         }
     }
 

@@ -6,9 +6,11 @@
 
 mod client;
 mod clients;
+mod inbox;
 
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
+pub use inbox::Inbox;
 
 use std::ops::Range;
 use std::sync::Arc;
