@@ -373,7 +373,7 @@ impl Pending {
         (db, args): (usize, ArgList<'_>),
     ) {
         if keys.effects.must_log() {
-            session.logged = engine.hooks.append_log(&keys.effects, db, args);
+            session.logged = engine.hooks.append_log(&[keys.effects.record(db, args)]);
             self.has_logged = true;
         }
         keys.unlock();

@@ -154,14 +154,27 @@ pub struct LogCommand {
     pub args: Vec<Vec<u8>>,
 }
 
-/// What one command or transaction did: the log repeats all of it or nothing. In order: removals of what
-/// had expired, then what to repeat in the command's place, or the command as it came.
+/// What the log repeats of one command. In order: removals of what had expired, then what to repeat in the
+/// command's place, or the command as it came. A unit of records is repeated as a whole or not at all.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LogUnit<'a> {
+pub struct LogRecord<'a> {
     pub removals: &'a [LogCommand],
     pub rewritten: &'a [LogCommand],
     /// Database and arguments.
     pub verbatim: Option<(usize, ArgList<'a>)>,
+}
+
+/// A [`LogRecord`] that waits for the rest of its unit.
+pub struct OwnedRecord<'a> {
+    removals: Vec<LogCommand>,
+    rewritten: Vec<LogCommand>,
+    verbatim: Option<(usize, ArgList<'a>)>,
+}
+
+impl OwnedRecord<'_> {
+    pub fn borrow(&self) -> LogRecord<'_> {
+        LogRecord { removals: &self.removals, rewritten: &self.rewritten, verbatim: self.verbatim }
+    }
 }
 
 /// What was detached under a lock and is freed outside of it. Dropping it frees it.
@@ -176,6 +189,8 @@ pub struct Effects {
     pub wants: Wants,
     /// How many changes count towards the next snapshot.
     pub changes: u64,
+    /// How many of them have their records: those of the earlier commands of a transaction.
+    recorded_changes: u64,
     pub events: Vec<Event>,
     /// `(database, key)` of everything that changed.
     pub touched: Vec<(usize, KeyBytes)>,
@@ -183,7 +198,7 @@ pub struct Effects {
     pub flushed: Vec<usize>,
     /// Removals of expired keys and fields, which come before the command's own record.
     pub expirations: Vec<LogCommand>,
-    /// How many of the changes are such removals.
+    /// How many of the changes that have no record yet are such removals.
     pub expiry_changes: u64,
     /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
     pub rewritten: Option<Vec<LogCommand>>,
@@ -201,7 +216,31 @@ impl Effects {
 
     /// Whether the log needs a record.
     pub fn must_log(&self) -> bool {
-        self.wants.log && (self.changes > 0 || self.rewritten.is_some())
+        self.wants.log && (self.changes > self.recorded_changes || self.rewritten.is_some())
+    }
+
+    /// The command's record; `args` is the command as it came, to database `db`.
+    pub fn record<'a>(&'a self, db: usize, args: ArgList<'a>) -> LogRecord<'a> {
+        // Removing what had expired is itself a change; a command that did nothing else is not repeated.
+        let changed_more = self.changes - self.recorded_changes > self.expiry_changes;
+        let is_verbatim = self.rewritten.is_none() && changed_more;
+        LogRecord {
+            removals: &self.expirations,
+            rewritten: self.rewritten.as_deref().unwrap_or_default(),
+            verbatim: is_verbatim.then_some((db, args)),
+        }
+    }
+
+    /// Takes out what belongs to one command of a transaction, so that the next has a record of its own.
+    pub fn take_record<'a>(&mut self, db: usize, args: ArgList<'a>) -> OwnedRecord<'a> {
+        let verbatim = self.record(db, args).verbatim.is_some();
+        self.recorded_changes = self.changes;
+        self.expiry_changes = 0;
+        OwnedRecord {
+            removals: std::mem::take(&mut self.expirations),
+            rewritten: self.rewritten.take().unwrap_or_default(),
+            verbatim: verbatim.then_some((db, args)),
+        }
     }
 
     pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {
