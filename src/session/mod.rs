@@ -7,10 +7,12 @@
 mod client;
 mod clients;
 mod inbox;
+mod transaction;
 
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 pub use inbox::Inbox;
+pub use transaction::{Transaction, Watches};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -86,6 +88,9 @@ pub struct Session {
     /// `CLIENT NO-EVICT`
     pub no_evict: bool,
     pub waiting: Option<Waiting>,
+    pub transaction: Transaction,
+    /// What is in here is registered with the store, and must be taken out there before it is dropped.
+    pub watches: Watches,
     /// The log's position behind the last change that this session made.
     pub logged: u64,
     /// Bit `n`: argument `n` of the command that runs is a secret, which nothing may show or keep.
@@ -106,6 +111,8 @@ impl Session {
             no_touch: false,
             no_evict: false,
             waiting: None,
+            transaction: Transaction::default(),
+            watches: Watches::default(),
             logged: 0,
             secret_args: 0,
             closing: false,
