@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 
 use super::inbox::Inbox;
+use super::subscriptions::SubscriptionKind;
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
 
@@ -121,6 +122,8 @@ pub struct Client {
     pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
+    /// How many channels, patterns and shard channels it listens to.
+    pub(super) subscriptions: [AtomicU32; 3],
     /// What others sent it that its worker has not taken over yet.
     pub inbox: Inbox,
     /// Where its worker keeps it.
@@ -165,6 +168,7 @@ impl Client {
             may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            subscriptions: Default::default(),
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
@@ -202,9 +206,19 @@ impl Client {
         was_alive
     }
 
-    /// The other types come with replication and channels.
+    /// Whether it listens to anything.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
+    /// How many names of this kind it listens to.
+    pub fn subscriptions(&self, kind: SubscriptionKind) -> u32 {
+        self.subscriptions[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// The other types come with replication.
     pub fn client_type(&self) -> ClientType {
-        ClientType::Normal
+        if self.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
     }
 
     pub fn is_killed(&self) -> bool {
