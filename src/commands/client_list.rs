@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use super::connection::DEFAULT_USER;
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome, Registry, excerpt};
-use crate::session::{Client, ClientType, Endpoint};
+use crate::session::{Client, ClientType, Endpoint, SubscriptionKind};
 
 /// `CLIENT INFO`
 pub(super) fn client_info<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
@@ -88,9 +88,10 @@ impl<'a> Describer<'a> {
         field("idle", &(self.idle_ms(client) / 1000));
         field("flags", &flags(client));
         field("db", &client.db.load(Relaxed));
-        for (name, value) in [("sub", 0), ("psub", 0), ("ssub", 0), ("multi", -1)] {
-            field(name, &value);
+        for (name, kind) in ["sub", "psub", "ssub"].into_iter().zip(SubscriptionKind::ALL) {
+            field(name, &client.subscriptions(kind));
         }
+        field("multi", &client.multi.load(Relaxed));
         for (name, bytes) in memory(client) {
             field(name, &bytes);
         }
@@ -123,6 +124,8 @@ impl<'a> Describer<'a> {
 /// One letter for each thing that is special about a client, in Redis's order.
 fn flags(client: &Client) -> String {
     let letters = [
+        ('P', client.is_subscribed()),
+        ('x', client.multi.load(Relaxed) >= 0),
         ('b', client.is_waiting.load(Acquire)),
         ('U', matches!(client.address, Endpoint::Unix(_))),
         ('e', client.no_evict.load(Relaxed)),
@@ -136,17 +139,17 @@ fn flags(client: &Client) -> String {
 fn memory(client: &Client) -> [(&'static str, usize); 10] {
     let query = client.query_buffer.load(Relaxed);
     let query_capacity = client.query_buffer_capacity.load(Relaxed);
-    let output = client.output_memory.load(Relaxed);
+    let (output, inbox) = (client.output_memory.load(Relaxed), client.inbox.bytes());
     [
         ("qbuf", query),
         ("qbuf-free", query_capacity.saturating_sub(query)),
         ("argv-mem", 0),
-        ("multi-mem", 0),
+        ("multi-mem", client.multi_memory.load(Relaxed)),
         ("rbs", 0),
         ("rbp", 0),
         ("obl", client.output_tail.load(Relaxed)),
         ("oll", client.output_segments.load(Relaxed)),
-        ("omem", output),
-        ("tot-mem", size_of::<Client>() + query_capacity + output),
+        ("omem", output + inbox),
+        ("tot-mem", client.memory_bytes() + inbox),
     ]
 }

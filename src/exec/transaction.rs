@@ -43,8 +43,10 @@ impl Executor {
         began: Moment,
     ) -> Outcome {
         let mut transaction = std::mem::take(&mut session.transaction);
+        session.client.show_transaction(Some(transaction.len()), transaction.memory_bytes());
         let outcome = self.execute_queue(session, &transaction, outbox, turn, began);
         transaction.close();
+        session.client.show_transaction(None, transaction.memory_bytes());
         session.transaction = transaction;
         outcome
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 
 use super::inbox::Inbox;
+use super::subscriptions::SubscriptionKind;
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
 
@@ -121,6 +122,12 @@ pub struct Client {
     pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
+    /// Commands queued since `MULTI`, -1 outside a transaction.
+    pub multi: AtomicI64,
+    /// Bytes that the queue of the transaction takes.
+    pub multi_memory: AtomicUsize,
+    /// How many channels, patterns and shard channels it listens to.
+    pub(super) subscriptions: [AtomicU32; 3],
     /// What others sent it that its worker has not taken over yet.
     pub inbox: Inbox,
     /// Where its worker keeps it.
@@ -165,6 +172,9 @@ impl Client {
             may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            multi: AtomicI64::new(-1),
+            multi_memory: AtomicUsize::new(0),
+            subscriptions: Default::default(),
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
@@ -202,9 +212,35 @@ impl Client {
         was_alive
     }
 
-    /// The other types come with replication and channels.
+    /// Whether it listens to anything.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
+    /// How many names of this kind it listens to.
+    pub fn subscriptions(&self, kind: SubscriptionKind) -> u32 {
+        self.subscriptions[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// The other types come with replication.
     pub fn client_type(&self) -> ClientType {
-        ClientType::Normal
+        if self.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
+    }
+
+    /// Shows others how long the queue of the transaction is, if one is open, and the bytes that it takes.
+    pub fn show_transaction(&self, queued: Option<usize>, memory: usize) {
+        self.multi.store(queued.map_or(-1, |count| count as i64), Ordering::Relaxed);
+        self.multi_memory.store(memory, Ordering::Relaxed);
+    }
+
+    /// Bytes that its connection and its state take, without what others sent it: that is shared.
+    pub fn memory_bytes(&self) -> usize {
+        let parts = [&self.query_buffer_capacity, &self.output_memory, &self.multi_memory];
+        let parts = parts.map(|part| part.load(Ordering::Relaxed)).iter().sum::<usize>();
+        let texts = self.with_texts(|texts| {
+            texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
+        });
+        size_of::<Client>() + parts + texts
     }
 
     pub fn is_killed(&self) -> bool {

@@ -7,18 +7,20 @@
 mod client;
 mod clients;
 mod inbox;
+mod subscriptions;
 mod transaction;
 
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 pub use inbox::Inbox;
+pub use subscriptions::{Name, SubscriptionKind, Subscriptions};
 pub use transaction::{Transaction, Watches};
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::resp::Protocol;
+use crate::resp::{Protocol, ReplyMark};
 
 /// How many arguments [`Session::secret_args`] tells apart.
 pub const SECRET_ARGS_MAX: usize = u64::BITS as usize;
@@ -87,10 +89,14 @@ pub struct Session {
     pub no_touch: bool,
     /// `CLIENT NO-EVICT`
     pub no_evict: bool,
+    pub subscriptions: Subscriptions,
     pub waiting: Option<Waiting>,
     pub transaction: Transaction,
     /// What is in here is registered with the store, and must be taken out there before it is dropped.
     pub watches: Watches,
+    /// Where the running command's reply begins, if what others sent was taken over before it. That is sent even
+    /// if the reply is taken back.
+    pub reply_began: Option<ReplyMark>,
     /// The log's position behind the last change that this session made.
     pub logged: u64,
     /// Bit `n`: argument `n` of the command that runs is a secret, which nothing may show or keep.
@@ -110,9 +116,11 @@ impl Session {
             reply_mode: ReplyMode::default(),
             no_touch: false,
             no_evict: false,
+            subscriptions: Subscriptions::default(),
             waiting: None,
             transaction: Transaction::default(),
             watches: Watches::default(),
+            reply_began: None,
             logged: 0,
             secret_args: 0,
             closing: false,
@@ -137,6 +145,25 @@ impl Session {
         self.client.protocol.store(protocol.version(), Relaxed);
     }
 
+    /// Notes a new subscription. False if it is not new.
+    pub fn subscribe(&mut self, kind: SubscriptionKind, name: Name) -> bool {
+        let is_new = self.subscriptions.add(kind, name);
+        self.publish_subscriptions(kind);
+        is_new
+    }
+
+    /// Notes the end of a subscription. False if there was none.
+    pub fn unsubscribe(&mut self, kind: SubscriptionKind, name: &[u8]) -> bool {
+        let was_there = self.subscriptions.remove(kind, name);
+        self.publish_subscriptions(kind);
+        was_there
+    }
+
+    fn publish_subscriptions(&self, kind: SubscriptionKind) {
+        let count = self.subscriptions.len(kind) as u32;
+        self.client.subscriptions[kind as usize].store(count, Relaxed);
+    }
+
     pub fn set_no_touch(&mut self, no_touch: bool) {
         self.no_touch = no_touch;
         self.client.no_touch.store(no_touch, Relaxed);
@@ -155,6 +182,7 @@ impl Session {
 
     /// `RESET`: as if just connected. The library that the client said it is stays the same one.
     pub fn reset(&mut self, authenticated: bool) {
+        debug_assert!(self.subscriptions.is_empty(), "who departs listens to nothing");
         let logged = self.logged;
         *self = Session::new(Arc::clone(&self.client), self.origin, authenticated);
         self.logged = logged;
