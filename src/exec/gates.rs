@@ -8,6 +8,7 @@ use super::error::CommandError;
 use super::spec::{self, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::resp::Protocol;
 use crate::session::{Origin, Session};
 
 /// What gates look at.
@@ -27,8 +28,8 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 8] =
-    [protected, authenticated, memory, disk, log_failed, loading, paused, log_behind];
+const GATES: [Gate; 9] =
+    [protected, authenticated, memory, disk, log_failed, subscribed, loading, paused, log_behind];
 
 pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     if request.session.origin == Origin::Replay {
@@ -86,6 +87,18 @@ fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())
+}
+
+/// In RESP2 messages cannot be told from replies, so who listens to channels may ask for little else.
+fn subscribed(request: &Request<'_>) -> Result<(), Refusal> {
+    let session = request.session;
+    if session.protocol == Protocol::Resp3
+        || session.subscriptions.is_empty()
+        || request.spec.has(spec::SUBSCRIBER)
+    {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::Subscribed(request.spec.full_name())))
 }
 
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {
