@@ -91,7 +91,7 @@ impl<'a> Describer<'a> {
         for (name, kind) in ["sub", "psub", "ssub"].into_iter().zip(SubscriptionKind::ALL) {
             field(name, &client.subscriptions(kind));
         }
-        field("multi", &-1);
+        field("multi", &client.multi.load(Relaxed));
         for (name, bytes) in memory(client) {
             field(name, &bytes);
         }
@@ -125,6 +125,7 @@ impl<'a> Describer<'a> {
 fn flags(client: &Client) -> String {
     let letters = [
         ('P', client.is_subscribed()),
+        ('x', client.multi.load(Relaxed) >= 0),
         ('b', client.is_waiting.load(Acquire)),
         ('U', matches!(client.address, Endpoint::Unix(_))),
         ('e', client.no_evict.load(Relaxed)),
@@ -138,17 +139,17 @@ fn flags(client: &Client) -> String {
 fn memory(client: &Client) -> [(&'static str, usize); 10] {
     let query = client.query_buffer.load(Relaxed);
     let query_capacity = client.query_buffer_capacity.load(Relaxed);
-    let output = client.output_memory.load(Relaxed);
+    let (output, inbox) = (client.output_memory.load(Relaxed), client.inbox.bytes());
     [
         ("qbuf", query),
         ("qbuf-free", query_capacity.saturating_sub(query)),
         ("argv-mem", 0),
-        ("multi-mem", 0),
+        ("multi-mem", client.multi_memory.load(Relaxed)),
         ("rbs", 0),
         ("rbp", 0),
         ("obl", client.output_tail.load(Relaxed)),
         ("oll", client.output_segments.load(Relaxed)),
-        ("omem", output),
-        ("tot-mem", size_of::<Client>() + query_capacity + output),
+        ("omem", output + inbox),
+        ("tot-mem", client.memory_bytes() + inbox),
     ]
 }

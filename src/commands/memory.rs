@@ -1,7 +1,5 @@
 //! `MEMORY`: where the memory goes.
 
-use std::sync::atomic::Ordering;
-
 use super::family_help::family_help;
 use crate::base::allocator;
 use crate::exec::keyspec::{RO, key_at};
@@ -74,7 +72,7 @@ struct Usage {
     peak: Option<u64>,
     /// What was allocated before there was any data, if the server took note.
     startup: Option<u64>,
-    /// In the buffers of clients.
+    /// Taken by clients: their state and their buffers.
     clients: u64,
     connected: u64,
     keys: u64,
@@ -88,17 +86,13 @@ impl Usage {
             value.parse().ok()
         };
         let clients = ctx.engine.clients.all();
-        let buffers = clients.iter().map(|client| {
-            client.query_buffer_capacity.load(Ordering::Relaxed)
-                + client.output_memory.load(Ordering::Relaxed)
-        });
         let keyspace = &ctx.engine.keyspace;
         let keys: usize = (0..keyspace.databases()).map(|db| keyspace.counts(db).keys).sum();
         Usage {
             allocator: allocator::figures(),
             peak: figure("used_memory_peak"),
             startup: figure("used_memory_startup"),
-            clients: buffers.sum::<usize>() as u64,
+            clients: clients.iter().map(|client| client.memory_bytes()).sum::<usize>() as u64,
             connected: clients.len() as u64,
             keys: keys as u64,
         }

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::pubsub::PubSub;
-use crate::resp::ArgList;
-use crate::store::{Effects, Garbage, KeyBytes, LogUnit, Wants};
+use crate::store::{Effects, Garbage, KeyBytes, LogRecord, Wants};
 
 /// Gets every change in a form that gives the same result when repeated. Positions count what was logged
 /// before; they only grow.
 pub trait LogHook: Send + Sync {
     /// One unit: all of it, or nothing. Returns the position behind it.
-    fn append(&self, unit: &LogUnit<'_>) -> u64;
+    fn append(&self, unit: &[LogRecord<'_>]) -> u64;
     /// A batch of work is done: what it appended may be written.
     fn commit(&self) {}
     /// Replies to changes before this position may be sent.
@@ -112,24 +111,15 @@ impl Hooks {
         }
     }
 
-    /// The log's part, to be called while the shard locks are held. `args` is the command as it came.
-    /// Returns the log's position behind it.
-    pub fn append_log(&self, effects: &Effects, db: usize, args: ArgList<'_>) -> u64 {
-        let Some(log) = self.log.consumer.get() else { return 0 };
-        // Removing what had expired is itself a change; a command that did nothing else is not repeated.
-        let changed_more = effects.changes > effects.expiry_changes;
-        let is_verbatim = effects.rewritten.is_none() && changed_more;
-        log.append(&LogUnit {
-            removals: &effects.expirations,
-            rewritten: effects.rewritten.as_deref().unwrap_or_default(),
-            verbatim: is_verbatim.then_some((db, args)),
-        })
+    /// The log's part, to be called while the shard locks are held. Returns the log's position behind it.
+    pub fn append_log(&self, unit: &[LogRecord<'_>]) -> u64 {
+        self.log.consumer.get().map_or(0, |log| log.append(unit))
     }
 
     /// The log's part of removals by the reaper, to be called while the shard lock is held.
     pub fn append_expirations(&self, effects: &Effects) {
         if let (Some(log), false) = (self.log.consumer.get(), effects.expirations.is_empty()) {
-            log.append(&LogUnit { removals: &effects.expirations, ..LogUnit::default() });
+            log.append(&[LogRecord { removals: &effects.expirations, ..LogRecord::default() }]);
         }
     }
 

@@ -23,6 +23,7 @@ mod slowlog;
 pub mod spec;
 mod stats;
 pub mod syntax;
+mod transaction;
 mod waiters;
 
 pub use args::{Args, Word};

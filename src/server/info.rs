@@ -100,6 +100,8 @@ impl ServerControl {
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
+        let clients = self.engine.clients.all();
+        let clients = clients.iter().map(|client| client.memory_bytes()).sum::<usize>();
         vec![
             ("used_memory", used.to_string()),
             ("used_memory_human", human(used)),
@@ -120,6 +122,8 @@ impl ServerControl {
             ("allocator_frag_ratio", ratio(figures.active, figures.allocated)),
             ("allocator_rss_ratio", ratio(figures.resident, figures.active)),
             ("mem_fragmentation_ratio", ratio(resident, used)),
+            ("mem_clients_slaves", "0".to_owned()),
+            ("mem_clients_normal", clients.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
         ]
     }

@@ -7,13 +7,13 @@ use crate::config::choice::SyncPolicy;
 use crate::config::params;
 use crate::exec::{Engine, LogHook, Sample};
 use crate::persist::log::{Log, LogObserver, Phase};
-use crate::store::LogUnit;
+use crate::store::LogRecord;
 
 /// What commands see of the log.
 pub(super) struct Appender(pub Arc<Log>);
 
 impl LogHook for Appender {
-    fn append(&self, unit: &LogUnit<'_>) -> u64 {
+    fn append(&self, unit: &[LogRecord<'_>]) -> u64 {
         self.0.append(unit)
     }
 

@@ -125,6 +125,10 @@ pub struct Client {
     pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
+    /// Commands queued since `MULTI`, -1 outside a transaction.
+    pub multi: AtomicI64,
+    /// Bytes that the queue of the transaction takes.
+    pub multi_memory: AtomicUsize,
     /// How many channels, patterns and shard channels it listens to.
     pub(super) subscriptions: [AtomicU32; 3],
     /// What others sent it that its worker has not taken over yet.
@@ -174,6 +178,8 @@ impl Client {
             may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            multi: AtomicI64::new(-1),
+            multi_memory: AtomicUsize::new(0),
             subscriptions: Default::default(),
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
@@ -250,6 +256,22 @@ impl Client {
     /// The other types come with replication.
     pub fn client_type(&self) -> ClientType {
         if self.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
+    }
+
+    /// Shows others how long the queue of the transaction is, if one is open, and the bytes that it takes.
+    pub fn show_transaction(&self, queued: Option<usize>, memory: usize) {
+        self.multi.store(queued.map_or(-1, |count| count as i64), Ordering::Relaxed);
+        self.multi_memory.store(memory, Ordering::Relaxed);
+    }
+
+    /// Bytes that its connection and its state take, without what others sent it: that is shared.
+    pub fn memory_bytes(&self) -> usize {
+        let parts = [&self.query_buffer_capacity, &self.output_memory, &self.multi_memory];
+        let parts = parts.map(|part| part.load(Ordering::Relaxed)).iter().sum::<usize>();
+        let texts = self.with_texts(|texts| {
+            texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
+        });
+        size_of::<Client>() + parts + texts
     }
 
     pub fn is_killed(&self) -> bool {

@@ -5,9 +5,8 @@
 //! are still held, everybody else afterwards. What nobody wants is not even written down: [`Wants`]
 //! says, once per command, who is listening.
 
-use smallvec::SmallVec;
-
 use super::shard::Contents;
+pub use crate::base::bytes::KeyBytes;
 use crate::resp::ArgList;
 use crate::value::Value;
 
@@ -127,9 +126,6 @@ pub mod event {
     }
 }
 
-/// A key's bytes, copied; most fit without an allocation.
-pub type KeyBytes = SmallVec<[u8; 24]>;
-
 /// Something happened to a key.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -154,14 +150,27 @@ pub struct LogCommand {
     pub args: Vec<Vec<u8>>,
 }
 
-/// What one command or transaction did: the log repeats all of it or nothing. In order: removals of what
-/// had expired, then what to repeat in the command's place, or the command as it came.
+/// What the log repeats of one command. In order: removals of what had expired, then what to repeat in the
+/// command's place, or the command as it came. A unit of records is repeated as a whole or not at all.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LogUnit<'a> {
+pub struct LogRecord<'a> {
     pub removals: &'a [LogCommand],
     pub rewritten: &'a [LogCommand],
     /// Database and arguments.
     pub verbatim: Option<(usize, ArgList<'a>)>,
+}
+
+/// A [`LogRecord`] that waits for the rest of its unit.
+pub struct OwnedRecord<'a> {
+    removals: Vec<LogCommand>,
+    rewritten: Vec<LogCommand>,
+    verbatim: Option<(usize, ArgList<'a>)>,
+}
+
+impl OwnedRecord<'_> {
+    pub fn borrow(&self) -> LogRecord<'_> {
+        LogRecord { removals: &self.removals, rewritten: &self.rewritten, verbatim: self.verbatim }
+    }
 }
 
 /// What was detached under a lock and is freed outside of it. Dropping it frees it.
@@ -176,6 +185,8 @@ pub struct Effects {
     pub wants: Wants,
     /// How many changes count towards the next snapshot.
     pub changes: u64,
+    /// How many of them are those of earlier commands of a transaction.
+    recorded_changes: u64,
     pub events: Vec<Event>,
     /// `(database, key)` of everything that changed.
     pub touched: Vec<(usize, KeyBytes)>,
@@ -183,7 +194,7 @@ pub struct Effects {
     pub flushed: Vec<usize>,
     /// Removals of expired keys and fields, which come before the command's own record.
     pub expirations: Vec<LogCommand>,
-    /// How many of the changes are such removals.
+    /// How many changes of the command that is being executed are such removals.
     pub expiry_changes: u64,
     /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
     pub rewritten: Option<Vec<LogCommand>>,
@@ -201,7 +212,40 @@ impl Effects {
 
     /// Whether the log needs a record.
     pub fn must_log(&self) -> bool {
-        self.wants.log && (self.changes > 0 || self.rewritten.is_some())
+        self.wants.log && (self.has_changes() || self.rewritten.is_some())
+    }
+
+    /// The command's record; `args` is the command as it came, to database `db`.
+    pub fn record<'a>(&'a self, db: usize, args: ArgList<'a>) -> LogRecord<'a> {
+        // Removing what had expired is itself a change; a command that did nothing else is not repeated.
+        let changed_more = self.changes - self.recorded_changes > self.expiry_changes;
+        let is_verbatim = self.rewritten.is_none() && changed_more;
+        LogRecord {
+            removals: &self.expirations,
+            rewritten: self.rewritten.as_deref().unwrap_or_default(),
+            verbatim: is_verbatim.then_some((db, args)),
+        }
+    }
+
+    /// Whether the command changed anything yet: of a transaction, the one that is being executed.
+    pub(super) fn has_changes(&self) -> bool {
+        self.changes > self.recorded_changes
+    }
+
+    /// Ends one command of a transaction, so that the next has a record of its own: takes out what the log must
+    /// repeat of it.
+    pub fn take_record<'a>(&mut self, db: usize, args: ArgList<'a>) -> Option<OwnedRecord<'a>> {
+        let record = self.must_log().then(|| {
+            let is_verbatim = self.record(db, args).verbatim.is_some();
+            OwnedRecord {
+                removals: std::mem::take(&mut self.expirations),
+                rewritten: self.rewritten.take().unwrap_or_default(),
+                verbatim: is_verbatim.then_some((db, args)),
+            }
+        });
+        self.recorded_changes = self.changes;
+        self.expiry_changes = 0;
+        record
     }
 
     pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {

@@ -21,10 +21,12 @@ mod table;
 mod tests;
 mod view;
 mod walk;
+mod watchers;
 
 pub use access::{Access, Tracking};
 pub use effects::{
-    Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogUnit, Wants, event,
+    Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogRecord, OwnedRecord,
+    Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};

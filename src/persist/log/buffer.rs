@@ -1,7 +1,7 @@
 //! What was appended and is not written yet.
 
 use super::encode::encode_command;
-use crate::store::LogUnit;
+use crate::store::LogRecord;
 
 /// A block is closed once it has this many bytes. A unit that is larger has a block of its own.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -39,15 +39,19 @@ impl Buffer {
     }
 
     /// Appends a unit to the open block.
-    pub(super) fn add(&mut self, unit: &LogUnit<'_>) {
+    pub(super) fn add(&mut self, unit: &[LogRecord<'_>]) {
         if self.bytes.len() - self.open >= BLOCK_BYTES {
             self.close(Mark::Block);
         }
-        for command in unit.removals.iter().chain(unit.rewritten) {
+        unit.iter().for_each(|record| self.add_record(record));
+    }
+
+    fn add_record(&mut self, record: &LogRecord<'_>) {
+        for command in record.removals.iter().chain(record.rewritten) {
             self.select(command.db);
             encode_command(&mut self.bytes, command.args.iter().map(Vec::as_slice));
         }
-        if let Some((db, args)) = unit.verbatim {
+        if let Some((db, args)) = record.verbatim {
             self.select(db);
             encode_command(&mut self.bytes, args.iter());
         }
@@ -110,7 +114,7 @@ mod tests {
     fn unit(buffer: &mut Buffer, db: usize, words: &[&str]) {
         let args = words.iter().map(|word| word.as_bytes().to_vec()).collect();
         let commands = [LogCommand { db, args }];
-        buffer.add(&LogUnit { rewritten: &commands, ..LogUnit::default() });
+        buffer.add(&[LogRecord { rewritten: &commands, ..LogRecord::default() }]);
     }
 
     fn texts(buffer: &Buffer) -> Vec<(String, Mark)> {

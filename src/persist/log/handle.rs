@@ -17,7 +17,7 @@ use crate::config::choice::SyncPolicy;
 use crate::config::{Config, params};
 use crate::persist::DataDirectory;
 use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
-use crate::store::LogUnit;
+use crate::store::LogRecord;
 
 /// What is appended while the log has failed is never durable: nothing reaches this position.
 pub const NEVER: u64 = u64::MAX;
@@ -148,7 +148,7 @@ impl Log {
 
     /// Appends a unit: all of it is found after a crash, or nothing. Returns the position behind it. To
     /// be called while what it changed is locked.
-    pub fn append(&self, unit: &LogUnit<'_>) -> u64 {
+    pub fn append(&self, unit: &[LogRecord<'_>]) -> u64 {
         let mut shared = self.shared.lock();
         match self.status.phase() {
             Phase::Starting | Phase::On => {}
