@@ -6,4 +6,6 @@ use super::engine::Engine;
 use crate::session::Session;
 
 /// Takes a client out of every registry but that of connected clients.
-pub fn depart(_engine: &Engine, _session: &mut Session) {}
+pub fn depart(engine: &Engine, session: &mut Session) {
+    engine.pubsub.depart(session);
+}

@@ -15,6 +15,7 @@ use super::stats::Stats;
 use super::waiters::Waiters;
 use crate::base::clock::Clock;
 use crate::config::Config;
+use crate::pubsub::PubSub;
 use crate::resp::ArgList;
 use crate::session::Clients;
 use crate::store::{Keyspace, Tracking};
@@ -110,6 +111,7 @@ pub struct Engine {
     pub clock: Arc<Clock>,
     pub clients: Clients,
     pub waiters: Waiters,
+    pub pubsub: Arc<PubSub>,
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
@@ -132,6 +134,7 @@ impl Engine {
         clock: Arc<Clock>,
     ) -> Engine {
         let commands = registry.all().len();
+        let pubsub = Arc::new(PubSub::new(Arc::clone(&clock)));
         Engine {
             registry,
             keyspace,
@@ -143,7 +146,8 @@ impl Engine {
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
-            hooks: Hooks::default(),
+            hooks: Hooks::new(Arc::clone(&pubsub)),
+            pubsub,
             health: Health::default(),
             active_expire: AtomicBool::new(true),
             lfu: AtomicU8::new(0),

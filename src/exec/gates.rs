@@ -8,6 +8,7 @@ use super::error::CommandError;
 use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::resp::Protocol;
 use crate::session::{Origin, Session};
 
 /// What gates look at.
@@ -52,8 +53,18 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 9] =
-    [protected, authenticated, alone, memory, disk, log_failed, loading, paused, log_behind];
+const GATES: [Gate; 10] = [
+    protected,
+    authenticated,
+    alone,
+    memory,
+    disk,
+    log_failed,
+    subscribed,
+    loading,
+    paused,
+    log_behind,
+];
 
 pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     if request.session.origin == Origin::Replay {
@@ -124,6 +135,18 @@ fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())
+}
+
+/// In RESP2 messages cannot be told from replies, so who listens to channels may ask for little else.
+fn subscribed(request: &Request<'_>) -> Result<(), Refusal> {
+    let session = request.session;
+    if session.protocol == Protocol::Resp3
+        || session.subscriptions.is_empty()
+        || request.spec.has(spec::SUBSCRIBER)
+    {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::Subscribed(request.spec.full_name())))
 }
 
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {

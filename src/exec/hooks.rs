@@ -4,10 +4,11 @@
 //! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
 //! costs one relaxed load per command.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use crate::store::{Effects, Event, Garbage, KeyBytes, LogRecord, Wants};
+use crate::pubsub::PubSub;
+use crate::store::{Effects, Garbage, KeyBytes, LogRecord, Wants};
 
 /// Gets every change in a form that gives the same result when repeated. Positions count what was logged
 /// before; they only grow.
@@ -38,11 +39,6 @@ pub trait LogHook: Send + Sync {
     }
     /// Somebody waits until everything before this position is durable.
     fn want_durable(&self, _position: u64) {}
-}
-
-/// Gets keyspace events, in the order in which one command caused them.
-pub trait EventHook: Send + Sync {
-    fn publish(&self, event: &Event);
 }
 
 /// Learns which keys changed: watchers and client-side caches.
@@ -78,21 +74,23 @@ impl<T: ?Sized> Hook<T> {
 }
 
 /// See the module's description.
-#[derive(Default)]
 pub struct Hooks {
     log: Hook<dyn LogHook>,
-    events: Hook<dyn EventHook>,
+    /// Publishes keyspace events, in the order in which one command caused them.
+    pubsub: Arc<PubSub>,
     touches: Hook<dyn TouchHook>,
     garbage: OnceLock<GarbageChute>,
 }
 
 impl Hooks {
-    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
-        self.log.install(consumer);
+    /// `pubsub` gets the events.
+    pub fn new(pubsub: Arc<PubSub>) -> Hooks {
+        let (log, touches, garbage) = Default::default();
+        Hooks { log, pubsub, touches, garbage }
     }
 
-    pub fn install_events(&self, consumer: Box<dyn EventHook>) {
-        self.events.install(consumer);
+    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
+        self.log.install(consumer);
     }
 
     pub fn install_touches(&self, consumer: Box<dyn TouchHook>) {
@@ -104,15 +102,10 @@ impl Hooks {
         assert!(self.garbage.set(chute).is_ok(), "there is one reaper");
     }
 
-    /// Says whether anybody listens to events at the moment.
-    pub fn set_events_wanted(&self, wanted: bool) {
-        self.events.wanted.store(wanted && self.events.consumer.get().is_some(), Ordering::Relaxed);
-    }
-
     #[inline]
     pub fn wants(&self) -> Wants {
         Wants {
-            events: self.events.is_wanted(),
+            events: self.pubsub.wants_events(),
             log: self.log.is_wanted(),
             touched: self.touches.is_wanted(),
         }
@@ -148,9 +141,7 @@ impl Hooks {
         if let (Some(hook), false) = (self.touches.consumer.get(), effects.flushed.is_empty()) {
             hook.flushed(&effects.flushed);
         }
-        if let Some(hook) = self.events.consumer.get() {
-            effects.events.iter().for_each(|event| hook.publish(event));
-        }
+        effects.events.iter().for_each(|event| self.pubsub.notify(event));
         for garbage in effects.garbage.drain(..) {
             match self.garbage.get() {
                 Some(chute) => chute(garbage),

@@ -34,7 +34,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
-pub use hooks::{EventHook, Hooks, LogHook, TouchHook};
+pub use hooks::{Hooks, LogHook, TouchHook};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use registry::{Command, Lookup, Registry};
 pub use slowlog::{SlowCommand, SlowLog};

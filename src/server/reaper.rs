@@ -82,6 +82,7 @@ impl Reaper {
             }
             self.rates.sample(&engine);
             self.watch_memory();
+            self.engine.pubsub.expire_history();
             if engine.active_expire.load(Ordering::Relaxed) && !engine.health.is_loading() {
                 self.expire(&mut executor, &lane);
             }

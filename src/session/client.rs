@@ -8,6 +8,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use super::allowance::OutputAllowance;
 use super::inbox::Inbox;
 use super::subscriptions::SubscriptionKind;
 use crate::base::bytes::Bytes;
@@ -62,6 +63,8 @@ pub enum ClientType {
 pub enum Message {
     /// Close the connection.
     Kill,
+    /// The same; why is in the log already.
+    Drop,
     /// The encoded reply that the session waits for.
     Reply(Vec<u8>),
     /// A command that waited for keys was executed: its encoded reply, and the log's position behind it.
@@ -133,6 +136,8 @@ pub struct Client {
     /// Where its worker keeps it.
     pub slot: AtomicUsize,
     texts: Mutex<ClientTexts>,
+    /// How much may wait for it.
+    pub allowance: Arc<OutputAllowance>,
     postbox: Option<Arc<dyn Postbox>>,
 }
 
@@ -143,6 +148,7 @@ pub struct ClientSetup {
     pub local_address: Endpoint,
     pub fd: i32,
     pub created_ms: i64,
+    pub allowance: Arc<OutputAllowance>,
     pub postbox: Option<Arc<dyn Postbox>>,
 }
 
@@ -178,6 +184,7 @@ impl Client {
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
+            allowance: setup.allowance,
             postbox: setup.postbox,
         }
     }
@@ -194,12 +201,36 @@ impl Client {
         }
     }
 
-    /// Sends an encoded frame that is no reply.
-    pub fn push(&self, frame: &Bytes) {
-        if self.inbox.put(frame)
+    /// Sends an encoded frame that is no reply. False if the client is about to be disconnected, perhaps because
+    /// this would be more than may wait for it.
+    pub fn push(&self, frame: &Bytes) -> bool {
+        if self.is_killed() {
+            return false;
+        }
+        let before = self.inbox.put(frame);
+        let waiting = before + frame.len() + self.output_memory.load(Ordering::Relaxed);
+        if self.allowance.is_too_much(self.client_type(), waiting) {
+            self.drop_slow(waiting);
+            return false;
+        }
+        if before == 0
             && let Some(postbox) = &self.postbox
         {
             postbox.pushed(self.slot.load(Ordering::Relaxed), self.id);
+        }
+        true
+    }
+
+    /// Disconnects a client that does not read what is sent to it. What waits for it is freed by its worker.
+    pub fn drop_slow(&self, waiting_bytes: usize) {
+        if !self.killed.swap(true, Ordering::Relaxed) {
+            self.allowance.disconnections.fetch_add(1, Ordering::Relaxed);
+            log::warn!(
+                "client {} at {} is disconnected: {waiting_bytes} bytes of output it did not read",
+                self.id,
+                self.address
+            );
+            self.send(Message::Drop);
         }
     }
 

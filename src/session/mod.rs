@@ -4,12 +4,14 @@
 //! others read (`CLIENT LIST`) or reach (`CLIENT KILL`): a few relaxed atomics that the worker keeps up
 //! to date, and a mailbox to the worker.
 
+mod allowance;
 mod client;
 mod clients;
 mod inbox;
 mod subscriptions;
 mod transaction;
 
+pub use allowance::OutputAllowance;
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 pub use inbox::Inbox;
