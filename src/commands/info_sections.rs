@@ -35,6 +35,7 @@ pub(super) fn clients(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "client_recent_max_input_buffer", input.unwrap_or(0));
     line(text, "client_recent_max_output_buffer", output.unwrap_or(0));
     line(text, "blocked_clients", waiting);
+    line(text, "tracking_clients", ctx.engine.caches.totals().clients);
     line(text, "total_blocking_keys", ctx.engine.waiters.keys());
     Ok(())
 }
@@ -65,9 +66,13 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "evicted_keys", stats.total(|s| &s.evicted));
     line(text, "keyspace_hits", stats.total(|s| &s.hits));
     line(text, "keyspace_misses", stats.total(|s| &s.misses));
+    let tracking = ctx.engine.caches.totals();
     // This server never forks; monitoring tools ask all the same.
     line(text, "latest_fork_usec", 0);
     line(text, "total_forks", 0);
+    line(text, "tracking_total_keys", tracking.keys);
+    line(text, "tracking_total_items", tracking.items);
+    line(text, "tracking_total_prefixes", tracking.prefixes);
     line(text, "total_error_replies", stats.total(|s| &s.errors));
     line(text, "total_reads_processed", stats.total(|s| &s.reads));
     line(text, "total_writes_processed", stats.total(|s| &s.writes));

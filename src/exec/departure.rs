@@ -6,4 +6,7 @@ use super::engine::Engine;
 use crate::session::Session;
 
 /// Takes a client out of every registry but that of connected clients.
-pub fn depart(_engine: &Engine, _session: &mut Session) {}
+pub fn depart(engine: &Engine, session: &mut Session) {
+    engine.monitors.remove(&session.client);
+    engine.caches.end(&session.client, &engine.keyspace);
+}

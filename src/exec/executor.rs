@@ -22,7 +22,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
-use crate::session::{NO_COMMAND, Origin, ReplyMode, Session, WaitKind, Waiting};
+use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
 use crate::store::{Access, DeclaredKey, Mode, Poisoned, Turn, View, Wants, World};
 
 /// What became of a request.
@@ -252,6 +252,7 @@ impl Executor {
         };
         let outcome = (spec.handler)(&mut ctx, Args::new(args, spec.words()));
         let Context { keys, session, .. } = ctx;
+        engine.remember_read(spec, &keys, &session.client);
         self.pending.settle(engine, &self.stats, keys, session, (db, args));
         outcome
     }
@@ -286,6 +287,9 @@ impl Executor {
             stats.record_latency(nanos);
         }
         self.stats.processed.add(1);
+        if self.engine.monitors.is_used() {
+            self.engine.monitors.show(command.spec, session, args, &self.engine.clock);
+        }
         if let Err(error) = outcome {
             note_failed_login(error, session);
             self.count_failure(command, error);
@@ -338,6 +342,20 @@ impl Executor {
         self.engine.slowlog.add(entry, args, session.secret_args, len_max);
     }
 
+    /// What a client said about its cache (`CLIENT CACHING`) concerns its next command, or transaction, that is not
+    /// about the client itself.
+    fn end_caching(&self, session: &Session) {
+        let client = &session.client;
+        let is_pending = client.cache.flags().has(CacheFlags::CACHING);
+        if !is_pending || client.multi.load(Ordering::Relaxed) >= 0 {
+            return;
+        }
+        let command = self.engine.registry.get(client.last_command.load(Ordering::Relaxed));
+        if !command.is_some_and(|command| command.spec.has(spec::KEEPS_CACHING)) {
+            client.cache.clear(CacheFlags::CACHING);
+        }
+    }
+
     /// Takes the reply back if the client wants none, and says how to go on.
     fn finish_reply(
         &self,
@@ -345,13 +363,11 @@ impl Executor {
         outbox: &mut Outbox,
         mark: crate::resp::ReplyMark,
     ) -> Flow {
-        match session.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
-            ReplyMode::Off => Reply::new(outbox, session.protocol).rewind(mark),
-            ReplyMode::Skip => {
+        // Otherwise both are for when the reply comes.
+        if session.waiting.is_none() {
+            self.end_caching(session);
+            if !session.takes_reply() {
                 Reply::new(outbox, session.protocol).rewind(mark);
-                session.reply_mode = ReplyMode::On;
             }
         }
         match session.waiting {
@@ -385,6 +401,7 @@ impl Pending {
         stats.hits.add(effects.hits);
         stats.misses.add(effects.misses);
         stats.expired.add(effects.expired);
+        engine.tell_caches(effects, Some(session.client.id));
         engine.hooks.drain(effects);
         self.note_ready(engine, &effects.touched, &effects.flushed);
     }

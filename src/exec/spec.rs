@@ -80,6 +80,8 @@ flags! {
     TOUCHES_ARBITRARY_KEYS = 27 "";
     /// This server's own: runs while everybody else stands still.
     EXCLUSIVE = 28 "";
+    /// This server's own: `CLIENT CACHING` before it is about a later command.
+    KEEPS_CACHING = 22 "";
     /// This server's own: never held back by `CLIENT PAUSE`.
     UNPAUSABLE = 29 "";
 }
