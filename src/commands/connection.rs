@@ -6,7 +6,9 @@ use super::client;
 use crate::base::number::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::config::params;
-use crate::exec::spec::{ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SENTINEL, STALE};
+use crate::exec::spec::{
+    ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SELECTS, SENTINEL, STALE, UNQUEUED,
+};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, depart, excerpt};
 use crate::resp::Protocol;
 
@@ -38,16 +40,16 @@ pub static COMMANDS: &[Spec] = &[
     cmd("PING", -1, &[], FAST | SENTINEL, ping)
         .doc("1.0.0", "O(1)", "[message]", "Returns PONG, or the message.")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
-    cmd("QUIT", -1, &[], BEFORE_AUTH, quit)
+    cmd("QUIT", -1, &[], BEFORE_AUTH | UNQUEUED, quit)
         .doc("1.0.0", "O(1)", "", "Closes the connection once everything is answered.")
         .deprecated("7.2.0", "just closing the connection"),
-    cmd("RESET", 1, &[], BEFORE_AUTH, reset).doc(
+    cmd("RESET", 1, &[], BEFORE_AUTH | UNQUEUED, reset).doc(
         "6.2.0",
         "O(1)",
         "",
         "Brings the connection back to the state in which it began.",
     ),
-    cmd("SELECT", 2, &[], LOADING | STALE | FAST, select).doc(
+    cmd("SELECT", 2, &[], LOADING | STALE | FAST | SELECTS, select).doc(
         "1.0.0",
         "O(1)",
         "index",
@@ -212,6 +214,7 @@ fn quit<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
 /// `RESET`: the reply is in the protocol in which connections begin.
 fn reset<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     let authenticated = !needs_password(ctx);
+    ctx.unwatch();
     depart(ctx.engine, ctx.session);
     ctx.session.reset(authenticated);
     ctx.set_protocol(Protocol::default());

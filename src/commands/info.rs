@@ -5,11 +5,11 @@
 //! it; those that describe machinery which it does not have are left out, unless tools rely on them.
 
 use super::info_sections as sections;
-use crate::exec::spec::{LOADING, SENTINEL, STALE};
+use crate::exec::spec::{LOADING, SENTINEL, STALE, WALKS};
 use crate::exec::{Args, Context, Outcome, Spec, cmd};
 use crate::store::Poisoned;
 
-pub static COMMANDS: &[Spec] = &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL, info)
+pub static COMMANDS: &[Spec] = &[cmd("INFO", -1, &[], LOADING | STALE | SENTINEL | WALKS, info)
     .categories(&["dangerous"])
     .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
     .doc(

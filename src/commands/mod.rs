@@ -37,6 +37,7 @@ mod slowlog;
 mod sorted_set;
 mod stream;
 mod string;
+mod transactions;
 
 use crate::exec::{Registry, Spec};
 
@@ -62,6 +63,7 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("sorted-set", sorted_set::COMMANDS),
     ("stream", stream::COMMANDS),
     ("string", string::COMMANDS),
+    ("transactions", transactions::COMMANDS),
 ];
 
 /// The registry of all commands.

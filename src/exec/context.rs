@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::transaction::end_watch;
 use super::waiters;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
@@ -146,6 +147,11 @@ impl<'a> Context<'a> {
         let ticket = self.engine.waiters.register(setup, &self.engine.keyspace);
         let on_deadline = Reply::encoded_null_array(self.session.protocol);
         self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, on_deadline);
+    }
+
+    /// The session watches no key any longer.
+    pub fn unwatch(&mut self) {
+        end_watch(&mut self.keys, self.session);
     }
 
     /// The reply comes later: at the deadline as given here, or from another thread before.

@@ -100,6 +100,11 @@ pub enum CommandError {
     LogFailed,
     #[error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")]
     NotLogged,
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    TransactionDoomed,
+    /// The error as it is told otherwise. Redis leaves the general code out, and no other.
+    #[error("EXECABORT Transaction discarded because of: {}", .0.strip_prefix("ERR ").unwrap_or(.0))]
+    TransactionRefused(String),
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error(

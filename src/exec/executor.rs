@@ -23,7 +23,7 @@ use crate::base::random::Random;
 use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
-use crate::store::{Access, DeclaredKey, Mode, Poisoned, Turn, View, Wants, World};
+use crate::store::{Access, DeclaredKey, LogRecord, Mode, Poisoned, Turn, View, Wants, World};
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,20 +126,26 @@ impl Executor {
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
+                let error = self.give_up_transaction(command, session, error);
                 self.refuse(session, command, &error, outbox);
                 return self.finish_reply(session, outbox, mark);
             }
         };
         session.client.last_command.store(command.number, Ordering::Relaxed);
-        let request =
-            gates::Request { spec: command.spec, session, engine: &self.engine, now: began };
+        let request = gates::Request::new(command.spec, session, &self.engine, began);
         match gates::admit(&request) {
             Ok(()) => {}
             Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
             Err(Refusal::Error(error)) => {
+                let error = self.give_up_transaction(Some(command), session, error);
                 self.refuse(session, Some(command), &error, outbox);
                 return self.finish_reply(session, outbox, mark);
             }
+        }
+        if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
+            session.transaction.push(command.number, args);
+            Reply::new(outbox, session.protocol).simple("QUEUED");
+            return self.finish_reply(session, outbox, mark);
         }
         log::debug!(
             "client {} runs {} with argument lengths {:?}",
@@ -151,7 +157,11 @@ impl Executor {
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
         }
-        self.account(command, session, args, &outcome, began);
+        if session.origin != Origin::Replay {
+            let ended = self.reader.now(&self.engine.clock);
+            self.lap = ended;
+            self.account(command, session, args, &outcome, began, ended);
+        }
         if let Err(error) = outcome {
             let mut reply = Reply::new(outbox, session.protocol);
             reply.rewind(mark);
@@ -192,6 +202,23 @@ impl Executor {
         Reply::new(outbox, session.protocol).error(&error.reply_bytes());
     }
 
+    /// A command of a transaction was refused: its `EXEC` will be, too. One that is itself refused ends it.
+    fn give_up_transaction(
+        &mut self,
+        command: Option<Command>,
+        session: &mut Session,
+        error: CommandError,
+    ) -> CommandError {
+        let executes = command.is_some_and(|command| command.spec.has(spec::EXECUTES_QUEUE));
+        if !session.transaction.is_open() || !executes {
+            session.transaction.doom();
+            return error;
+        }
+        session.transaction.close();
+        self.unwatch(session);
+        CommandError::TransactionRefused(error.to_string())
+    }
+
     /// From the keys on. A panic in a handler is caught here: what it had locked for writing is
     /// poisoned (see `store::view`), the client is told and disconnected, everybody else goes on.
     fn run(
@@ -204,7 +231,9 @@ impl Executor {
         began: Moment,
     ) -> Outcome {
         let work = AssertUnwindSafe(|| {
-            if command.spec.has(spec::EXCLUSIVE) {
+            if command.spec.has(spec::EXECUTES_QUEUE) && session.transaction.is_open() {
+                self.execute_transaction(session, outbox, turn, began)
+            } else if command.spec.has(spec::EXCLUSIVE) {
                 turn.exclusively(|world| {
                     self.run_locked(command, session, args, outbox, began, Some(world))
                 })
@@ -265,19 +294,15 @@ impl Executor {
     }
 
     /// Counts the command and its time, and keeps it if it was slow.
-    fn account(
-        &mut self,
+    pub(super) fn account(
+        &self,
         command: Command,
         session: &Session,
         args: ArgList<'_>,
         outcome: &Outcome,
         began: Moment,
+        ended: Moment,
     ) {
-        if session.origin == Origin::Replay {
-            return;
-        }
-        let ended = self.reader.now(&self.engine.clock);
-        self.lap = ended;
         let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
         let nanos = worked.saturating_add(slept_nanos(session, ended));
         let stats = &self.stats.commands[usize::from(command.number)];
@@ -347,7 +372,7 @@ impl Executor {
     fn end_caching(&self, session: &Session) {
         let client = &session.client;
         let is_pending = client.cache.flags().has(CacheFlags::CACHING);
-        if !is_pending || client.multi.load(Ordering::Relaxed) >= 0 {
+        if !is_pending || session.transaction.is_open() {
             return;
         }
         let command = self.engine.registry.get(client.last_command.load(Ordering::Relaxed));
@@ -384,7 +409,7 @@ impl Pending {
         &mut self,
         engine: &Engine,
         stats: &ThreadStats,
-        mut keys: View<'_>,
+        keys: View<'_>,
         session: &mut Session,
         (db, args): (usize, ArgList<'_>),
     ) {
@@ -392,6 +417,33 @@ impl Pending {
             session.logged = engine.hooks.append_log(&[keys.effects.record(db, args)]);
             self.has_logged = true;
         }
+        self.hand_out(engine, stats, keys, session);
+    }
+
+    /// The same for several commands that are one unit.
+    pub(super) fn settle_unit(
+        &mut self,
+        engine: &Engine,
+        stats: &ThreadStats,
+        keys: View<'_>,
+        session: &mut Session,
+        unit: &[LogRecord<'_>],
+    ) {
+        if !unit.is_empty() {
+            session.logged = engine.hooks.append_log(unit);
+            self.has_logged = true;
+        }
+        self.hand_out(engine, stats, keys, session);
+    }
+
+    /// Lets go of the locks, then tells everybody but the log.
+    fn hand_out(
+        &mut self,
+        engine: &Engine,
+        stats: &ThreadStats,
+        mut keys: View<'_>,
+        session: &Session,
+    ) {
         keys.unlock();
         if session.origin != Origin::Network {
             return;
@@ -473,9 +525,7 @@ pub(super) fn lock_keys<'a>(
     if spec.keys.is_empty() {
         return Ok(());
     }
-    // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
-    let may_write = spec.has(spec::WRITE | spec::MAY_REPLICATE);
-    let mode = if may_write { Mode::Write } else { Mode::Read };
+    let mode = lock_mode(spec);
     keys.lock(&declare(spec, args, keys.db, keys.databases()), mode)?;
     // Removals have to be logged behind the locks under which they happened, and who reaches further keys
     // lets go of them. Such a command logs its outcome.
@@ -483,6 +533,13 @@ pub(super) fn lock_keys<'a>(
         keys.expire_declared();
     }
     Ok(())
+}
+
+/// How a command locks its keys.
+pub(super) fn lock_mode(spec: &spec::Spec) -> Mode {
+    // A read that keeps what it found out in the value (`PFCOUNT`) is one that may replicate.
+    let writes = spec.has(spec::WRITE | spec::MAY_REPLICATE | spec::REGISTERS);
+    if writes { Mode::Write } else { Mode::Read }
 }
 
 /// The keys of a request, as its row says where they are.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::engine::Engine;
 use super::error::CommandError;
-use super::spec::{self, Spec};
+use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
 use crate::session::{Origin, Session};
@@ -15,9 +15,34 @@ use crate::session::{Origin, Session};
 /// What gates look at.
 pub(super) struct Request<'a> {
     pub spec: &'static Spec,
+    /// The row's, and of `EXEC` also those of what is queued.
+    flags: Flags,
     pub session: &'a Session,
     pub engine: &'a Engine,
     pub now: Moment,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(
+        spec: &'static Spec,
+        session: &'a Session,
+        engine: &'a Engine,
+        now: Moment,
+    ) -> Request<'a> {
+        let mut flags = spec.flags;
+        if spec.has(spec::EXECUTES_QUEUE) {
+            for (number, _) in session.transaction.commands() {
+                let queued = engine.registry.get(number).map_or(0, |command| command.spec.flags);
+                flags |= queued & (spec::WRITE | spec::DENY_OOM | spec::MAY_REPLICATE);
+                flags &= queued | !spec::LOADING;
+            }
+        }
+        Request { spec, flags, session, engine, now }
+    }
+
+    fn has(&self, flag: Flags) -> bool {
+        self.flags & flag != 0
+    }
 }
 
 /// Why a command may not run now.
@@ -29,8 +54,18 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 9] =
-    [protected, authenticated, memory, disk, log_failed, loading, monitors, paused, log_behind];
+const GATES: [Gate; 10] = [
+    protected,
+    authenticated,
+    alone,
+    memory,
+    disk,
+    log_failed,
+    loading,
+    monitors,
+    paused,
+    log_behind,
+];
 
 pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     if request.session.origin == Origin::Replay {
@@ -66,15 +101,28 @@ fn authenticated(request: &Request<'_>) -> Result<(), Refusal> {
     Err(Refusal::Error(CommandError::NoAuth))
 }
 
+/// Commands that cannot be part of a transaction.
+fn alone(request: &Request<'_>) -> Result<(), Refusal> {
+    let is_part = request.session.transaction.is_open() && !request.spec.has(spec::UNQUEUED);
+    if is_part && request.spec.has(spec::NO_MULTI) {
+        let text = "ERR Command not allowed inside a transaction";
+        return Err(Refusal::Error(CommandError::text(text)));
+    }
+    Ok(())
+}
+
 fn memory(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.spec.has(spec::DENY_OOM) && request.engine.health.is_out_of_memory() {
+    // Queueing takes memory, whatever is queued.
+    let is_queued = request.session.transaction.is_open() && !request.spec.has(spec::UNQUEUED);
+    let takes_memory = request.has(spec::DENY_OOM) || is_queued;
+    if takes_memory && request.engine.health.is_out_of_memory() {
         return Err(Refusal::Error(CommandError::OutOfMemory));
     }
     Ok(())
 }
 
 fn disk(request: &Request<'_>) -> Result<(), Refusal> {
-    if !request.spec.has(spec::WRITE) || !request.engine.health.has_save_failed() {
+    if !request.has(spec::WRITE) || !request.engine.health.has_save_failed() {
         return Ok(());
     }
     if !request.engine.config.flag(params::STOP_WRITES_ON_BGSAVE_ERROR) {
@@ -84,14 +132,14 @@ fn disk(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.spec.has(spec::WRITE) && request.engine.health.has_log_failed() {
+    if request.has(spec::WRITE) && request.engine.health.has_log_failed() {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())
 }
 
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.engine.health.is_loading() && !request.spec.has(spec::LOADING) {
+    if request.engine.health.is_loading() && !request.has(spec::LOADING) {
         return Err(Refusal::Error(CommandError::Loading));
     }
     Ok(())
@@ -99,7 +147,7 @@ fn loading(request: &Request<'_>) -> Result<(), Refusal> {
 
 /// Who is shown what others do takes no part in it, as in Redis, where it counts as a replica.
 fn monitors(request: &Request<'_>) -> Result<(), Refusal> {
-    let concerns_keys = request.spec.has(spec::READ | spec::WRITE | spec::MAY_REPLICATE);
+    let concerns_keys = request.has(spec::READ | spec::WRITE | spec::MAY_REPLICATE);
     if concerns_keys && request.session.client.monitors.load(Relaxed) {
         let problem = "ERR Replica can't interact with the keyspace";
         return Err(Refusal::Error(CommandError::text(problem)));
@@ -108,9 +156,9 @@ fn monitors(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn paused(request: &Request<'_>) -> Result<(), Refusal> {
-    let spec = request.spec;
-    let changes = spec.has(spec::WRITE | spec::MAY_REPLICATE);
-    let is_exempt = || spec.has(spec::UNPAUSABLE) || request.session.client.monitors.load(Relaxed);
+    let changes = request.has(spec::WRITE | spec::MAY_REPLICATE);
+    let is_exempt =
+        || request.has(spec::UNPAUSABLE) || request.session.client.monitors.load(Relaxed);
     match request.engine.pause.holds(changes, request.now.unix_millis()) {
         Some(until_ms) if !is_exempt() => Err(Refusal::Postpone(until_ms)),
         _ => Ok(()),
@@ -121,7 +169,7 @@ fn paused(request: &Request<'_>) -> Result<(), Refusal> {
 fn log_behind(request: &Request<'_>) -> Result<(), Refusal> {
     /// Who waits is told when to go on; this is only in case that is missed.
     const LOOK_AGAIN_MS: i64 = 100;
-    let log = request.engine.hooks.log().filter(|_| request.spec.has(spec::WRITE));
+    let log = request.engine.hooks.log().filter(|_| request.has(spec::WRITE));
     match log {
         Some(log) if log.is_behind(request.now.monotonic_nanos) => {
             Err(Refusal::Postpone(request.now.unix_millis() + LOOK_AGAIN_MS))

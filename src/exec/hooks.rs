@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::store::{Effects, Event, Garbage, KeyBytes, LogRecord, Wants};
+use crate::store::{Effects, Event, Garbage, LogRecord, Wants};
 
 /// Gets every change in a form that gives the same result when repeated. Positions count what was logged
 /// before; they only grow.
@@ -45,13 +45,6 @@ pub trait EventHook: Send + Sync {
     fn publish(&self, event: &Event);
 }
 
-/// Learns which keys changed: watchers and client-side caches.
-pub trait TouchHook: Send + Sync {
-    fn touched(&self, keys: &[(usize, KeyBytes)]);
-    /// Whole databases changed.
-    fn flushed(&self, databases: &[usize]);
-}
-
 /// Takes what is to be freed in the background.
 pub type GarbageChute = Box<dyn Fn(Garbage) + Send + Sync>;
 
@@ -82,7 +75,6 @@ impl<T: ?Sized> Hook<T> {
 pub struct Hooks {
     log: Hook<dyn LogHook>,
     events: Hook<dyn EventHook>,
-    touches: Hook<dyn TouchHook>,
     garbage: OnceLock<GarbageChute>,
 }
 
@@ -93,10 +85,6 @@ impl Hooks {
 
     pub fn install_events(&self, consumer: Box<dyn EventHook>) {
         self.events.install(consumer);
-    }
-
-    pub fn install_touches(&self, consumer: Box<dyn TouchHook>) {
-        self.touches.install(consumer);
     }
 
     /// Where large values go to be freed. Without one they are freed on the spot.
@@ -114,7 +102,8 @@ impl Hooks {
         Wants {
             events: self.events.is_wanted(),
             log: self.log.is_wanted(),
-            touched: self.touches.is_wanted(),
+            // Known when the keys are locked.
+            touched: false,
         }
     }
 
@@ -142,12 +131,6 @@ impl Hooks {
 
     /// Everybody else's part, to be called once the locks are released.
     pub fn drain(&self, effects: &mut Effects) {
-        if let (Some(hook), false) = (self.touches.consumer.get(), effects.touched.is_empty()) {
-            hook.touched(&effects.touched);
-        }
-        if let (Some(hook), false) = (self.touches.consumer.get(), effects.flushed.is_empty()) {
-            hook.flushed(&effects.flushed);
-        }
         if let Some(hook) = self.events.consumer.get() {
             effects.events.iter().for_each(|event| hook.publish(event));
         }

@@ -25,6 +25,7 @@ pub mod spec;
 mod stats;
 pub mod syntax;
 mod tracking;
+mod transaction;
 mod waiters;
 
 pub use args::{Args, Word};
@@ -35,7 +36,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
-pub use hooks::{EventHook, Hooks, LogHook, TouchHook};
+pub use hooks::{EventHook, Hooks, LogHook};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};

@@ -73,6 +73,16 @@ flags! {
     /// Needs `enable-debug-command` or the like.
     PROTECTED = 20 "";
     NO_ASYNC_LOADING = 23 "no_async_loading";
+    /// This server's own: looks at whole databases although it names no keys.
+    WALKS = 3 "";
+    /// This server's own: locks its keys for writing to register something with them; changes nothing.
+    REGISTERS = 7 "";
+    /// This server's own: acts on the session's transaction itself, so it is never queued.
+    UNQUEUED = 18 "";
+    /// This server's own: executes what is queued.
+    EXECUTES_QUEUE = 21 "";
+    /// This server's own: later commands have their keys in another database.
+    SELECTS = 22 "";
     /// Refused inside a transaction.
     NO_MULTI = 24 "no_multi";
     ALLOW_BUSY = 26 "allow_busy";
@@ -228,6 +238,14 @@ impl Spec {
     /// Whether it may reach keys that are not among its arguments.
     pub fn has_unknown_keys(&self) -> bool {
         self.keys.iter().any(KeySpec::is_unknown)
+    }
+
+    /// Whether it reaches more than the keys that its row declares, so that in a transaction everybody else
+    /// must stand still.
+    pub fn needs_world(&self) -> bool {
+        self.has(EXCLUSIVE | WALKS | PROTECTED | SELECTS)
+            || self.has_unknown_keys()
+            || self.keys.is_empty() && self.has(READ | WRITE)
     }
 
     #[inline]

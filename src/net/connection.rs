@@ -169,6 +169,10 @@ impl Connection {
         client.db.store(self.session.db as u32, Ordering::Relaxed);
         client.query_buffer.store(self.input.len(), Ordering::Relaxed);
         client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
+        let transaction = &self.session.transaction;
+        let queued = transaction.is_open().then(|| transaction.len());
+        let memory = transaction.memory_bytes() + self.session.watches.memory_bytes();
+        client.show_transaction(queued, memory);
         let waiting = self.session.waiting.as_ref();
         let may_unblock = waiting.is_some_and(|waiting| waiting.kind.may_unblock());
         client.may_unblock.store(may_unblock, Ordering::Relaxed);

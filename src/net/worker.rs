@@ -84,6 +84,8 @@ pub struct Worker {
     dirty: Vec<usize>,
     /// Kept for its memory.
     pushed: Vec<(usize, u64)>,
+    /// Sessions of closed connections that still watch keys.
+    departed: Vec<Session>,
     timers: BinaryHeap<Timer>,
     durability: DurabilityQueue,
     next_sweep_ms: i64,
@@ -110,6 +112,7 @@ impl Worker {
             backlog: Vec::new(),
             dirty: Vec::new(),
             pushed: Vec::new(),
+            departed: Vec::new(),
             timers: BinaryHeap::new(),
             durability: DurabilityQueue::default(),
             next_sweep_ms: now.unix_millis() + SWEEP_MS,
@@ -177,6 +180,10 @@ impl Worker {
         self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
             self.sweep();
+        }
+        if !self.departed.is_empty() {
+            let _turn = lane.enter();
+            self.departed.drain(..).for_each(|mut session| self.executor.unwatch(&mut session));
         }
     }
 
@@ -476,6 +483,9 @@ impl Worker {
         self.slots.remove(&client.id);
         self.executor.engine().clients.disconnect(client.id);
         self.mailbox.connections.fetch_sub(1, Ordering::Relaxed);
+        if !connection.session.watches.is_empty() {
+            self.departed.push(connection.session);
+        }
     }
 
     fn read_mail(&mut self, lane: &Lane<'_>) {

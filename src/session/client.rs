@@ -236,6 +236,12 @@ impl Client {
         if self.is_subscribed() { ClientType::Pubsub } else { ClientType::Normal }
     }
 
+    /// Shows others how long the queue of the transaction is, if one is open, and the bytes that it takes.
+    pub fn show_transaction(&self, queued: Option<usize>, memory: usize) {
+        self.multi.store(queued.map_or(-1, |count| count as i64), Ordering::Relaxed);
+        self.multi_memory.store(memory, Ordering::Relaxed);
+    }
+
     /// Bytes that its connection and its state take, without what others sent it: that is shared.
     pub fn memory_bytes(&self) -> usize {
         let parts = [&self.query_buffer_capacity, &self.output_memory, &self.multi_memory];

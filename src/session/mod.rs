@@ -9,12 +9,14 @@ mod client;
 mod clients;
 mod inbox;
 mod subscriptions;
+mod transaction;
 
 pub use caching::{CacheFlags, CacheState};
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 pub use inbox::Inbox;
 pub use subscriptions::{Name, SubscriptionKind, Subscriptions};
+pub use transaction::{Transaction, Watches};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -91,6 +93,9 @@ pub struct Session {
     pub no_evict: bool,
     pub subscriptions: Subscriptions,
     pub waiting: Option<Waiting>,
+    pub transaction: Transaction,
+    /// What is in here is registered with the store, and must be taken out there before it is dropped.
+    pub watches: Watches,
     /// Where the running command's reply begins, if what others sent was taken over before it. That is sent even
     /// if the reply is taken back.
     pub reply_began: Option<ReplyMark>,
@@ -115,6 +120,8 @@ impl Session {
             no_evict: false,
             subscriptions: Subscriptions::default(),
             waiting: None,
+            transaction: Transaction::default(),
+            watches: Watches::default(),
             reply_began: None,
             logged: 0,
             secret_args: 0,

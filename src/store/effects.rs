@@ -5,9 +5,8 @@
 //! are still held, everybody else afterwards. What nobody wants is not even written down: [`Wants`]
 //! says, once per command, who is listening.
 
-use smallvec::SmallVec;
-
 use super::shard::Contents;
+pub use crate::base::bytes::KeyBytes;
 use crate::resp::ArgList;
 use crate::value::Value;
 
@@ -127,9 +126,6 @@ pub mod event {
     }
 }
 
-/// A key's bytes, copied; most fit without an allocation.
-pub type KeyBytes = SmallVec<[u8; 24]>;
-
 /// Something happened to a key.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -189,7 +185,7 @@ pub struct Effects {
     pub wants: Wants,
     /// How many changes count towards the next snapshot.
     pub changes: u64,
-    /// How many of them have their records: those of the earlier commands of a transaction.
+    /// How many of them are those of earlier commands of a transaction.
     recorded_changes: u64,
     pub events: Vec<Event>,
     /// `(database, key)` of everything that changed.
@@ -198,7 +194,7 @@ pub struct Effects {
     pub flushed: Vec<usize>,
     /// Removals of expired keys and fields, which come before the command's own record.
     pub expirations: Vec<LogCommand>,
-    /// How many of the changes that have no record yet are such removals.
+    /// How many changes of the command that is being executed are such removals.
     pub expiry_changes: u64,
     /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
     pub rewritten: Option<Vec<LogCommand>>,
@@ -216,7 +212,7 @@ impl Effects {
 
     /// Whether the log needs a record.
     pub fn must_log(&self) -> bool {
-        self.wants.log && (self.changes > self.recorded_changes || self.rewritten.is_some())
+        self.wants.log && (self.has_changes() || self.rewritten.is_some())
     }
 
     /// The command's record; `args` is the command as it came, to database `db`.
@@ -231,16 +227,25 @@ impl Effects {
         }
     }
 
-    /// Takes out what belongs to one command of a transaction, so that the next has a record of its own.
-    pub fn take_record<'a>(&mut self, db: usize, args: ArgList<'a>) -> OwnedRecord<'a> {
-        let verbatim = self.record(db, args).verbatim.is_some();
+    /// Whether the command changed anything yet: of a transaction, the one that is being executed.
+    pub(super) fn has_changes(&self) -> bool {
+        self.changes > self.recorded_changes
+    }
+
+    /// Ends one command of a transaction, so that the next has a record of its own: takes out what the log must
+    /// repeat of it.
+    pub fn take_record<'a>(&mut self, db: usize, args: ArgList<'a>) -> Option<OwnedRecord<'a>> {
+        let record = self.must_log().then(|| {
+            let is_verbatim = self.record(db, args).verbatim.is_some();
+            OwnedRecord {
+                removals: std::mem::take(&mut self.expirations),
+                rewritten: self.rewritten.take().unwrap_or_default(),
+                verbatim: is_verbatim.then_some((db, args)),
+            }
+        });
         self.recorded_changes = self.changes;
         self.expiry_changes = 0;
-        OwnedRecord {
-            removals: std::mem::take(&mut self.expirations),
-            rewritten: self.rewritten.take().unwrap_or_default(),
-            verbatim: verbatim.then_some((db, args)),
-        }
+        record
     }
 
     pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {

@@ -21,6 +21,7 @@ mod table;
 mod tests;
 mod view;
 mod walk;
+mod watchers;
 
 pub use access::{Access, Tracking};
 pub use effects::{

@@ -53,7 +53,7 @@ impl<'a> View<'a> {
     /// Holds all of it, for reading, and what is held already, as it is held now. Everything may have
     /// changed since it was looked at last, and a [`Key`] that was handed out before is void.
     pub fn widen(&mut self, reach: &Reach<'_>) -> Result<(), Poisoned> {
-        debug_assert_eq!(self.effects.changes, 0, "locks are widened before anything is changed");
+        debug_assert!(!self.effects.has_changes(), "locks are widened before anything is changed");
         let mut wanted: Vec<(u32, Mode)> =
             self.held.iter().map(|(ordinal, held)| (*ordinal, held.mode())).collect();
         let further = reach.wanted().map(|shard| self.ordinal_of(shard));
@@ -71,16 +71,16 @@ impl<'a> View<'a> {
 
     /// A key of the selected database that is not declared, if its shard is held.
     pub fn reached<'b>(&self, bytes: &'b [u8]) -> Option<Key<'b>> {
-        let held = self.place_of(self.ordinal_of(self.keyspace.shard_of(bytes)))?;
+        let held = self.place_of(self.ordinal(self.db, bytes))?;
         Some(Key { bytes, db: self.db, hash: self.keyspace.hash(bytes), held })
     }
 
     fn ordinal_of(&self, shard: usize) -> u32 {
-        (self.keyspace.physical(self.db) * self.keyspace.shards() + shard) as u32
+        self.ordinal_in(self.db, shard)
     }
 
     /// Locks are held in ascending order.
-    fn place_of(&self, ordinal: u32) -> Option<usize> {
+    pub(super) fn place_of(&self, ordinal: u32) -> Option<usize> {
         self.held.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal).ok()
     }
 }

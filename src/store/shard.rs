@@ -21,6 +21,7 @@ use super::keyspace::CutState;
 use super::record::{Form, Parts, Record};
 use super::slab::{Cell, Slabs};
 use super::table::{Position, Table};
+use super::watchers::Watchers;
 use crate::value::Value;
 
 /// Places below this number are indexes into the objects; others are slab cells.
@@ -83,6 +84,7 @@ pub struct Shard {
     cut_seen: u64,
     /// What the snapshot in progress still needs from this shard.
     cut: Option<Box<Cut>>,
+    pub(super) watchers: Watchers,
     /// A panic happened while this shard was being changed. It is never read or written again.
     poisoned: bool,
 }
@@ -230,7 +232,14 @@ fn object_from(parts: Parts<'_>) -> Object {
 
 impl Shard {
     pub(super) fn new(hasher: KeyHasher) -> Shard {
-        Shard { hasher, contents: Contents::default(), cut_seen: 0, cut: None, poisoned: false }
+        Shard {
+            hasher,
+            contents: Contents::default(),
+            cut_seen: 0,
+            cut: None,
+            watchers: Watchers::default(),
+            poisoned: false,
+        }
     }
 
     pub fn contents(&self) -> &Contents {

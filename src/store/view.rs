@@ -114,13 +114,7 @@ impl<'a> View<'a> {
     /// Locks the shards of all declared keys, in order.
     pub fn lock(&mut self, declared: &[DeclaredKey<'a>], mode: Mode) -> Result<(), Poisoned> {
         debug_assert!(self.held.is_empty(), "a view locks once");
-        for key in declared {
-            let ordinal = self.ordinal(key);
-            let hash = self.keyspace.hash(key.bytes);
-            let held = ordinal as usize;
-            self.keys.push((key.arg, Key { bytes: key.bytes, db: key.db, hash, held }));
-        }
-        debug_assert!(self.keys.is_sorted_by_key(|(arg, _)| *arg), "keys are declared in order");
+        self.note_keys(declared);
         match &self.keys[..] {
             [] => Ok(()),
             [(_, only)] => {
@@ -144,9 +138,49 @@ impl<'a> View<'a> {
         ordinals.into_iter().try_for_each(|ordinal| self.hold(ordinal, mode))
     }
 
-    fn ordinal(&self, key: &DeclaredKey<'_>) -> u32 {
-        let shard = self.keyspace.shard_of(key.bytes);
-        (self.keyspace.physical(key.db) * self.keyspace.shards() + shard) as u32
+    /// Notes declared keys, each with the ordinal of its shard instead of its place among the held ones.
+    fn note_keys(&mut self, declared: &[DeclaredKey<'a>]) {
+        for key in declared {
+            let held = self.ordinal(key.db, key.bytes) as usize;
+            let hash = self.keyspace.hash(key.bytes);
+            self.keys.push((key.arg, Key { bytes: key.bytes, db: key.db, hash, held }));
+        }
+        debug_assert!(self.keys.is_sorted_by_key(|(arg, _)| *arg), "keys are declared in order");
+    }
+
+    /// Locks shards for several commands, in order. Then each declares its keys among them.
+    pub fn lock_shards(&mut self, wanted: &mut Vec<(u32, Mode)>) -> Result<(), Poisoned> {
+        debug_assert!(self.held.is_empty(), "a view locks once");
+        // Whoever writes comes first, and is the one that stays.
+        wanted.sort_unstable_by_key(|(ordinal, mode)| (*ordinal, *mode == Mode::Read));
+        wanted.dedup_by_key(|(ordinal, _)| *ordinal);
+        wanted.iter().try_for_each(|(ordinal, mode)| self.hold(*ordinal, *mode))
+    }
+
+    /// The keys of the next command, whose shards are held already.
+    pub fn declare(&mut self, declared: &[DeclaredKey<'a>]) {
+        self.keys.clear();
+        self.note_keys(declared);
+        for (_, key) in &mut self.keys {
+            let held = self.held.binary_search_by_key(&(key.held as u32), |(ordinal, _)| *ordinal);
+            key.held = held.expect("the shards of all commands are held");
+        }
+    }
+
+    /// A key whose shard is held, declared or not.
+    pub(super) fn held_key<'b>(&self, db: usize, bytes: &'b [u8]) -> Key<'b> {
+        let held = self.place_of(self.ordinal(db, bytes)).expect("the key's shard is held");
+        Key { bytes, db, hash: self.keyspace.hash(bytes), held }
+    }
+
+    /// The place of a key's shard in the order of locks, by which shards are named to [`View::lock_shards`].
+    pub fn ordinal(&self, db: usize, bytes: &[u8]) -> u32 {
+        self.ordinal_in(db, self.keyspace.shard_of(bytes))
+    }
+
+    /// The same for a shard of a database.
+    pub(super) fn ordinal_in(&self, db: usize, shard: usize) -> u32 {
+        (self.keyspace.physical(db) * self.keyspace.shards() + shard) as u32
     }
 
     pub(super) fn hold(&mut self, ordinal: u32, mode: Mode) -> Result<(), Poisoned> {
@@ -208,7 +242,7 @@ impl<'a> View<'a> {
         self.now_ms
     }
 
-    fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+    pub(super) fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
         match &mut self.held[key.held].1 {
             Held::Write { guard, .. } => guard,
             Held::Read(_) => unreachable!("only rows flagged WRITE change entries"),
@@ -316,6 +350,12 @@ impl View<'_> {
         self.peek(key).is_some()
     }
 
+    /// Whether the entry is still there although it has expired.
+    pub(super) fn is_due(&self, key: &Key<'_>) -> bool {
+        let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
+        entry.is_some_and(|entry| entry.is_due(self.now_ms))
+    }
+
     /// A copy of the entry that shares a large payload.
     pub fn copy(&self, key: &Key<'_>) -> Option<Entry> {
         self.peek(key).map(EntryRef::to_entry)
@@ -352,9 +392,15 @@ fn collection_of<T: Collection>(entry: EntryRef<'_>) -> Result<&T, WrongType> {
 
 /// Changing. Every method first removes the entry if its deadline has passed.
 impl View<'_> {
+    /// Records that the key's value is another now.
+    fn note_change(&mut self, key: &Key<'_>) {
+        self.effects.touch(key.db, key.bytes);
+        self.shard_mut(key).watchers.raise(key.hash, key.bytes);
+    }
+
     /// Removes the entry, or its fields, if their deadlines have passed, and records that.
     #[inline]
-    fn settle(&mut self, key: &Key<'_>) {
+    pub(super) fn settle(&mut self, key: &Key<'_>) {
         let Some(entry) = shard_of(&self.held, key).get(key.hash, key.bytes) else { return };
         if entry.deadline().is_some_and(|deadline| deadline <= self.now_ms) {
             self.expire(key);
@@ -379,7 +425,7 @@ impl View<'_> {
             _ => unreachable!("only hashes have fields with deadlines"),
         });
         let fields = removed.expect("an entry with due fields is there");
-        self.effects.touch(key.db, key.bytes);
+        self.note_change(key);
         self.effects.expiry_changes += 1;
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
         let count = fields.len();
@@ -420,7 +466,7 @@ impl View<'_> {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
         self.effects.expiry_changes += 1;
-        self.effects.touch(key.db, key.bytes);
+        self.note_change(key);
         if self.effects.wants.log {
             let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
             self.effects.expirations.push(LogCommand { db: key.db, args });
@@ -455,7 +501,7 @@ impl View<'_> {
         };
         let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
         self.effects.discard(stored.expect("what was due has been removed").replaced);
-        self.effects.touch(key.db, key.bytes);
+        self.note_change(key);
         self.effects.event(event::NEW, key.db, key.bytes);
     }
 
@@ -465,7 +511,7 @@ impl View<'_> {
     }
 
     fn changed(&mut self, key: &Key<'_>, kind: EventKind, is_new: bool) {
-        self.effects.touch(key.db, key.bytes);
+        self.note_change(key);
         if is_new {
             self.effects.event(event::NEW, key.db, key.bytes);
         }
@@ -527,7 +573,7 @@ impl View<'_> {
         if change.is_internal && !is_new {
             self.effects.changes += 1;
         } else if is_new || change.has_happened() {
-            self.effects.touch(key.db, key.bytes);
+            self.note_change(key);
         }
         if is_new {
             self.effects.event(event::NEW, key.db, key.bytes);
@@ -623,7 +669,7 @@ impl View<'_> {
         self.settle(key);
         let entry = self.copy(key)?;
         self.shard_mut(key).remove(key.hash, key.bytes);
-        self.effects.touch(key.db, key.bytes);
+        self.note_change(key);
         Some(entry)
     }
 

@@ -91,8 +91,7 @@ impl View<'_> {
         work: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Poisoned> {
         debug_assert!(self.holds_nothing(), "walking and declared keys exclude each other");
-        let ordinal = self.keyspace.physical(db) * self.keyspace.shards() + shard;
-        let held = self.hold(ordinal as u32, mode);
+        let held = self.hold(self.ordinal_in(db, shard), mode);
         let result = held.map(|()| work(self));
         self.unlock();
         result
@@ -159,8 +158,10 @@ impl View<'_> {
         let physical = self.keyspace.physical(db);
         for shard in 0..self.keyspace.shards_if_used(physical).len() {
             // A poisoned shard is emptied too: this is how an operator gets rid of the damage.
-            let _ = self.hold((physical * self.keyspace.shards() + shard) as u32, Mode::Write);
+            let _ = self.hold(self.ordinal_in(db, shard), Mode::Write);
             removed += self.only_shard().contents().len() as u64;
+            let shard = self.only_shard();
+            shard.watchers.raise_where(|hash, key| shard.get(hash, key).is_some());
             let contents = self.only_shard_mut().take_all();
             if !contents.is_empty() {
                 self.effects.garbage.push(Garbage::Contents(contents));
@@ -171,7 +172,8 @@ impl View<'_> {
     }
 
     /// Exchanges two databases for everybody at the same instant.
-    pub fn swap(&mut self, a: usize, b: usize, _world: &World<'_>) {
+    pub fn swap(&mut self, a: usize, b: usize, world: &World<'_>) {
+        self.swap_watchers(a, b, world);
         self.keyspace.swap(a, b);
         self.effects.changes += 1;
         self.effects.flushed.extend([a, b]);

@@ -39,8 +39,9 @@ fn repeating_the_log_gives_the_same_state_whatever_the_time() {
         generator.near_deadlines = true;
         generator.newer = true;
         for _ in 0..1_500 {
-            let words = generator.command();
-            client.ask(&words);
+            for words in generator.commands() {
+                client.ask(&words);
+            }
             if generator.below(8) == 0 {
                 let step = Duration::from_millis(generator.below(900) as u64);
                 server.engine().clock.advance(step);

@@ -44,8 +44,9 @@ fn random_commands_have_the_replies_and_the_result_of_redis() {
 fn compare_replies(seed: u64, now_ms: i64, theirs: &mut dyn Connection, ours: &mut dyn Connection) {
     let mut generator = Generator::new(seed, now_ms);
     let mut history = Vec::new();
+    let mut queued = Vec::new();
     for _ in 0..COMMANDS / BATCH {
-        let batch: Vec<_> = (0..BATCH).map(|_| generator.command()).collect();
+        let batch: Vec<_> = (0..BATCH).flat_map(|_| generator.commands()).collect();
         let bytes: Vec<u8> = batch.iter().flat_map(|words| resp::encode(words)).collect();
         theirs.send(&bytes).unwrap();
         ours.send(&bytes).unwrap();
@@ -54,14 +55,36 @@ fn compare_replies(seed: u64, now_ms: i64, theirs: &mut dyn Connection, ours: &m
             let expected = theirs.receive().unwrap().expect("redis-server replies");
             let got = ours.receive().unwrap().expect("the server replies");
             history.push(shown(&words));
+            let is_same = match &*name {
+                "exec" => are_same(&std::mem::take(&mut queued), &expected, &got),
+                _ => is_same(&name, &expected, &got),
+            };
+            match &*name {
+                "multi" => queued.clear(),
+                _ if expected == Reply::Simple(b"QUEUED".to_vec()) => queued.push(name),
+                _ => {}
+            }
             assert!(
-                is_same(&name, &expected, &got),
+                is_same,
                 "seed {seed}: expected {}\ngot {}\nafter\n{}",
                 resp::render(&expected),
                 resp::render(&got),
                 history[history.len().saturating_sub(30)..].join("\n")
             );
         }
+    }
+}
+
+/// Whether transactions of these commands had the same replies.
+fn are_same(names: &[String], expected: &Reply, got: &Reply) -> bool {
+    match (expected, got) {
+        (Reply::Array(expected), Reply::Array(got)) => {
+            let mut pairs = names.iter().zip(expected.iter().zip(got));
+            expected.len() == got.len()
+                && expected.len() == names.len()
+                && pairs.all(|(name, (expected, got))| is_same(name, expected, got))
+        }
+        _ => expected == got,
     }
 }
 

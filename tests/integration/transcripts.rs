@@ -2,9 +2,10 @@
 //!
 //! `TRANSCRIPTS=string/set cargo test transcripts` runs those whose path contains the text.
 
+use crate::support::in_transaction::InTransactions;
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::Protocol;
-use crate::support::runner::{Report, run_corpus};
+use crate::support::runner::{Report, run_corpus, run_groups};
 use crate::support::sanderling::Sanderling;
 
 #[test]
@@ -20,6 +21,27 @@ fn transcripts_hold_with_resp3() {
 fn hold(protocol: Protocol) {
     let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
     conclude(&run_corpus(protocol, || Ok(Sanderling::start(&flags))));
+}
+
+/// The groups of commands on data. Others are about the connection, or count commands.
+const DATA: &[&str] = &[
+    "bitmap",
+    "generic",
+    "geo",
+    "hash",
+    "hyperloglog",
+    "list",
+    "set",
+    "sorted-set",
+    "stream",
+    "string",
+];
+
+#[test]
+fn transcripts_of_data_hold_when_each_command_is_a_transaction() {
+    let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
+    let start = || Ok(InTransactions(Sanderling::start(&flags)));
+    conclude(&run_groups(DATA, Protocol::Resp3, start));
 }
 
 #[test]

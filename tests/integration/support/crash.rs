@@ -21,12 +21,61 @@ const LEFT_OUT: [&str; 13] = [
     "swapdb", "getex", "hexpire", "hpexpire",
 ];
 
+/// What is done as a whole or not at all.
+enum Step {
+    Command(Vec<Vec<u8>>),
+    Transaction(Vec<Vec<Vec<u8>>>),
+}
+
+impl Step {
+    fn commands(&self) -> &[Vec<Vec<u8>>] {
+        match self {
+            Step::Command(command) => std::slice::from_ref(command),
+            Step::Transaction(commands) => commands,
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let commands = self.commands().iter().flat_map(|words| resp::encode(words));
+        match self {
+            Step::Command(_) => commands.collect(),
+            Step::Transaction(_) => {
+                let ends = [resp::encode(&["MULTI"]), resp::encode(&["EXEC"])];
+                ends[0].iter().copied().chain(commands).chain(ends[1].iter().copied()).collect()
+            }
+        }
+    }
+
+    /// The last of its replies, which is the one that promises something.
+    fn receive(&self, client: &mut impl Connection) -> Option<Reply> {
+        if let Step::Transaction(commands) = self {
+            for _ in 0..=commands.len() {
+                client.receive().ok()??;
+            }
+        }
+        client.receive().ok()?
+    }
+
+    fn is_waitaof(&self) -> bool {
+        self.is(b"WAITAOF")
+    }
+
+    /// Whether it is not about keys.
+    fn is_of_server(&self) -> bool {
+        self.is_waitaof() || self.is(b"BGSAVE") || self.is(b"BGREWRITEAOF")
+    }
+
+    fn is(&self, name: &[u8]) -> bool {
+        matches!(self, Step::Command(words) if words[0] == name)
+    }
+}
+
 /// What one connection sends, and what became of it.
 pub struct Stream {
     prefix: String,
-    commands: Vec<Vec<Vec<u8>>>,
+    steps: Vec<Step>,
     sent: usize,
-    /// So many commands at the beginning have certainly been done, and are durable as far as the policy
+    /// So many steps at the beginning have certainly been done, and are durable as far as the policy
     /// goes.
     acknowledged: Arc<AtomicUsize>,
 }
@@ -48,32 +97,29 @@ impl Stream {
         generator.spoil_one_in = 0;
         generator.newer = true;
         generator.key_prefix = prefix.clone().into_bytes();
-        let commands =
-            (0..count).map(|n| next_command(&mut generator, &prefix, number, n)).collect();
-        Stream { prefix, commands, sent: 0, acknowledged: Arc::default() }
+        let steps = (0..count).map(|n| next_step(&mut generator, &prefix, number, n)).collect();
+        Stream { prefix, steps, sent: 0, acknowledged: Arc::default() }
     }
 
     /// Sends everything, a few commands at a time, until the connection breaks.
     pub fn run(&mut self, client: &mut impl Connection, promise: Promise) {
         let mut batch = 0;
-        while self.sent < self.commands.len() {
+        while self.sent < self.steps.len() {
             batch = batch % 4 + 1;
-            let end = (self.sent + batch).min(self.commands.len());
-            let bytes: Vec<u8> = self.commands[self.sent..end]
-                .iter()
-                .flat_map(|words| resp::encode(words))
-                .collect();
+            let end = (self.sent + batch).min(self.steps.len());
+            let bytes: Vec<u8> = self.steps[self.sent..end].iter().flat_map(Step::bytes).collect();
             let begin = std::mem::replace(&mut self.sent, end);
             if client.send(&bytes).is_err() {
                 return;
             }
             for at in begin..end {
-                let Ok(Some(reply)) = client.receive() else { return };
+                let Some(reply) = self.steps[at].receive(client) else { return };
                 let is_promise = match promise {
                     Promise::Every => true,
-                    Promise::WaitAof => is_waitaof(&self.commands[at]),
+                    Promise::WaitAof => self.steps[at].is_waitaof(),
                 };
-                if resp::render(&reply).starts_with("-MISCONF") {
+                let shown = resp::render(&reply);
+                if shown.starts_with("-MISCONF") || shown.starts_with("-EXECABORT") {
                     self.sent = at;
                     return;
                 }
@@ -101,7 +147,7 @@ impl Stream {
 
     /// Whether everything was sent, so that nothing has gone wrong on the way.
     pub fn is_done(&self) -> bool {
-        self.sent == self.commands.len()
+        self.sent == self.steps.len()
     }
 
     /// What a server found must be the state after some number of commands: `acknowledged` or more.
@@ -115,19 +161,19 @@ impl Stream {
     ) {
         let found = state(found, &self.prefix);
         assert_eq!(reference.say("FLUSHALL"), "+OK");
-        for (n, words) in self.commands[..self.sent].iter().enumerate() {
+        for (n, step) in self.steps[..self.sent].iter().enumerate() {
             if n >= acknowledged && state(reference, &self.prefix) == found {
                 return;
             }
-            if !is_of_server(words) {
-                reference.ask(words);
+            if !step.is_of_server() {
+                step.commands().iter().for_each(|words| drop(reference.ask(words)));
             }
         }
         let last = state(reference, &self.prefix);
         assert!(
             last == found,
-            "{place}: connection {}: {acknowledged} commands were acknowledged and {} sent, but no such \
-             number leads to what was found.\nfound:\n{found}\nafter all:\n{last}\ncommands:\n{}",
+            "{place}: connection {}: {acknowledged} steps were acknowledged and {} sent, but no such \
+             number leads to what was found.\nfound:\n{found}\nafter all:\n{last}\nsteps:\n{}",
             self.prefix,
             self.sent,
             self.history()
@@ -136,45 +182,50 @@ impl Stream {
 
     fn history(&self) -> String {
         let mut text = String::new();
-        for (n, words) in self.commands[..self.sent].iter().enumerate() {
-            let line = shown(words);
-            let end = line.char_indices().nth(120).map_or(line.len(), |(at, _)| at);
-            writeln!(text, "{n}: {}", &line[..end]).expect("writing to a string succeeds");
+        for (n, step) in self.steps[..self.sent].iter().enumerate() {
+            for words in step.commands() {
+                let line = shown(words);
+                let end = line.char_indices().nth(120).map_or(line.len(), |(at, _)| at);
+                writeln!(text, "{n}: {}", &line[..end]).expect("writing to a string succeeds");
+            }
         }
         text
     }
 }
 
-fn next_command(generator: &mut Generator, prefix: &str, number: usize, n: usize) -> Vec<Vec<u8>> {
+fn next_step(generator: &mut Generator, prefix: &str, number: usize, n: usize) -> Step {
     let words = |line: String| line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
     match generator.below(16) {
-        0 if number == 0 => words("BGSAVE".to_owned()),
-        1 if number == 0 => words("BGREWRITEAOF".to_owned()),
-        0 | 1 => words("WAITAOF 1 0 0".to_owned()),
-        2 => words(format!("SET {prefix}large {}", n.to_string().repeat(9_000))),
-        3 | 4 => words(format!("MSET shared:a {prefix}{n} shared:b {prefix}{n} {prefix}pair {n}")),
-        5 | 6 => words(format!("INCR {prefix}counter")),
-        _ => loop {
-            let words = generator.command();
-            let name = String::from_utf8_lossy(&words[0]).into_owned();
-            let is_relative =
-                words.iter().any(|word| [&b"ex"[..], b"px", b"db"].contains(&&word[..]));
-            let is_restored_for = name == "restore" && !words.contains(&b"absttl".to_vec());
-            let is_left_out = is_relative || is_restored_for && words[2] != b"0";
-            if !LEFT_OUT.contains(&name.as_str()) && !is_left_out {
-                break words;
-            }
-        },
+        0 if number == 0 => Step::Command(words("BGSAVE".to_owned())),
+        1 if number == 0 => Step::Command(words("BGREWRITEAOF".to_owned())),
+        0 | 1 => Step::Command(words("WAITAOF 1 0 0".to_owned())),
+        2 => Step::Command(words(format!("SET {prefix}large {}", n.to_string().repeat(9_000)))),
+        3 | 4 => Step::Command(words(format!(
+            "MSET shared:a {prefix}{n} shared:b {prefix}{n} {prefix}pair {n}"
+        ))),
+        5 => Step::Command(words(format!("INCR {prefix}counter"))),
+        6 | 7 => {
+            let mut commands = vec![words(format!("INCR {prefix}first"))];
+            commands.extend((0..generator.below(4)).map(|_| own_command(generator)));
+            commands.push(words(format!("APPEND {prefix}last {n},")));
+            Step::Transaction(commands)
+        }
+        _ => Step::Command(own_command(generator)),
     }
 }
 
-fn is_waitaof(words: &[Vec<u8>]) -> bool {
-    words[0] == b"WAITAOF"
-}
-
-/// Whether a command is not about keys.
-fn is_of_server(words: &[Vec<u8>]) -> bool {
-    is_waitaof(words) || words[0] == b"BGSAVE" || words[0] == b"BGREWRITEAOF"
+/// A random command on the connection's own keys.
+fn own_command(generator: &mut Generator) -> Vec<Vec<u8>> {
+    loop {
+        let words = generator.command();
+        let name = String::from_utf8_lossy(&words[0]).into_owned();
+        let is_relative = words.iter().any(|word| [&b"ex"[..], b"px", b"db"].contains(&&word[..]));
+        let is_restored_for = name == "restore" && !words.contains(&b"absttl".to_vec());
+        let is_left_out = is_relative || is_restored_for && words[2] != b"0";
+        if !LEFT_OUT.contains(&name.as_str()) && !is_left_out {
+            return words;
+        }
+    }
 }
 
 /// All keys with this prefix, with values and deadlines.

@@ -6,6 +6,7 @@ pub mod crash;
 pub mod data;
 pub mod disk;
 pub mod generator;
+pub mod in_transaction;
 pub mod listening;
 pub mod log;
 pub mod oracle;

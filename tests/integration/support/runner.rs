@@ -39,10 +39,29 @@ pub struct Report {
 /// Runs every transcript, each against a peer of its own.
 pub fn run_corpus<P: Peer>(
     protocol: Protocol,
+    start_peer: impl FnMut() -> io::Result<P>,
+) -> Report {
+    run_files(corpus(), protocol, start_peer)
+}
+
+/// The same with those of some groups.
+pub fn run_groups<P: Peer>(
+    groups: &[&str],
+    protocol: Protocol,
+    start_peer: impl FnMut() -> io::Result<P>,
+) -> Report {
+    let group = |file: &PathBuf| Some(file.parent()?.file_name()?.to_str()?.to_owned());
+    let is_wanted = |file: &PathBuf| group(file).is_some_and(|name| groups.contains(&&*name));
+    run_files(corpus().into_iter().filter(is_wanted).collect(), protocol, start_peer)
+}
+
+fn run_files<P: Peer>(
+    files: Vec<PathBuf>,
+    protocol: Protocol,
     mut start_peer: impl FnMut() -> io::Result<P>,
 ) -> Report {
     let mut report = Report::default();
-    for path in corpus() {
+    for path in files {
         let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&path);
         let text = fs::read_to_string(&path).expect("a transcript is UTF-8 text");
         match transcript::parse(&name.display().to_string(), &text) {

@@ -237,6 +237,28 @@ impl Generator {
         words
     }
 
+    /// The next commands: one, or now and then a transaction, whose end may be a `discard`.
+    pub fn commands(&mut self) -> Vec<Vec<Vec<u8>>> {
+        const TRANSACTION_ONE_IN: usize = 20;
+        const LEN_MAX: usize = 6;
+        if self.below(TRANSACTION_ONE_IN) > 0 {
+            return vec![self.command()];
+        }
+        let word = |text: &str| vec![text.as_bytes().to_vec()];
+        let mut commands = Vec::new();
+        if self.below(2) == 0 {
+            let group = &GROUPS[self.below(GROUPS.len())];
+            commands.push(vec![b"watch".to_vec(), self.key(group)]);
+        }
+        if self.below(4) == 0 {
+            commands.push(self.command());
+        }
+        commands.push(word("multi"));
+        commands.extend((0..self.below(LEN_MAX)).map(|_| self.command()));
+        commands.push(word(if self.below(10) == 0 { "discard" } else { "exec" }));
+        commands
+    }
+
     /// Removes, repeats or exchanges a word behind the name.
     fn spoil(&mut self, words: &mut Vec<Vec<u8>>, group: &Group) {
         let at = 1 + self.below(words.len());

@@ -1,0 +1,235 @@
+//! Transactions: what is queued between `MULTI` and `EXEC` is executed as one command.
+//!
+//! `EXEC` locks the shards of all keys that the queued commands declare, and of those that its client watches,
+//! in ascending order, and executes the commands one after the other under these locks. So nobody sees
+//! half of a transaction, and other clients' commands on other shards go on meanwhile. If one of the commands
+//! reaches more than the keys that it declares (`KEYS`, `FLUSHALL`, `SORT ... BY pattern`, or `SELECT`, which
+//! decides where the keys of the others are), everybody else stands still instead, and each command locks
+//! its keys as if it came alone.
+//!
+//! What the commands change is one unit in the log. A command that fails does not undo the others, as in Redis.
+//! A panic poisons all shards that are locked for writing then; those of earlier commands are among them
+//! unless everybody stood still.
+
+use std::sync::Arc;
+
+use super::args::Args;
+use super::context::{Context, Patience};
+use super::error::CommandError;
+use super::executor::{Executor, declare, lock_keys, lock_mode, view};
+use super::registry::Command;
+use super::spec::Outcome;
+use crate::base::clock::{Moment, Reader};
+use crate::resp::{ArgList, Outbox, Reply};
+use crate::session::{Session, Transaction};
+use crate::store::{LogRecord, Mode, OwnedRecord, Turn, View, World};
+
+/// How a command of a transaction went.
+struct Executed {
+    command: Command,
+    outcome: Outcome,
+    secret_args: u64,
+    /// The database that was selected behind it.
+    db: usize,
+    began: Moment,
+    ended: Moment,
+}
+
+impl Executor {
+    /// `EXEC` in an open transaction, which it ends in any case.
+    pub(super) fn execute_transaction(
+        &mut self,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        turn: &mut Turn<'_>,
+        began: Moment,
+    ) -> Outcome {
+        let mut transaction = std::mem::take(&mut session.transaction);
+        session.client.show_transaction(Some(transaction.len()), transaction.memory_bytes());
+        let outcome = self.execute_queue(session, &transaction, outbox, turn, began);
+        transaction.close();
+        session.client.show_transaction(None, transaction.memory_bytes());
+        session.transaction = transaction;
+        outcome
+    }
+
+    fn execute_queue(
+        &mut self,
+        session: &mut Session,
+        transaction: &Transaction,
+        outbox: &mut Outbox,
+        turn: &mut Turn<'_>,
+        began: Moment,
+    ) -> Outcome {
+        if transaction.is_doomed() {
+            self.unwatch(session);
+            return Err(CommandError::TransactionDoomed);
+        }
+        if session.watches.is_raised() {
+            self.unwatch(session);
+            Reply::new(outbox, session.protocol).null_array();
+            return Ok(());
+        }
+        let mut commands = transaction.commands().map(|(number, _)| self.command(number));
+        if commands.any(|command| command.spec.needs_world()) {
+            turn.exclusively(|world| {
+                self.execute_locked(session, transaction, outbox, began, Some(world))
+            })
+        } else {
+            self.execute_locked(session, transaction, outbox, began, None)
+        }
+    }
+
+    fn command(&self, number: u16) -> Command {
+        self.engine.registry.get(number).expect("what is queued is a command")
+    }
+
+    fn execute_locked(
+        &mut self,
+        session: &mut Session,
+        transaction: &Transaction,
+        outbox: &mut Outbox,
+        began: Moment,
+        world: Option<&World<'_>>,
+    ) -> Outcome {
+        let engine = Arc::clone(&self.engine);
+        let mut keys = view(&engine, session, began);
+        if world.is_none() {
+            self.lock_all(&mut keys, session, transaction)?;
+        }
+        if end_watch(&mut keys, session) {
+            Reply::new(outbox, session.protocol).null_array();
+            return Ok(());
+        }
+        let executed = {
+            let mut ctx = Context {
+                keys,
+                reply: Reply::new(outbox, session.protocol),
+                session: &mut *session,
+                now: began,
+                random: &mut self.random,
+                engine: &engine,
+                world,
+                request: ArgList::new(&[], &[]),
+                patience: Patience::Never,
+            };
+            let (executed, records) = execute_all(&mut ctx, transaction, &self.reader);
+            let unit: Vec<LogRecord<'_>> = records.iter().map(OwnedRecord::borrow).collect();
+            let Context { keys, session, .. } = ctx;
+            self.pending.settle_unit(&engine, &self.stats, keys, session, &unit);
+            executed
+        };
+        self.account_all(session, transaction, &executed);
+        Ok(())
+    }
+
+    /// Locks what the queued commands and the end of watching need.
+    fn lock_all<'a>(
+        &self,
+        keys: &mut View<'a>,
+        session: &Session,
+        transaction: &'a Transaction,
+    ) -> Outcome {
+        let mut shards = Vec::with_capacity(transaction.len() + session.watches.len());
+        for (number, args) in transaction.commands() {
+            let spec = self.command(number).spec;
+            if spec.keys.is_empty() {
+                continue;
+            }
+            let mode = lock_mode(spec);
+            for key in declare(spec, args, session.db, keys.databases()) {
+                shards.push((keys.ordinal(key.db, key.bytes), mode));
+            }
+        }
+        for (db, key) in session.watches.keys() {
+            shards.push((keys.ordinal(*db, key), Mode::Write));
+        }
+        Ok(keys.lock_shards(&mut shards)?)
+    }
+
+    /// Watches nothing any more. Damage is no reason to go on watching.
+    pub fn unwatch(&mut self, session: &mut Session) {
+        if !session.watches.is_empty() {
+            let engine = Arc::clone(&self.engine);
+            let now = self.reader.now(&engine.clock);
+            end_watch(&mut view(&engine, session, now), session);
+        }
+    }
+
+    /// Commands of a transaction count like others; their errors, too.
+    fn account_all(&self, session: &mut Session, transaction: &Transaction, executed: &[Executed]) {
+        let selected = session.db;
+        for ((_, args), one) in transaction.commands().zip(executed) {
+            session.secret_args = one.secret_args;
+            session.db = one.db;
+            self.account(one.command, session, args, &one.outcome, one.began, one.ended);
+        }
+        session.secret_args = 0;
+        session.db = selected;
+    }
+}
+
+/// Ends the session's watching; tells whether what it watched has changed.
+pub(super) fn end_watch(keys: &mut View<'_>, session: &mut Session) -> bool {
+    let Some(alarm) = session.watches.alarm() else { return false };
+    // In a damaged shard nothing is as it was.
+    let has_changed = keys.end_watch(session.watches.keys(), alarm).unwrap_or(true);
+    session.watches.clear();
+    has_changed
+}
+
+/// Executes the queued commands, writes the array of their replies, and returns how each went and what the
+/// log must repeat.
+fn execute_all<'a>(
+    ctx: &mut Context<'a>,
+    transaction: &'a Transaction,
+    reader: &Reader,
+) -> (Vec<Executed>, Vec<OwnedRecord<'a>>) {
+    let mut records = Vec::new();
+    let mut executed = Vec::with_capacity(transaction.len());
+    let mut began = ctx.now;
+    ctx.reply.array(transaction.len());
+    for (number, args) in transaction.commands() {
+        let command = ctx.engine.registry.get(number).expect("what is queued is a command");
+        let db = ctx.session.db;
+        let outcome = execute_one(ctx, command, args);
+        records.extend(ctx.keys.effects.take_record(db, args));
+        let ended = reader.now(&ctx.engine.clock);
+        let (secret_args, db) = (ctx.session.secret_args, ctx.session.db);
+        executed.push(Executed { command, outcome, secret_args, db, began, ended });
+        began = ended;
+    }
+    (executed, records)
+}
+
+/// Executes one command of a transaction and writes its reply, be it an error.
+fn execute_one<'a>(ctx: &mut Context<'a>, command: Command, args: ArgList<'a>) -> Outcome {
+    ctx.request = args;
+    ctx.session.secret_args = 0;
+    ctx.keys.db = ctx.session.db;
+    let mark = ctx.reply.mark();
+    let outcome = declare_or_lock(ctx, command, args)
+        .and_then(|()| (command.spec.handler)(ctx, Args::new(args, command.spec.words())));
+    ctx.engine.remember_read(command.spec, &ctx.keys, &ctx.session.client);
+    if ctx.world.is_some() {
+        ctx.keys.unlock();
+    }
+    if let Err(error) = &outcome {
+        ctx.reply.rewind(mark);
+        ctx.reply.error(&error.reply_bytes());
+    }
+    outcome
+}
+
+fn declare_or_lock<'a>(ctx: &mut Context<'a>, command: Command, args: ArgList<'a>) -> Outcome {
+    let spec = command.spec;
+    if ctx.world.is_some() {
+        return Ok(lock_keys(&mut ctx.keys, spec, args)?);
+    }
+    let declared = declare(spec, args, ctx.keys.db, ctx.keys.databases());
+    ctx.keys.declare(&declared);
+    if lock_mode(spec) == Mode::Write {
+        ctx.keys.expire_declared();
+    }
+    Ok(())
+}
