@@ -8,7 +8,7 @@
 //! | 0 | [`base`] | clock, locks, numbers, words, limits |
 //! | 1 | [`resp`], [`value`], [`config`] | wire format · pure data types · parameters |
 //! | 2 | [`store`], [`session`] | shards, entries, views, the cut · a client's state |
-//! | 3 | [`persist`] | data directory and snapshots |
+//! | 3 | [`persist`], [`pubsub`] | data directory and snapshots · channels and keyspace events |
 //! | 5 | [`exec`] | the road of a command: row, admission, context, effects |
 //! | 6 | [`net`] | listeners, workers, connections |
 //! | 7 | [`commands`] | one file per group |
@@ -23,6 +23,7 @@ pub mod config;
 pub mod exec;
 pub mod net;
 pub mod persist;
+pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod session;

@@ -7,7 +7,7 @@ use crate::base::number::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::config::params;
 use crate::exec::spec::{
-    ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SELECTS, SENTINEL, STALE, UNQUEUED,
+    ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SELECTS, SENTINEL, STALE, SUBSCRIBER, UNQUEUED,
 };
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, depart, excerpt};
 use crate::resp::Protocol;
@@ -37,13 +37,13 @@ pub static COMMANDS: &[Spec] = &[
         "[protover [AUTH username password] [SETNAME clientname]]",
         "Chooses the protocol version and tells what server this is.",
     ),
-    cmd("PING", -1, &[], FAST | SENTINEL, ping)
+    cmd("PING", -1, &[], FAST | SENTINEL | SUBSCRIBER, ping)
         .doc("1.0.0", "O(1)", "[message]", "Returns PONG, or the message.")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
-    cmd("QUIT", -1, &[], BEFORE_AUTH | UNQUEUED, quit)
+    cmd("QUIT", -1, &[], BEFORE_AUTH | SUBSCRIBER | UNQUEUED, quit)
         .doc("1.0.0", "O(1)", "", "Closes the connection once everything is answered.")
         .deprecated("7.2.0", "just closing the connection"),
-    cmd("RESET", 1, &[], BEFORE_AUTH | UNQUEUED, reset).doc(
+    cmd("RESET", 1, &[], BEFORE_AUTH | SUBSCRIBER | UNQUEUED, reset).doc(
         "6.2.0",
         "O(1)",
         "",
@@ -150,7 +150,11 @@ fn hello<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if let Some(name) = options.name {
         client::set_name(ctx, name);
     }
-    if let Some(protocol) = options.protocol {
+    if let Some(protocol) = options.protocol.filter(|new| *new != ctx.session.protocol) {
+        // What was sent before is encoded in the old protocol, and comes before the reply that begins the new one.
+        let engine = ctx.engine;
+        engine.pubsub.while_silent(|| ctx.session.set_protocol(protocol));
+        ctx.take_pushes();
         ctx.set_protocol(protocol);
     }
     reply_greeting(ctx);
@@ -178,10 +182,15 @@ fn reply_greeting(ctx: &mut Context<'_>) {
     reply.array(0);
 }
 
-/// `PING [message]`
+/// `PING [message]`: in RESP2 an array for those who listen to channels, like all else that they get.
 fn ping<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if args.left() > 1 {
         return Err(CommandError::WrongArity("ping".to_owned()));
+    }
+    let session = &ctx.session;
+    if session.protocol == Protocol::Resp2 && !session.subscriptions.is_empty() {
+        ctx.reply.bulk_array(&[&b"pong"[..], args.peek().unwrap_or_default()]);
+        return Ok(());
     }
     match args.peek() {
         None => ctx.reply.simple("PONG"),
@@ -211,11 +220,12 @@ fn quit<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     Ok(())
 }
 
-/// `RESET`: the reply is in the protocol in which connections begin.
+/// `RESET`: the reply is in the protocol in which connections begin; what others sent comes before it.
 fn reset<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     let authenticated = !needs_password(ctx);
     ctx.unwatch();
     depart(ctx.engine, ctx.session);
+    ctx.take_pushes();
     ctx.session.reset(authenticated);
     ctx.set_protocol(Protocol::default());
     ctx.reply.simple("RESET");

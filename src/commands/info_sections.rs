@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::config::params;
 use crate::exec::{Command, CommandTotals, Context};
+use crate::session::SubscriptionKind;
 use crate::store::Poisoned;
 
 type Written = Result<(), Poisoned>;
@@ -66,6 +67,12 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "evicted_keys", stats.total(|s| &s.evicted));
     line(text, "keyspace_hits", stats.total(|s| &s.hits));
     line(text, "keyspace_misses", stats.total(|s| &s.misses));
+    let disconnections = clients.allowance.disconnections.load(Ordering::Relaxed);
+    line(text, "client_output_buffer_limit_disconnections", disconnections);
+    let pubsub = &ctx.engine.pubsub;
+    line(text, "pubsub_channels", pubsub.len(SubscriptionKind::Channel));
+    line(text, "pubsub_patterns", pubsub.len(SubscriptionKind::Pattern));
+    line(text, "pubsubshard_channels", pubsub.len(SubscriptionKind::Shard));
     let tracking = ctx.engine.caches.totals();
     // This server never forks; monitoring tools ask all the same.
     line(text, "latest_fork_usec", 0);

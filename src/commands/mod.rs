@@ -30,6 +30,7 @@ mod latency_report;
 mod list;
 mod lolwut;
 mod memory;
+mod pubsub;
 mod scan_options;
 mod server;
 mod set;
@@ -50,6 +51,7 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("hash", hash::COMMANDS),
     ("hyperloglog", hyperloglog::COMMANDS),
     ("list", list::COMMANDS),
+    ("pubsub", pubsub::COMMANDS),
     ("server", command::COMMANDS),
     ("server", config::COMMANDS),
     ("server", debug::COMMANDS),

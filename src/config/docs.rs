@@ -65,6 +65,7 @@ fn value(kind: &Kind) -> String {
         Kind::OutputLimits => "`class hard soft seconds` groups".to_owned(),
         Kind::Addresses => "addresses".to_owned(),
         Kind::Percentiles => "numbers, 0 to 100".to_owned(),
+        Kind::History => "`pattern messages seconds` triples".to_owned(),
     }
 }
 

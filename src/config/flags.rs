@@ -162,7 +162,7 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::Choice(_) => "NAME",
         Kind::Events => "LETTERS",
         Kind::Secret => "SECRET",
-        Kind::Text | Kind::Save | Kind::OutputLimits => "TEXT",
+        Kind::Text | Kind::Save | Kind::OutputLimits | Kind::History => "TEXT",
         Kind::Addresses => "ADDRESS",
         Kind::Percentiles => "PERCENT",
         Kind::ShutdownOptions => "OPTION",

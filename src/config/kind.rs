@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::history::HistoryRule;
 use super::special::{
     self, EventClasses, OutputLimits, SavePoint, ShutdownOptions, parse_addresses,
     parse_percentiles, print_percentiles,
@@ -42,6 +43,8 @@ pub enum Kind {
     OutputLimits,
     Addresses,
     Percentiles,
+    /// Which messages are kept.
+    History,
 }
 
 /// A parameter's value.
@@ -70,8 +73,8 @@ impl Value {
 impl Kind {
     /// Whether several words, or several lines of the file, make up one value.
     pub fn is_list(&self) -> bool {
-        use Kind::{Addresses, OutputLimits, Percentiles, Save, ShutdownOptions};
-        matches!(self, Save | OutputLimits | Addresses | Percentiles | ShutdownOptions)
+        use Kind::{Addresses, History, OutputLimits, Percentiles, Save, ShutdownOptions};
+        matches!(self, Save | OutputLimits | Addresses | Percentiles | ShutdownOptions | History)
     }
 
     /// Whether values are stored as numbers.
@@ -120,6 +123,7 @@ impl Kind {
             }
             Self::Addresses => parse_addresses(text)?,
             Self::Percentiles => print_percentiles(&parse_percentiles(text)?),
+            Self::History => HistoryRule::print_list(&HistoryRule::parse_list(text)?),
             _ => text.to_owned(),
         })
     }

@@ -22,6 +22,7 @@ pub mod docs;
 mod error;
 pub mod file;
 pub mod flags;
+pub mod history;
 mod ignored;
 pub mod kind;
 pub mod params;
@@ -34,6 +35,7 @@ pub use error::{SetError, StartError};
 pub use params::Param;
 
 use choice::{Options, Permission};
+use history::HistoryRule;
 use kind::{Kind, Value};
 use params::{COUNT, Mutability, PARAMS};
 use special::{EventClasses, OutputLimits, SavePoint, ShutdownOptions};
@@ -118,6 +120,11 @@ impl Config {
 
     pub fn save_points(&self) -> Vec<SavePoint> {
         SavePoint::parse_list(&self.text(params::SAVE)).expect("stored texts are canonical")
+    }
+
+    pub fn history_rules(&self) -> Vec<HistoryRule> {
+        HistoryRule::parse_list(&self.text(params::PUBSUB_HISTORY))
+            .expect("stored texts are canonical")
     }
 
     pub fn output_limits(&self) -> OutputLimits {

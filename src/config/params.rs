@@ -76,7 +76,8 @@ handles! {
     /// Handle of a set of bits: event classes, shutdown options.
     Bits fits (Kind::Events | Kind::ShutdownOptions);
     /// Handle of a text in its canonical form.
-    Text fits (Kind::Text | Kind::Secret | Kind::Save | Kind::OutputLimits | Kind::Addresses | Kind::Percentiles);
+    Text fits (Kind::Text | Kind::Secret | Kind::Save | Kind::OutputLimits | Kind::Addresses | Kind::Percentiles
+        | Kind::History);
 }
 
 macro_rules! params {
@@ -271,6 +272,14 @@ params! {
         SHUTDOWN_ON_SIGTERM: Bits = "shutdown-on-sigterm", Kind::ShutdownOptions, "default", Changeable,
             "What SIGTERM does: `default` (save if save points are set), or of save, nosave, now, force.";
     }
+    "Channels" {
+        NOTIFY_KEYSPACE_EVENTS: Bits = "notify-keyspace-events", Kind::Events, "AKE", Changeable,
+            "Which changes of keys are published: K and E name the channels, A or letters of g$lszhxetdmn the events.";
+        PUBSUB_HISTORY: Text = "pubsub-history", Kind::History, "", Changeable,
+            "Of which channels messages are kept for SUBSCRIBE.FROM: triples of pattern, how many, how many seconds.";
+        PUBSUB_HISTORY_MEMORY: Int = "pubsub-history-memory", memory(64 * 1024, i64::MAX), "64mb", Changeable,
+            "What all kept messages may take together; the oldest go first.";
+    }
     "Observation" {
         LOGLEVEL: Choice<LogLevel> = "loglevel" / "log-level", choice::<LogLevel>(), "notice", Changeable,
             "The least important messages that are logged.";
@@ -289,8 +298,6 @@ params! {
         LATENCY_TRACKING_INFO_PERCENTILES: Text = "latency-tracking-info-percentiles",
             Kind::Percentiles, "50 99 99.9", Changeable,
             "The percentiles that INFO latencystats shows.";
-        NOTIFY_KEYSPACE_EVENTS: Bits = "notify-keyspace-events", Kind::Events, "", Changeable,
-            "Which changes of keys are published: K and E name the channels, A or letters of g$lszhxetdmn the events.";
     }
 }
 

@@ -165,6 +165,11 @@ impl EventClasses {
     const CHANNELS: [(char, Self); 3] =
         [('K', Self::KEYSPACE), ('E', Self::KEYEVENT), ('m', Self::KEY_MISS)];
 
+    /// Both sets together.
+    pub const fn with(self, classes: Self) -> Self {
+        Self(self.0 | classes.0)
+    }
+
     pub fn contains(self, classes: Self) -> bool {
         self.0 & classes.0 == classes.0
     }

@@ -103,6 +103,23 @@ impl<'a> Context<'a> {
         self.reply.set_protocol(protocol);
     }
 
+    /// Takes over what others sent the client so far, so that it stands before what is written next; to be called
+    /// before the reply begins. In a transaction it waits until the replies of all commands are written, because
+    /// in the middle of their array it would be taken for one of them.
+    pub fn take_pushes(&mut self) {
+        if self.may_wait() {
+            self.session.client.inbox.take_into(self.reply.outbox(), usize::MAX);
+            self.reply_is_push();
+        }
+    }
+
+    /// What was written so far is sent even if the client wants no replies (`CLIENT REPLY`): it is no reply.
+    pub fn reply_is_push(&mut self) {
+        if self.may_wait() {
+            self.session.reply_began = Some(self.reply.mark());
+        }
+    }
+
     /// Whether a command that finds nothing may let its client wait. In a transaction it may not.
     pub fn may_wait(&self) -> bool {
         self.patience != Patience::Never

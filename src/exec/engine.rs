@@ -17,6 +17,7 @@ use super::tracking::Caches;
 use super::waiters::Waiters;
 use crate::base::clock::Clock;
 use crate::config::Config;
+use crate::pubsub::PubSub;
 use crate::resp::ArgList;
 use crate::session::Clients;
 use crate::store::{Keyspace, Tracking};
@@ -114,6 +115,7 @@ pub struct Engine {
     pub waiters: Waiters,
     pub caches: Caches,
     pub monitors: Monitors,
+    pub pubsub: Arc<PubSub>,
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
@@ -136,6 +138,7 @@ impl Engine {
         clock: Arc<Clock>,
     ) -> Engine {
         let commands = registry.all().len();
+        let pubsub = Arc::new(PubSub::new(Arc::clone(&clock)));
         Engine {
             registry,
             keyspace,
@@ -149,7 +152,8 @@ impl Engine {
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
-            hooks: Hooks::default(),
+            hooks: Hooks::new(Arc::clone(&pubsub)),
+            pubsub,
             health: Health::default(),
             active_expire: AtomicBool::new(true),
             lfu: AtomicU8::new(0),

@@ -77,6 +77,10 @@ pub enum CommandError {
     ExpireNxWithOthers,
     #[error("ERR GT and LT options at the same time are not compatible")]
     ExpireGtWithLt,
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    Subscribed(String),
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]

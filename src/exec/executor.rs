@@ -12,6 +12,7 @@ use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
+use super::keyspec::NOT_KEY;
 use super::latency::Sample;
 use super::registry::{Command, Lookup};
 use super::slowlog::SlowCommand;
@@ -162,6 +163,7 @@ impl Executor {
             self.lap = ended;
             self.account(command, session, args, &outcome, began, ended);
         }
+        let mark = session.reply_began.take().unwrap_or(mark);
         if let Err(error) = outcome {
             let mut reply = Reply::new(outbox, session.protocol);
             reply.rewind(mark);
@@ -562,7 +564,7 @@ pub(super) fn declare<'a>(
     if let Some(find) = spec.find_keys {
         find(args, &mut |arg, _| found(arg));
     } else {
-        for key_spec in spec.keys {
+        for key_spec in spec.keys.iter().filter(|spec| !spec.flags.contains(NOT_KEY)) {
             key_spec.positions(args, &mut found);
         }
     }

@@ -10,6 +10,7 @@ use super::error::CommandError;
 use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::resp::Protocol;
 use crate::session::{Origin, Session};
 
 /// What gates look at.
@@ -54,13 +55,14 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 10] = [
+const GATES: [Gate; 11] = [
     protected,
     authenticated,
     alone,
     memory,
     disk,
     log_failed,
+    subscribed,
     loading,
     monitors,
     paused,
@@ -136,6 +138,18 @@ fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())
+}
+
+/// In RESP2 messages cannot be told from replies, so who listens to channels may ask for little else.
+fn subscribed(request: &Request<'_>) -> Result<(), Refusal> {
+    let session = request.session;
+    if session.protocol == Protocol::Resp3
+        || session.subscriptions.is_empty()
+        || request.spec.has(spec::SUBSCRIBER)
+    {
+        return Ok(());
+    }
+    Err(Refusal::Error(CommandError::Subscribed(request.spec.full_name())))
 }
 
 fn loading(request: &Request<'_>) -> Result<(), Refusal> {

@@ -4,10 +4,11 @@
 //! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
 //! costs one relaxed load per command.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use crate::store::{Effects, Event, Garbage, LogRecord, Wants};
+use crate::pubsub::PubSub;
+use crate::store::{Effects, Garbage, LogRecord, Wants};
 
 /// Gets every change in a form that gives the same result when repeated. Positions count what was logged
 /// before; they only grow.
@@ -40,11 +41,6 @@ pub trait LogHook: Send + Sync {
     fn want_durable(&self, _position: u64) {}
 }
 
-/// Gets keyspace events, in the order in which one command caused them.
-pub trait EventHook: Send + Sync {
-    fn publish(&self, event: &Event);
-}
-
 /// Takes what is to be freed in the background.
 pub type GarbageChute = Box<dyn Fn(Garbage) + Send + Sync>;
 
@@ -71,20 +67,22 @@ impl<T: ?Sized> Hook<T> {
 }
 
 /// See the module's description.
-#[derive(Default)]
 pub struct Hooks {
     log: Hook<dyn LogHook>,
-    events: Hook<dyn EventHook>,
+    /// Publishes keyspace events, in the order in which one command caused them.
+    pubsub: Arc<PubSub>,
     garbage: OnceLock<GarbageChute>,
 }
 
 impl Hooks {
-    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
-        self.log.install(consumer);
+    /// `pubsub` gets the events.
+    pub fn new(pubsub: Arc<PubSub>) -> Hooks {
+        let (log, garbage) = Default::default();
+        Hooks { log, pubsub, garbage }
     }
 
-    pub fn install_events(&self, consumer: Box<dyn EventHook>) {
-        self.events.install(consumer);
+    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
+        self.log.install(consumer);
     }
 
     /// Where large values go to be freed. Without one they are freed on the spot.
@@ -92,15 +90,10 @@ impl Hooks {
         assert!(self.garbage.set(chute).is_ok(), "there is one reaper");
     }
 
-    /// Says whether anybody listens to events at the moment.
-    pub fn set_events_wanted(&self, wanted: bool) {
-        self.events.wanted.store(wanted && self.events.consumer.get().is_some(), Ordering::Relaxed);
-    }
-
     #[inline]
     pub fn wants(&self) -> Wants {
         Wants {
-            events: self.events.is_wanted(),
+            events: self.pubsub.wants_events(),
             log: self.log.is_wanted(),
             // Known when the keys are locked.
             touched: false,
@@ -131,9 +124,7 @@ impl Hooks {
 
     /// Everybody else's part, to be called once the locks are released.
     pub fn drain(&self, effects: &mut Effects) {
-        if let Some(hook) = self.events.consumer.get() {
-            effects.events.iter().for_each(|event| hook.publish(event));
-        }
+        effects.events.iter().for_each(|event| self.pubsub.notify(event));
         for garbage in effects.garbage.drain(..) {
             match self.garbage.get() {
                 Some(chute) => chute(garbage),

@@ -36,7 +36,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
-pub use hooks::{EventHook, Hooks, LogHook};
+pub use hooks::{Hooks, LogHook};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};

@@ -94,6 +94,8 @@ flags! {
     KEEPS_CACHING = 22 "";
     /// This server's own: never held back by `CLIENT PAUSE`.
     UNPAUSABLE = 29 "";
+    /// This server's own: a client that speaks RESP2 and listens to channels may say nothing else.
+    SUBSCRIBER = 30 "";
 }
 
 pub const NONE: Flags = 0;

@@ -57,6 +57,11 @@ impl Connection {
         self.is_waiting() || self.is_on_hold
     }
 
+    /// Bytes of output that the peer has not taken.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.outbox.memory_bytes() + self.session.client.inbox.bytes()
+    }
+
     fn is_waiting(&self) -> bool {
         self.session.waiting.is_some() || self.postponed_until_ms.is_some()
     }

@@ -431,13 +431,15 @@ impl Worker {
                 if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
                     self.pool.push(buffer);
                 }
-                connection.over_soft_limit_since_ms = None;
                 connection.publish_output();
                 if connection.is_finished() {
                     self.close(slot);
-                } else if !connection.session.client.inbox.is_empty() {
+                } else if connection.session.client.inbox.is_empty() {
+                    connection.over_soft_limit_since_ms = None;
+                } else {
                     // The others come first.
                     self.mailbox.pushed(slot, connection.session.client.id);
+                    self.check_output_limit(slot);
                 }
             }
             Ok(false) => {
@@ -447,12 +449,13 @@ impl Worker {
         }
     }
 
-    /// Closes a connection whose peer does not read its replies, as `client-output-buffer-limit` says.
+    /// Closes a connection whose peer does not read what is sent to it, as `client-output-buffer-limit` says.
     fn check_output_limit(&mut self, slot: usize) {
-        let limits = self.executor.engine().config.output_limits().normal;
         let now_ms = self.now.unix_millis();
         let Some(connection) = self.connections.get_mut(slot) else { return };
-        let waiting = connection.outbox.memory_bytes() + connection.session.client.inbox.bytes();
+        let client = &connection.session.client;
+        let limits = client.allowance.limit(client.output_class());
+        let waiting = connection.waiting_bytes();
         let bytes = waiting as u64;
         let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
         let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
@@ -460,12 +463,7 @@ impl Worker {
         let too_long =
             since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
         if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
-            let client = &connection.session.client;
-            log::warn!(
-                "client {} at {} is disconnected: {bytes} bytes of output it did not read",
-                client.id,
-                client.address
-            );
+            client.drop_slow(waiting);
             self.close(slot);
         }
     }
@@ -477,6 +475,7 @@ impl Worker {
         let Some(mut connection) = self.connections.try_remove(slot) else { return };
         depart(self.executor.engine(), &mut connection.session);
         let client = &connection.session.client;
+        client.inbox.clear();
         log::debug!("client {} at {} disconnected", client.id, client.address);
         // The kernel forgets a closed socket by itself; only its error is of no interest.
         let _ = self.poll.registry().deregister(&mut connection.stream);
@@ -539,6 +538,7 @@ impl Worker {
                     self.close(slot);
                 }
             }
+            Message::Drop => self.close(slot),
             Message::Reply(encoded) => self.answer(slot, &encoded, lane),
             Message::Served { reply, logged } => {
                 connection.session.logged = connection.session.logged.max(logged);
@@ -638,11 +638,12 @@ impl Worker {
             timeout_ms > 0
                 && connection.session.waiting.is_none()
                 && !connection.session.client.monitors.load(Ordering::Relaxed)
+                && connection.session.subscriptions.is_empty()
                 && now_ms - last_active > timeout_ms
         };
         let all = self.connections.iter();
         let (silent, stuck): (Vec<_>, Vec<_>) = all
-            .filter(|(_, c)| idle(c) || c.over_soft_limit_since_ms.is_some())
+            .filter(|(_, c)| idle(c) || c.waiting_bytes() > 0)
             .map(|(slot, c)| (slot, idle(c)))
             .partition(|(_, is_idle)| *is_idle);
         for (slot, _) in silent {

@@ -41,6 +41,19 @@ impl<'a> Reply<'a> {
         Reply { outbox, protocol }
     }
 
+    /// Bytes of their own, for whoever gets them: a frame that is no reply.
+    pub fn frame(protocol: Protocol, write: impl FnOnce(&mut Reply<'_>)) -> Bytes {
+        let mut outbox = Outbox::default();
+        write(&mut Reply::new(&mut outbox, protocol));
+        debug_assert_eq!(outbox.segments(), 0, "a frame is written in one piece");
+        Bytes::new(std::mem::take(outbox.tail()))
+    }
+
+    /// Where it is written to.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        self.outbox
+    }
+
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }

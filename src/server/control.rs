@@ -51,6 +51,17 @@ impl ServerControl {
                 }
                 _ => {}
             },
+            "client-output-buffer-limit" => {
+                self.engine.clients.allowance.set(&config.output_limits());
+            }
+            "pubsub-history" => self.engine.pubsub.set_history_rules(config.history_rules()),
+            "pubsub-history-memory" => {
+                let bytes = config.int(params::PUBSUB_HISTORY_MEMORY) as usize;
+                self.engine.pubsub.set_history_bytes_max(bytes);
+            }
+            "notify-keyspace-events" => {
+                self.engine.pubsub.set_event_classes(config.event_classes());
+            }
             "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
             "maxclients" => {
                 let wanted = config.int(params::MAXCLIENTS) as u64;
@@ -69,7 +80,15 @@ impl ServerControl {
     /// Puts everything into effect that was configured before the start.
     pub(super) fn put_all_into_effect(&self) {
         // The number of clients was looked at before; the others cannot fail.
-        for name in ["loglevel", "maxmemory-policy"] {
+        const NAMES: [&str; 6] = [
+            "loglevel",
+            "maxmemory-policy",
+            "client-output-buffer-limit",
+            "notify-keyspace-events",
+            "pubsub-history-memory",
+            "pubsub-history",
+        ];
+        for name in NAMES {
             let _ = self.put_into_effect(name);
         }
     }

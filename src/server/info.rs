@@ -112,6 +112,7 @@ impl ServerControl {
             ("used_memory_peak_perc", percent(used, peak)),
             ("used_memory_startup", self.memory_at_start.to_string()),
             ("used_memory_dataset", used.saturating_sub(self.memory_at_start).to_string()),
+            ("mem_pubsub_history", self.engine.pubsub.history_bytes().to_string()),
             ("allocator_allocated", figures.allocated.to_string()),
             ("allocator_active", figures.active.to_string()),
             ("allocator_resident", figures.resident.to_string()),

@@ -82,6 +82,7 @@ impl Reaper {
             }
             self.rates.sample(&engine);
             self.watch_memory();
+            self.engine.pubsub.expire_history();
             let is_paused = engine.pause.holds(true, engine.clock.unix_millis()).is_some();
             let may_expire = engine.active_expire.load(Ordering::Relaxed) && !is_paused;
             if may_expire && !engine.health.is_loading() {

@@ -8,6 +8,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use super::allowance::OutputAllowance;
 use super::caching::CacheState;
 use super::inbox::Inbox;
 use super::subscriptions::SubscriptionKind;
@@ -63,6 +64,8 @@ pub enum ClientType {
 pub enum Message {
     /// Close the connection.
     Kill,
+    /// The same; why is in the log already.
+    Drop,
     /// The encoded reply that the session waits for.
     Reply(Vec<u8>),
     /// A command that waited for keys was executed: its encoded reply, and the log's position behind it.
@@ -139,6 +142,8 @@ pub struct Client {
     /// Where its worker keeps it.
     pub slot: AtomicUsize,
     texts: Mutex<ClientTexts>,
+    /// How much may wait for it.
+    pub allowance: Arc<OutputAllowance>,
     postbox: Option<Arc<dyn Postbox>>,
 }
 
@@ -149,6 +154,7 @@ pub struct ClientSetup {
     pub local_address: Endpoint,
     pub fd: i32,
     pub created_ms: i64,
+    pub allowance: Arc<OutputAllowance>,
     pub postbox: Option<Arc<dyn Postbox>>,
 }
 
@@ -187,6 +193,7 @@ impl Client {
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
+            allowance: setup.allowance,
             postbox: setup.postbox,
         }
     }
@@ -203,12 +210,36 @@ impl Client {
         }
     }
 
-    /// Sends an encoded frame that is no reply.
-    pub fn push(&self, frame: &Bytes) {
-        if self.inbox.put(frame)
+    /// Sends an encoded frame that is no reply. False if the client is about to be disconnected, perhaps because
+    /// this would be more than may wait for it.
+    pub fn push(&self, frame: &Bytes) -> bool {
+        if self.is_killed() {
+            return false;
+        }
+        let before = self.inbox.put(frame);
+        let waiting = before + frame.len() + self.output_memory.load(Ordering::Relaxed);
+        if self.allowance.is_too_much(self.output_class(), waiting) {
+            self.drop_slow(waiting);
+            return false;
+        }
+        if before == 0
             && let Some(postbox) = &self.postbox
         {
             postbox.pushed(self.slot.load(Ordering::Relaxed), self.id);
+        }
+        true
+    }
+
+    /// Disconnects a client that does not read what is sent to it. What waits for it is freed by its worker.
+    pub fn drop_slow(&self, waiting_bytes: usize) {
+        if !self.killed.swap(true, Ordering::Relaxed) {
+            self.allowance.disconnections.fetch_add(1, Ordering::Relaxed);
+            log::warn!(
+                "client {} at {} is disconnected: {waiting_bytes} bytes of output it did not read",
+                self.id,
+                self.address
+            );
+            self.send(Message::Drop);
         }
     }
 
@@ -250,6 +281,15 @@ impl Client {
             texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
         });
         size_of::<Client>() + parts + texts
+    }
+
+    /// As what `client-output-buffer-limit` sees it. Who monitors asks for nothing that could be large, but is
+    /// sent whatever others do; without a limit of its own it could fill the memory, as it can in Redis.
+    pub fn output_class(&self) -> ClientType {
+        match self.monitors.load(Ordering::Relaxed) {
+            true => ClientType::Pubsub,
+            false => self.client_type(),
+        }
     }
 
     pub fn is_killed(&self) -> bool {

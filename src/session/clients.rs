@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::allowance::OutputAllowance;
 use super::client::{Client, ClientSetup, Endpoint, Postbox};
 use crate::base::sync::{Rank, RwLock};
 
@@ -13,6 +14,8 @@ pub struct Clients {
     by_id: RwLock<BTreeMap<u64, Arc<Client>>>,
     postboxes: RwLock<Vec<Arc<dyn Postbox>>>,
     next_id: AtomicU64,
+    /// How much output may wait for each.
+    pub allowance: Arc<OutputAllowance>,
     /// Connections accepted since the start (or `CONFIG RESETSTAT`).
     pub accepted: AtomicU64,
     /// Connections refused because there were too many.
@@ -25,6 +28,7 @@ impl Default for Clients {
             by_id: RwLock::new(Rank::Leaf, 0, BTreeMap::new()),
             postboxes: RwLock::new(Rank::Leaf, 0, Vec::new()),
             next_id: AtomicU64::new(1),
+            allowance: Arc::default(),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
         }
@@ -58,8 +62,8 @@ impl Clients {
         postbox: Arc<dyn Postbox>,
     ) -> Arc<Client> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let setup =
-            ClientSetup { id, address, local_address, fd, created_ms, postbox: Some(postbox) };
+        let (allowance, postbox) = (Arc::clone(&self.allowance), Some(postbox));
+        let setup = ClientSetup { id, address, local_address, fd, created_ms, allowance, postbox };
         let client = Arc::new(Client::new(setup));
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.by_id.write().insert(id, Arc::clone(&client));
@@ -69,8 +73,9 @@ impl Clients {
     /// A client without a connection, which nobody sees.
     pub fn internal(&self, created_ms: i64) -> Arc<Client> {
         let (address, local_address) = (Endpoint::Internal, Endpoint::Internal);
-        let setup =
-            ClientSetup { id: 0, address, local_address, fd: -1, created_ms, postbox: None };
+        let (id, fd, postbox) = (0, -1, None);
+        let allowance = Arc::clone(&self.allowance);
+        let setup = ClientSetup { id, address, local_address, fd, created_ms, allowance, postbox };
         Arc::new(Client::new(setup))
     }
 

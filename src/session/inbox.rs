@@ -40,12 +40,26 @@ impl Inbox {
         self.bytes() == 0
     }
 
-    /// Adds an encoded frame; tells whether it is the only one.
-    pub(super) fn put(&self, frame: &Bytes) -> bool {
+    /// Adds an encoded frame; returns how many bytes were there before it.
+    pub(super) fn put(&self, frame: &Bytes) -> usize {
         debug_assert!(!frame.is_empty(), "a frame has bytes");
         let mut frames = self.frames.lock();
         frames.push_back(Bytes::clone(frame));
-        self.bytes.fetch_add(frame.len(), Ordering::Relaxed) == 0
+        self.bytes.fetch_add(frame.len(), Ordering::Relaxed)
+    }
+
+    /// Throws everything away.
+    pub fn clear(&self) {
+        let mut frames = self.frames.lock();
+        self.bytes.store(0, Ordering::Relaxed);
+        let thrown_away = std::mem::take(&mut *frames);
+        drop(frames);
+        drop(thrown_away);
+    }
+
+    /// How many frames wait.
+    pub fn frames(&self) -> usize {
+        if self.is_empty() { 0 } else { self.frames.lock().len() }
     }
 
     /// Moves frames to the outbox until that holds `outbox_bytes_max`.
@@ -67,15 +81,17 @@ mod tests {
     fn frames_are_taken_in_order_and_no_more_than_fit() {
         let inbox = Inbox::default();
         let frame = |text: &str| Bytes::new(text.as_bytes().to_vec());
-        assert!(inbox.put(&frame("one")));
-        assert!(!inbox.put(&frame("two")));
-        assert!(!inbox.put(&frame("three")));
-        assert_eq!(inbox.bytes(), 11);
+        assert_eq!(inbox.put(&frame("one")), 0);
+        assert_eq!(inbox.put(&frame("two")), 3);
+        assert_eq!(inbox.put(&frame("three")), 6);
+        assert_eq!((inbox.bytes(), inbox.frames()), (11, 3));
         let mut outbox = Outbox::default();
         inbox.take_into(&mut outbox, 4);
         assert_eq!((&outbox.tail()[..], inbox.bytes()), (&b"onetwo"[..], 5));
         inbox.take_into(&mut outbox, usize::MAX);
         assert_eq!(outbox.tail(), b"onetwothree");
-        assert!(inbox.is_empty() && inbox.put(&frame("four")));
+        assert!(inbox.is_empty() && inbox.put(&frame("four")) == 0);
+        inbox.clear();
+        assert_eq!((inbox.bytes(), inbox.frames()), (0, 0));
     }
 }

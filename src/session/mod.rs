@@ -4,6 +4,7 @@
 //! others read (`CLIENT LIST`) or reach (`CLIENT KILL`): a few relaxed atomics that the worker keeps up
 //! to date, and a mailbox to the worker.
 
+mod allowance;
 mod caching;
 mod client;
 mod clients;
@@ -11,6 +12,7 @@ mod inbox;
 mod subscriptions;
 mod transaction;
 
+pub use allowance::OutputAllowance;
 pub use caching::{CacheFlags, CacheState};
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;

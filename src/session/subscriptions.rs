@@ -27,6 +27,8 @@ impl SubscriptionKind {
 #[derive(Default)]
 pub struct Subscriptions {
     names: [BTreeSet<Name>; 3],
+    /// Some of the channels may be followed (`SUBSCRIBE.FROM`).
+    pub may_follow: bool,
 }
 
 impl Subscriptions {

@@ -274,7 +274,7 @@ fn a_monitor_that_does_not_read_is_disconnected_and_stalls_nobody() {
     let flags = ["--save", "", "--workers", "2"];
     let server = Sanderling::start(&flags);
     let (mut monitor, mut client) = (server.client(), server.client());
-    client.say("CONFIG SET client-output-buffer-limit \"normal 1mb 0 0 pubsub 1mb 0 0\"");
+    client.say("CONFIG SET client-output-buffer-limit \"pubsub 1mb 0 0\"");
     assert_eq!(monitor.say("MONITOR"), "+OK");
     let value = "x".repeat(64 * 1024);
     let is_shown =

@@ -9,9 +9,6 @@ use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
-use sanderling::exec::EventHook;
-use sanderling::store::Event;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long the reaper is waited for. Only a defect uses it up.
@@ -247,24 +244,57 @@ fn a_hash_all_of_whose_fields_expire_goes_as_a_whole() {
     assert_eq!((of(b"DEL"), of(b"HDEL")), (2, 0));
 }
 
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
+/// Hears of keyspace events as any client does.
+struct Listener {
+    control: Box<dyn Connection>,
+    subscriber: Box<dyn Connection>,
+}
 
-impl EventHook for Events {
-    fn publish(&self, event: &Event) {
-        let line = format!("{} {} {}", event.db, event.kind.name, event.key.escape_ascii());
-        self.0.lock().unwrap().push(line);
+impl Listener {
+    /// Subscribes to events of all classes.
+    fn new(peer: &mut dyn Peer, pattern: &str) -> Self {
+        let [mut control, mut subscriber] =
+            [(); 2].map(|()| peer.connect(Protocol::Resp2).expect("the server accepts"));
+        assert_eq!(control.say("CONFIG SET notify-keyspace-events AKEnm"), "+OK");
+        assert!(subscriber.say("SUBSCRIBE mark").contains("subscribe"));
+        assert!(subscriber.say(&format!("PSUBSCRIBE {pattern}")).contains("psubscribe"));
+        Listener { control, subscriber }
+    }
+
+    /// Channels and messages since the last call, by way of a mark that follows them.
+    fn take(&mut self) -> Vec<String> {
+        assert_eq!(self.control.say("PUBLISH mark -"), ":1");
+        let mut lines = Vec::new();
+        loop {
+            let Some(Reply::Array(message)) = self.subscriber.receive().unwrap() else {
+                panic!("a subscriber receives arrays");
+            };
+            let [.., Reply::Bulk(channel), Reply::Bulk(text)] = &message[..] else {
+                panic!("a message ends with its channel and its text");
+            };
+            if channel == b"mark" {
+                return lines;
+            }
+            lines.push(format!("{} {}", channel.escape_ascii(), text.escape_ascii()));
+        }
+    }
+
+    /// The same of a listener to `__keyevent@*`, as `database event key`.
+    fn take_events(&mut self) -> Vec<String> {
+        let event = |line: String| {
+            line.strip_prefix("__keyevent@").expect("an event").replacen("__:", " ", 1)
+        };
+        self.take().into_iter().map(event).collect()
     }
 }
 
 #[test]
 fn a_key_that_comes_from_elsewhere_is_new_and_looking_inside_is_no_miss() {
-    let server = Sanderling::start(&FLAGS);
-    let events = Events::default();
-    server.engine().hooks.install_events(Box::new(events.clone()));
+    let mut server = Sanderling::start(&FLAGS);
+    let mut events = Listener::new(&mut server, "__keyevent@*");
     let mut client = server.client();
     client.say("MSET a 1 b 2");
-    events.0.lock().unwrap().clear();
+    events.take();
     // The first two replace keys, which makes no difference.
     for (line, expected) in [
         ("COPY a b REPLACE", &["0 new b", "0 copy_to b"][..]),
@@ -276,34 +306,14 @@ fn a_key_that_comes_from_elsewhere_is_new_and_looking_inside_is_no_miss() {
         ("MOVE nosuch 3", &[]),
     ] {
         client.say(line);
-        assert_eq!(std::mem::take(&mut *events.0.lock().unwrap()), expected, "{line}");
-    }
-}
-
-/// The events that `redis-server` published since the last call, by way of a mark that follows them.
-fn published(control: &mut dyn Connection, subscriber: &mut dyn Connection) -> Vec<String> {
-    assert_eq!(control.say("PUBLISH mark -"), ":1");
-    let mut lines = Vec::new();
-    loop {
-        let Some(Reply::Array(message)) = subscriber.receive().unwrap() else {
-            panic!("a subscriber receives arrays");
-        };
-        let [.., Reply::Bulk(channel), Reply::Bulk(key)] = &message[..] else {
-            panic!("a message ends with its channel and its text");
-        };
-        let channel = String::from_utf8_lossy(channel).into_owned();
-        if channel == "mark" {
-            return lines;
-        }
-        let (db, name) = channel.strip_prefix("__keyevent@").unwrap().split_once("__:").unwrap();
-        lines.push(format!("{db} {name} {}", key.escape_ascii()));
+        assert_eq!(events.take_events(), expected, "{line}");
     }
 }
 
 /// Redis 7.0 creates a consumer when it gets something, 7.2 when it asks: so one may come earlier, and be there
 /// or not when it is deleted. Those that the generator creates by command are the same in both.
 fn depends_on_version(event: &str, words: &[Vec<u8>]) -> bool {
-    let is_of_consumer = event.contains("consumer ");
+    let is_of_consumer = event.contains("createconsumer") || event.contains("delconsumer");
     let by_command = words.last().is_some_and(|consumer| consumer == b"e" || consumer == b"made");
     is_of_consumer && !by_command
 }
@@ -315,16 +325,12 @@ fn events_are_those_of_redis() {
         return;
     };
     let mut oracle = Oracle::start(&program).expect("redis-server starts");
-    let [mut theirs, mut control, mut subscriber] =
-        [(); 3].map(|()| oracle.connect(Protocol::Resp2).expect("redis-server accepts"));
-    assert_eq!(control.say("CONFIG SET notify-keyspace-events AEnm"), "+OK");
-    for pattern in ["__keyevent@*", "mark"] {
-        assert!(subscriber.say(&format!("PSUBSCRIBE {pattern}")).contains("psubscribe"));
-    }
-    let server = Sanderling::start(&FLAGS);
-    let events = Events::default();
-    server.engine().hooks.install_events(Box::new(events.clone()));
-    let mut ours = server.client();
+    let mut server = Sanderling::start(&FLAGS);
+    // Both channels of each event: what happened to a key, and to which key it happened.
+    let [mut their_events, mut our_events] =
+        [&mut oracle as &mut dyn Peer, &mut server].map(|peer| Listener::new(peer, "__key*__:*"));
+    let [mut theirs, mut ours] = [&mut oracle as &mut dyn Peer, &mut server]
+        .map(|peer| peer.connect(Protocol::Resp2).expect("both servers accept"));
     for seed in seeds(3) {
         theirs.say("FLUSHALL");
         ours.say("FLUSHALL");
@@ -334,8 +340,7 @@ fn events_are_those_of_redis() {
             let words = generator.command();
             theirs.ask(&words);
             ours.ask(&words);
-            let mut expected = published(&mut *control, &mut *subscriber);
-            let mut got = std::mem::take(&mut *events.0.lock().unwrap());
+            let (mut expected, mut got) = (their_events.take(), our_events.take());
             for lines in [&mut expected, &mut got] {
                 lines.retain(|line| !depends_on_version(line, &words));
             }
@@ -346,9 +351,8 @@ fn events_are_those_of_redis() {
 
 #[test]
 fn events_of_fields_are_those_of_redis_8() {
-    let server = Sanderling::start(&FLAGS);
-    let events = Events::default();
-    server.engine().hooks.install_events(Box::new(events.clone()));
+    let mut server = Sanderling::start(&FLAGS);
+    let mut events = Listener::new(&mut server, "__keyevent@*");
     let mut client = server.client();
     for (line, expected) in [
         ("HSETEX h FIELDS 3 f v g w i 1", "new hset"),
@@ -379,7 +383,7 @@ fn events_of_fields_are_those_of_redis_8() {
         ("HPEXPIRE other 10 FIELDS 1 f", "hexpire"),
     ] {
         client.say(line);
-        let got = std::mem::take(&mut *events.0.lock().unwrap());
+        let got = events.take_events();
         let names: Vec<_> = got.iter().map(|event| event.split(' ').nth(1).unwrap()).collect();
         assert_eq!(names.join(" "), expected, "{line}");
     }
@@ -389,6 +393,6 @@ fn events_of_fields_are_those_of_redis_8() {
     client.say("HGET other f");
     client.say("HSETNX other f v");
     let expected = ["hexpired h", "del h", "new h", "hset h", "hexpired other", "hset other"];
-    let got = std::mem::take(&mut *events.0.lock().unwrap());
+    let got = events.take_events();
     assert_eq!(got, expected.map(|event| format!("0 {event}")));
 }

@@ -33,12 +33,14 @@ impl<'k> Invalidation<'k> {
             }
             return;
         };
-        match clients.get(redirect) {
-            None => tell_broken(tracker, redirect),
-            Some(target) if speaks_resp3(&target) => target.push(self.push()),
-            // To whatever it listens: that is what Redis asks for as well.
-            Some(target) if target.is_subscribed() => target.push(self.message()),
-            Some(_) => {}
+        let Some(target) = clients.get(redirect) else {
+            return tell_broken(tracker, redirect);
+        };
+        if speaks_resp3(&target) {
+            target.push(self.push());
+        } else if target.is_subscribed() {
+            // To whatever it listens: Redis asks for no more.
+            target.push(self.message());
         }
     }
 

@@ -1,0 +1,349 @@
+//! Messages that are kept for those who come later: the last ones of each channel that `pubsub-history` names.
+//!
+//! **Numbers.** The messages of a channel are numbered without gaps. A channel begins with the Unix time in
+//! microseconds, so that after a restart, or when a channel has been forgotten, numbers go on above all that were
+//! given before. That assumes that a channel has fewer than a million messages a second on average, and a clock
+//! that is not set back across a restart. If the assumption fails, a client holds a number from the future; it is
+//! told so as of a gap, and gets all that is kept.
+//!
+//! **Bounds.** Each channel keeps as many messages, for as long, as its rule says; all of them together keep no
+//! more than `pubsub-history-memory`, and what goes first is the oldest message of all channels. A channel of
+//! which nothing is left is remembered for its numbers, as if it were one more message of its last one's age, and
+//! forgotten in its turn. Channels that somebody follows are not forgotten.
+//!
+//! All of it stands behind one lock, which is taken behind the registry's: with it held, messages get their
+//! numbers and are put into inboxes, so that all subscribers see one order.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::base::bytes::Bytes;
+use crate::config::history::HistoryRule;
+use crate::session::Name;
+
+/// What a message and a channel take besides their bytes.
+const MESSAGE_OVERHEAD: usize = 64;
+const CHANNEL_OVERHEAD: usize = 256;
+
+/// How much of a channel is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    messages: usize,
+    millis: i64,
+}
+
+impl From<&HistoryRule> for Extent {
+    fn from(rule: &HistoryRule) -> Extent {
+        let millis = i64::try_from(rule.seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        Extent { messages: usize::try_from(rule.messages).unwrap_or(usize::MAX), millis }
+    }
+}
+
+struct Message {
+    payload: Bytes,
+    kept_ms: i64,
+    /// Its place among the messages of all channels.
+    age: u64,
+}
+
+impl Message {
+    fn cost(&self) -> usize {
+        self.payload.len() + MESSAGE_OVERHEAD
+    }
+}
+
+struct History {
+    messages: VecDeque<Message>,
+    /// The number of the next message; those kept are the ones before it.
+    next: i64,
+    /// `None`: nothing is kept (any more), but somebody follows the numbers.
+    extent: Option<Extent>,
+    /// How many clients get this channel's messages with their numbers.
+    followers: usize,
+    /// Of its oldest message, or the last one it had: under this it stands in [`Histories::ages`].
+    age: u64,
+    bytes: usize,
+}
+
+impl History {
+    fn first(&self) -> i64 {
+        self.next - self.messages.len() as i64
+    }
+
+    /// Somebody follows it and nothing is kept: then there is nothing to forget.
+    fn is_ageless(&self) -> bool {
+        self.messages.is_empty() && self.followers > 0
+    }
+}
+
+/// What a channel keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryFigures {
+    pub messages: usize,
+    /// The number of the oldest message that is kept; of the next one, if none is.
+    pub first: i64,
+    /// The number of the last message that was published.
+    pub last: i64,
+    pub bytes: usize,
+}
+
+/// From where on a client wants a channel's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayFrom {
+    /// All that is kept.
+    Start,
+    /// What comes after this number.
+    After(i64),
+    /// What comes from now on.
+    Now,
+}
+
+/// What a client that begins to follow a channel is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// The number of the last message before.
+    pub last: i64,
+    /// The first number that the client has missed, and the first that it can get instead.
+    pub gap: Option<(i64, i64)>,
+    /// The number of the first of `messages`.
+    pub first: i64,
+    pub messages: Vec<Bytes>,
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub(super) struct Histories {
+    by_channel: HashMap<Name, History>,
+    /// Channels by the age of their oldest messages.
+    ages: BTreeMap<u64, Name>,
+    next_age: u64,
+    bytes: usize,
+    bytes_max: usize,
+    /// No message is due before this Unix millisecond.
+    next_due_ms: i64,
+    /// Numbers below were given by channels that are forgotten.
+    floor: i64,
+}
+
+/// Payloads that are let go, to be freed when no lock is held.
+pub(super) type Forgotten = Vec<Bytes>;
+
+impl Histories {
+    /// Numbers a message and keeps it, if there is an extent for it.
+    pub(super) fn keep(
+        &mut self,
+        channel: &[u8],
+        payload: &[u8],
+        extent: Option<Extent>,
+        now_micros: i64,
+        forgotten: &mut Forgotten,
+    ) -> i64 {
+        let name = self.open(channel, extent, now_micros);
+        let age = self.new_age();
+        let history = self.by_channel.get_mut(&name).expect("it was just opened");
+        let number = history.next;
+        history.next += 1;
+        let kept_ms = now_micros / 1000;
+        if let Some(extent) = extent {
+            if history.messages.is_empty() {
+                self.ages.remove(&history.age);
+                history.age = age;
+                self.ages.insert(age, Name::clone(&name));
+            }
+            let message = Message { payload: Bytes::new(payload.to_vec()), kept_ms, age };
+            history.bytes += message.cost();
+            self.bytes += message.cost();
+            history.messages.push_back(message);
+            self.next_due_ms = self.next_due_ms.min(kept_ms.saturating_add(extent.millis));
+            self.trim(&name, kept_ms, forgotten);
+        }
+        self.enforce(forgotten);
+        number
+    }
+
+    /// A client begins to follow a channel: what it gets first.
+    pub(super) fn follow(
+        &mut self,
+        channel: &[u8],
+        from: ReplayFrom,
+        extent: Option<Extent>,
+        now_micros: i64,
+        forgotten: &mut Forgotten,
+    ) -> Replay {
+        let name = self.open(channel, extent, now_micros);
+        self.trim(&name, now_micros / 1000, forgotten);
+        let history = self.by_channel.get_mut(&name).expect("it was just opened");
+        history.followers += 1;
+        if history.is_ageless() {
+            self.ages.remove(&history.age);
+        }
+        replay(history, from)
+    }
+
+    /// A client follows a channel no longer.
+    pub(super) fn unfollow(&mut self, channel: &[u8]) {
+        let age = self.new_age();
+        let Some(history) = self.by_channel.get_mut(channel) else { return };
+        history.followers -= 1;
+        if history.followers > 0 || !history.messages.is_empty() {
+            return;
+        }
+        if history.extent.is_none() {
+            self.forget(channel);
+        } else {
+            history.age = age;
+            self.ages.insert(age, Name::from(channel));
+        }
+    }
+
+    /// The rules changed: `extent` tells what holds for a channel from now on.
+    pub(super) fn set_extents(
+        &mut self,
+        extent: impl Fn(&[u8]) -> Option<Extent>,
+        now_ms: i64,
+        forgotten: &mut Forgotten,
+    ) {
+        let names: Vec<Name> = self.by_channel.keys().cloned().collect();
+        for name in names {
+            let history = self.by_channel.get_mut(&name).expect("it is among the names");
+            history.extent = extent(&name);
+            self.trim(&name, now_ms, forgotten);
+            let history = &self.by_channel[&name];
+            if history.extent.is_none() && history.followers == 0 {
+                self.forget(&name);
+            }
+        }
+        self.next_due_ms = self.earliest_due_ms();
+    }
+
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize, forgotten: &mut Forgotten) {
+        self.bytes_max = bytes_max;
+        self.enforce(forgotten);
+    }
+
+    /// Lets go what has been kept for long enough.
+    pub(super) fn expire(&mut self, now_ms: i64, forgotten: &mut Forgotten) {
+        if self.next_due_ms > now_ms {
+            return;
+        }
+        let names: Vec<Name> = self.by_channel.keys().cloned().collect();
+        names.iter().for_each(|name| self.trim(name, now_ms, forgotten));
+        self.next_due_ms = self.earliest_due_ms();
+    }
+
+    fn earliest_due_ms(&self) -> i64 {
+        let due = |history: &History| {
+            let oldest = history.messages.front()?;
+            Some(oldest.kept_ms.saturating_add(history.extent?.millis))
+        };
+        self.by_channel.values().filter_map(due).min().unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn figures(&self, channel: &[u8]) -> Option<HistoryFigures> {
+        self.by_channel.get(channel).map(figures)
+    }
+
+    /// All channels by name.
+    pub(super) fn all(&self) -> BTreeMap<Name, HistoryFigures> {
+        self.by_channel.iter().map(|(name, history)| (name.clone(), figures(history))).collect()
+    }
+
+    /// What all of it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn new_age(&mut self) -> u64 {
+        self.next_age += 1;
+        self.next_age
+    }
+
+    /// Begins a channel's history if it has none.
+    fn open(&mut self, channel: &[u8], extent: Option<Extent>, now_micros: i64) -> Name {
+        if let Some((name, _)) = self.by_channel.get_key_value(channel) {
+            return Name::clone(name);
+        }
+        let (name, age) = (Name::from(channel), self.new_age());
+        let bytes = channel.len() + CHANNEL_OVERHEAD;
+        let (messages, followers) = (VecDeque::new(), 0);
+        let next = now_micros.max(self.floor);
+        let history = History { messages, next, extent, followers, age, bytes };
+        self.bytes += bytes;
+        self.ages.insert(age, Name::clone(&name));
+        self.by_channel.insert(Name::clone(&name), history);
+        name
+    }
+
+    /// Lets go what the channel's own extent does not cover.
+    fn trim(&mut self, name: &Name, now_ms: i64, forgotten: &mut Forgotten) {
+        loop {
+            let history = &self.by_channel[name];
+            let Some(oldest) = history.messages.front() else { return };
+            let extent = history.extent.unwrap_or_default();
+            let is_due = oldest.kept_ms.saturating_add(extent.millis) <= now_ms;
+            if !is_due && history.messages.len() <= extent.messages {
+                return;
+            }
+            self.drop_oldest(name, forgotten);
+        }
+    }
+
+    /// Lets go what is oldest until the rest is within the bound.
+    fn enforce(&mut self, forgotten: &mut Forgotten) {
+        while self.bytes > self.bytes_max {
+            let Some((_, name)) = self.ages.first_key_value() else { return };
+            let name = Name::clone(name);
+            if self.by_channel[&name].messages.is_empty() {
+                self.forget(&name);
+            } else {
+                self.drop_oldest(&name, forgotten);
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self, name: &Name, forgotten: &mut Forgotten) {
+        let history = self.by_channel.get_mut(name).expect("who has messages is there");
+        let message = history.messages.pop_front().expect("there is an oldest message");
+        history.bytes -= message.cost();
+        self.bytes -= message.cost();
+        forgotten.push(message.payload);
+        self.ages.remove(&history.age);
+        history.age = history.messages.front().map_or(message.age, |next| next.age);
+        if !history.is_ageless() {
+            self.ages.insert(history.age, Name::clone(name));
+        }
+    }
+
+    fn forget(&mut self, name: &[u8]) {
+        if let Some(history) = self.by_channel.remove(name) {
+            debug_assert!(history.messages.is_empty() && history.followers == 0);
+            self.ages.remove(&history.age);
+            self.floor = self.floor.max(history.next);
+            self.bytes -= history.bytes;
+        }
+    }
+}
+
+fn figures(history: &History) -> HistoryFigures {
+    HistoryFigures {
+        messages: history.messages.len(),
+        first: history.first(),
+        last: history.next - 1,
+        bytes: history.bytes,
+    }
+}
+
+fn replay(history: &History, from: ReplayFrom) -> Replay {
+    let (first, last) = (history.first(), history.next - 1);
+    let (begin, gap) = match from {
+        ReplayFrom::Now => (history.next, None),
+        ReplayFrom::Start => (first, None),
+        ReplayFrom::After(seen) if seen > last || seen + 1 < first => {
+            (first, Some((seen.saturating_add(1), first)))
+        }
+        ReplayFrom::After(seen) => (seen + 1, None),
+    };
+    let skipped = (begin - first) as usize;
+    let messages = history.messages.iter().skip(skipped);
+    let messages = messages.map(|message| Bytes::clone(&message.payload)).collect();
+    Replay { last, gap, first: begin, messages }
+}
