@@ -11,7 +11,7 @@ use std::sync::atomic::{
 use super::allowance::OutputAllowance;
 use super::caching::CacheState;
 use super::inbox::Inbox;
-use super::subscriptions::SubscriptionKind;
+use super::subscriptions::{Name, SubscriptionKind};
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
 
@@ -280,7 +280,9 @@ impl Client {
         let texts = self.with_texts(|texts| {
             texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
         });
-        size_of::<Client>() + parts + texts
+        let names = SubscriptionKind::ALL.map(|kind| self.subscriptions(kind) as usize);
+        let names = names.iter().sum::<usize>() * size_of::<Name>();
+        size_of::<Client>() + parts + texts + names
     }
 
     /// As what `client-output-buffer-limit` sees it. Who monitors asks for nothing that could be large, but is

@@ -287,3 +287,31 @@ fn a_monitor_that_does_not_read_is_disconnected_and_stalls_nobody() {
     }
     panic!("640 MB wait for the monitor");
 }
+
+#[test]
+fn the_memory_of_a_client_is_what_waits_and_what_it_keeps() {
+    let server = Sanderling::start(&["--save", "", "--workers", "2"]);
+    let (mut client, mut control) = (connect(&server), server.client());
+    let id = client.say("CLIENT ID").trim_start_matches(':').to_owned();
+    let field = |control: &mut SocketConnection<TcpStream>, name: &str| -> usize {
+        let line = control.say(&format!("CLIENT LIST ID {id}"));
+        let value = line.split_once(&format!(" {name}=")).expect("the field is there").1;
+        value.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before = field(&mut control, "tot-mem");
+    client.say("MULTI");
+    client.ask(&["SET", "k", &"x".repeat(100_000)]);
+    let queue = field(&mut control, "multi-mem");
+    assert!(queue >= 100_000 && field(&mut control, "tot-mem") >= before + queue);
+    assert!(control.info("mem_clients_normal").parse::<usize>().unwrap() >= before + queue);
+    client.say("DISCARD");
+    assert!(field(&mut control, "multi-mem") < 10_000);
+    // Half of a request waits for its other half.
+    client.send(b"*2\r\n$4\r\nECHO\r\n$50000\r\n").unwrap();
+    client.send(&[b'x'; 30_000]).unwrap();
+    let is_there = |list: &str| !list.contains(" qbuf=0 ");
+    control.say_until(&format!("CLIENT LIST ID {id}"), is_there);
+    client.send(&[b'x'; 20_000]).unwrap();
+    client.send(b"\r\n").unwrap();
+    assert_eq!(client.receive().unwrap(), Some(Reply::Bulk(vec![b'x'; 50_000])));
+}
