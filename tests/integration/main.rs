@@ -2,6 +2,7 @@
 
 mod backups;
 mod chance;
+mod channels;
 mod check;
 mod clients;
 mod concurrency;
