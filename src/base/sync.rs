@@ -10,7 +10,7 @@
 //! | `Gate` | one per worker or other mutator, held shared while it works | gate number |
 //! | `Shard` | one per shard of the store | database × shards + shard |
 //! | `Log` | the log buffer | 0 |
-//! | `Delivery` | registries that send to clients while locked: channels, tracked keys, monitors | 0 |
+//! | `Delivery` | registries that send to clients while locked: channels, monitors; tracked keys | 0; 1 and up |
 //! | `Inbox` | what others sent a client | 0 |
 //! | `Leaf` | registries: clients, watchers, statistics, configuration texts | 0 |
 //!

@@ -2,14 +2,17 @@
 
 use super::blocking_timeout::deadline_of_millis;
 use super::client_list::{client_info, client_list, parse_type};
+use super::client_tracking::{
+    client_caching, client_getredir, client_tracking, client_trackinginfo,
+};
 use super::connection::DEFAULT_USER;
 use super::family_help::family_help;
 use crate::base::number::parse_i64;
-use crate::exec::spec::{ADMIN, LOADING, NOSCRIPT, SENTINEL, STALE};
+use crate::exec::spec::{ADMIN, KEEPS_CACHING, LOADING, NOSCRIPT, SENTINEL, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, excerpt, family};
 use crate::session::{Client, ClientType, ReplyMode};
 
-const OWN: u32 = NOSCRIPT | LOADING | STALE | SENTINEL;
+const OWN: u32 = NOSCRIPT | LOADING | STALE | SENTINEL | KEEPS_CACHING;
 const OTHERS: u32 = ADMIN | OWN;
 
 pub(super) const CLIENT: Spec = family("CLIENT", -2, SENTINEL, SUBCOMMANDS).doc(
@@ -20,8 +23,20 @@ pub(super) const CLIENT: Spec = family("CLIENT", -2, SENTINEL, SUBCOMMANDS).doc(
 );
 
 const SUBCOMMANDS: &[Spec] = &[
+    cmd("CLIENT CACHING", 3, &[], OWN, client_caching).doc(
+        "6.0.0",
+        "O(1)",
+        "<YES | NO>",
+        "Says whether what the next command reads goes into the cache of this connection's client.",
+    ),
     cmd("CLIENT GETNAME", 2, &[], OWN, client_getname)
         .doc("2.6.9", "O(1)", "", "Returns the name of this connection."),
+    cmd("CLIENT GETREDIR", 2, &[], OWN, client_getredir).doc(
+        "6.0.0",
+        "O(1)",
+        "",
+        "Returns which connection is told what this one's cache has to forget.",
+    ),
     cmd("CLIENT ID", 2, &[], OWN, client_id)
         .doc("5.0.0", "O(1)", "", "Returns the number of this connection."),
     cmd("CLIENT INFO", 2, &[], OWN, client_info)
@@ -31,7 +46,7 @@ const SUBCOMMANDS: &[Spec] = &[
         "2.4.0",
         "O(N) where N is the number of client connections",
         "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
-         [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>",
+         [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage]> ...>",
         "Closes the connections that pass all filters, or the one with an address.",
     ),
     cmd("CLIENT LIST", -2, &[], OTHERS, client_list)
@@ -67,6 +82,19 @@ const SUBCOMMANDS: &[Spec] = &[
     cmd("CLIENT SETNAME", 3, &[], OWN, client_setname)
         .doc("2.6.9", "O(1)", "connection-name", "Names this connection.")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    cmd("CLIENT TRACKING", -3, &[], OWN, client_tracking).doc(
+        "6.0.0",
+        "O(1). Some options may introduce additional complexity.",
+        "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] \
+         [NOLOOP]",
+        "Tells this connection which keys have changed that its client may have in a cache.",
+    ),
+    cmd("CLIENT TRACKINGINFO", 2, &[], OWN, client_trackinginfo).doc(
+        "6.2.0",
+        "O(1)",
+        "",
+        "Describes what this connection is told for its cache.",
+    ),
     cmd("CLIENT UNBLOCK", -3, &[], OTHERS, client_unblock).doc(
         "5.0.0",
         "O(log N) where N is the number of client connections",
@@ -79,13 +107,13 @@ const SUBCOMMANDS: &[Spec] = &[
         "<ON | OFF>",
         "Spares this connection when connections use too much memory.",
     ),
-    cmd("CLIENT NO-TOUCH", 3, &[], NOSCRIPT | LOADING | STALE, client_no_touch).doc(
+    cmd("CLIENT NO-TOUCH", 3, &[], NOSCRIPT | LOADING | STALE | KEEPS_CACHING, client_no_touch).doc(
         "7.2.0",
         "O(1)",
         "<ON | OFF>",
         "Lets this connection read keys without making them look used.",
     ),
-    cmd("CLIENT HELP", 2, &[], LOADING | STALE | SENTINEL, client_help)
+    cmd("CLIENT HELP", 2, &[], LOADING | STALE | SENTINEL | KEEPS_CACHING, client_help)
         .doc("5.0.0", "O(1)", "", "Lists the subcommands."),
 ];
 
@@ -184,12 +212,12 @@ fn client_no_touch<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 fn client_reply<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     match args.option().as_ref().map(|option| option.as_bytes()) {
         Some(b"ON") => {
-            ctx.session.reply_mode = ReplyMode::On;
+            ctx.session.set_reply_mode(ReplyMode::On);
             ctx.reply.ok();
         }
-        Some(b"OFF") => ctx.session.reply_mode = ReplyMode::Off,
+        Some(b"OFF") => ctx.session.set_reply_mode(ReplyMode::Off),
         Some(b"SKIP") if ctx.session.reply_mode == ReplyMode::Off => {}
-        Some(b"SKIP") => ctx.session.reply_mode = ReplyMode::SkipNext,
+        Some(b"SKIP") => ctx.session.set_reply_mode(ReplyMode::SkipNext),
         _ => return Err(CommandError::Syntax),
     }
     Ok(())
@@ -201,6 +229,8 @@ struct KillFilter<'a> {
     client_type: Option<ClientType>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
+    /// Connected for at least so many seconds.
+    age_min_s: Option<i64>,
     spare_self: bool,
 }
 
@@ -210,6 +240,7 @@ impl<'a> KillFilter<'a> {
         client_type: None,
         address: None,
         local_address: None,
+        age_min_s: None,
         spare_self: true,
     };
 
@@ -223,6 +254,7 @@ impl<'a> KillFilter<'a> {
                 b"USER" => check_user(value)?,
                 b"ADDR" => filter.address = Some(value),
                 b"LADDR" => filter.local_address = Some(value),
+                b"MAXAGE" => filter.age_min_s = Some(parse_age(value)?),
                 b"SKIPME" if value.eq_ignore_ascii_case(b"yes") => filter.spare_self = true,
                 b"SKIPME" if value.eq_ignore_ascii_case(b"no") => filter.spare_self = false,
                 _ => return Err(CommandError::Syntax),
@@ -231,7 +263,8 @@ impl<'a> KillFilter<'a> {
         Ok(filter)
     }
 
-    fn passes(&self, client: &Client, own_id: u64) -> bool {
+    fn passes(&self, client: &Client, own_id: u64, now_ms: i64) -> bool {
+        let age_s = now_ms / 1000 - client.created_ms / 1000;
         let is_spared = self.spare_self && client.id == own_id;
         let has_address = |wanted: Option<&[u8]>, address: &crate::session::Endpoint| {
             wanted.is_none_or(|wanted| address.to_string().as_bytes() == wanted)
@@ -239,6 +272,7 @@ impl<'a> KillFilter<'a> {
         !is_spared
             && self.id.is_none_or(|id| id == client.id)
             && self.client_type.is_none_or(|wanted| wanted == client.client_type())
+            && self.age_min_s.is_none_or(|min| age_s >= min)
             && has_address(self.address, &client.address)
             && has_address(self.local_address, &client.local_address)
     }
@@ -247,6 +281,16 @@ impl<'a> KillFilter<'a> {
 fn parse_id(arg: &[u8]) -> Result<u64, CommandError> {
     let id = parse_i64(arg).filter(|id| *id > 0);
     id.map(|id| id as u64).ok_or(CommandError::text("ERR client-id should be greater than 0"))
+}
+
+fn parse_age(arg: &[u8]) -> Result<i64, CommandError> {
+    let problem = CommandError::text("ERR maxage is not an integer or out of range");
+    let age_s = parse_i64(arg).ok_or(problem)?;
+    if age_s > 0 {
+        Ok(age_s)
+    } else {
+        Err(CommandError::text("ERR maxage should be greater than 0"))
+    }
 }
 
 /// Every client is the one user there is, so the filter by user needs nothing but a look at its name.
@@ -275,10 +319,10 @@ fn client_kill<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// Closes connections and tells how many. One's own closes behind the reply.
 fn kill(ctx: &mut Context<'_>, filter: &KillFilter<'_>) -> usize {
-    let own_id = ctx.client().id;
+    let (own_id, now_ms) = (ctx.client().id, ctx.now_ms());
     let mut killed = 0;
     for client in ctx.engine.clients.all() {
-        if !filter.passes(&client, own_id) {
+        if !filter.passes(&client, own_id, now_ms) {
             continue;
         }
         if client.id == own_id {

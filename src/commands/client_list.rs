@@ -7,10 +7,11 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use super::client_tracking::redirection;
 use super::connection::DEFAULT_USER;
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome, Registry, excerpt};
-use crate::session::{Client, ClientType, Endpoint, SubscriptionKind};
+use crate::session::{CacheFlags, Client, ClientType, Endpoint, SubscriptionKind};
 
 /// `CLIENT INFO`
 pub(super) fn client_info<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
@@ -99,7 +100,7 @@ impl<'a> Describer<'a> {
         field("events", &if has_output { "rw" } else { "r" });
         field("cmd", &self.last_command(client));
         field("user", &DEFAULT_USER);
-        field("redir", &-1);
+        field("redir", &redirection(client));
         field("resp", &client.protocol.load(Relaxed));
         field("lib-name", &texts.lib_name);
         field("lib-ver", &texts.lib_version);
@@ -123,10 +124,15 @@ impl<'a> Describer<'a> {
 
 /// One letter for each thing that is special about a client, in Redis's order.
 fn flags(client: &Client) -> String {
+    let cache = client.cache.flags();
     let letters = [
+        ('O', client.monitors.load(Relaxed)),
         ('P', client.is_subscribed()),
         ('x', client.multi.load(Relaxed) >= 0),
         ('b', client.is_waiting.load(Acquire)),
+        ('t', cache.has(CacheFlags::ON)),
+        ('R', cache.has(CacheFlags::BROKEN)),
+        ('B', cache.has(CacheFlags::BROADCAST)),
         ('U', matches!(client.address, Endpoint::Unix(_))),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),

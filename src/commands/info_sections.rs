@@ -36,6 +36,7 @@ pub(super) fn clients(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "client_recent_max_input_buffer", input.unwrap_or(0));
     line(text, "client_recent_max_output_buffer", output.unwrap_or(0));
     line(text, "blocked_clients", waiting);
+    line(text, "tracking_clients", ctx.engine.caches.totals().clients);
     line(text, "total_blocking_keys", ctx.engine.waiters.keys());
     Ok(())
 }
@@ -72,9 +73,13 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "pubsub_channels", pubsub.len(SubscriptionKind::Channel));
     line(text, "pubsub_patterns", pubsub.len(SubscriptionKind::Pattern));
     line(text, "pubsubshard_channels", pubsub.len(SubscriptionKind::Shard));
+    let tracking = ctx.engine.caches.totals();
     // This server never forks; monitoring tools ask all the same.
     line(text, "latest_fork_usec", 0);
     line(text, "total_forks", 0);
+    line(text, "tracking_total_keys", tracking.keys);
+    line(text, "tracking_total_items", tracking.items);
+    line(text, "tracking_total_prefixes", tracking.prefixes);
     line(text, "total_error_replies", stats.total(|s| &s.errors));
     line(text, "total_reads_processed", stats.total(|s| &s.reads));
     line(text, "total_writes_processed", stats.total(|s| &s.writes));

@@ -7,6 +7,7 @@ mod bitmap;
 mod blocking_timeout;
 mod client;
 mod client_list;
+mod client_tracking;
 mod command;
 mod command_docs;
 mod command_info;

@@ -75,6 +75,12 @@ pub static COMMANDS: &[Spec] = &[
     cmd("ROLE", 1, &[], NOSCRIPT | LOADING | STALE | FAST | SENTINEL, role)
         .categories(&["admin", "dangerous"])
         .doc("2.8.12", "O(1)", "", "Tells what part the server plays in replication."),
+    cmd("MONITOR", 1, &[], ADMIN | NOSCRIPT | LOADING | STALE, monitor).doc(
+        "1.0.0",
+        "",
+        "",
+        "Shows this connection every command that the server executes.",
+    ),
     cmd("SAVE", 1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT | NO_MULTI, save).doc(
         "1.0.0",
         "O(N) where N is the total number of keys in all databases",
@@ -122,6 +128,17 @@ fn time<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
 /// `LASTSAVE`
 fn lastsave<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     ctx.reply.integer(ctx.engine.control().last_save_unix_s());
+    Ok(())
+}
+
+/// `MONITOR`: who has said so already gets no reply. In a transaction each command has one.
+fn monitor<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
+    if !ctx.may_wait() {
+        return Err(CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    if ctx.engine.monitors.add(ctx.client()) {
+        ctx.reply.ok();
+    }
     Ok(())
 }
 

@@ -163,6 +163,8 @@ params! {
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        TRACKING_TABLE_MAX_KEYS: Int = "tracking-table-max-keys", int(0, i64::MAX), "1000000", Changeable,
+            "How many keys are remembered that clients have in their caches; 0 sets no limit.";
         BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,
             "Milliseconds after which a running script lets others be answered with BUSY.";
     }

@@ -8,4 +8,6 @@ use crate::session::Session;
 /// Takes a client out of every registry but that of connected clients.
 pub fn depart(engine: &Engine, session: &mut Session) {
     engine.pubsub.depart(session);
+    engine.monitors.remove(&session.client);
+    engine.caches.end(&session.client, &engine.keyspace);
 }

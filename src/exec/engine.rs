@@ -7,11 +7,13 @@ use super::control::Control;
 use super::executor::declare;
 use super::hooks::Hooks;
 use super::latency::LatencyMonitor;
+use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
 use super::slowlog::SlowLog;
 use super::spec;
 use super::stats::Stats;
+use super::tracking::Caches;
 use super::waiters::Waiters;
 use crate::base::clock::Clock;
 use crate::config::Config;
@@ -112,6 +114,8 @@ pub struct Engine {
     pub clients: Clients,
     pub waiters: Waiters,
     pub pubsub: Arc<PubSub>,
+    pub caches: Caches,
+    pub monitors: Monitors,
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
@@ -142,6 +146,8 @@ impl Engine {
             clock,
             clients: Clients::default(),
             waiters: Waiters::default(),
+            caches: Caches::default(),
+            monitors: Monitors::default(),
             stats: Stats::new(commands),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),

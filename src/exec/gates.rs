@@ -3,6 +3,8 @@
 //! The gates are tried in the order in which Redis checks, so that a command with several faults gets
 //! the same error. (Unknown names and wrong argument counts come before all of them.)
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::engine::Engine;
 use super::error::CommandError;
 use super::spec::{self, Flags, Spec};
@@ -53,7 +55,7 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 10] = [
+const GATES: [Gate; 11] = [
     protected,
     authenticated,
     alone,
@@ -62,6 +64,7 @@ const GATES: [Gate; 10] = [
     log_failed,
     subscribed,
     loading,
+    monitors,
     paused,
     log_behind,
 ];
@@ -156,10 +159,23 @@ fn loading(request: &Request<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Who is shown what others do takes no part in it, as in Redis, where it counts as a replica.
+fn monitors(request: &Request<'_>) -> Result<(), Refusal> {
+    let concerns_keys = request.spec.has(spec::READ | spec::WRITE | spec::MAY_REPLICATE);
+    if concerns_keys && request.session.client.monitors.load(Relaxed) {
+        let problem = "ERR Replica can't interact with the keyspace";
+        return Err(Refusal::Error(CommandError::text(problem)));
+    }
+    Ok(())
+}
+
 fn paused(request: &Request<'_>) -> Result<(), Refusal> {
     let changes = request.has(spec::WRITE | spec::MAY_REPLICATE);
+    let monitors = || request.session.client.monitors.load(Relaxed);
     match request.engine.pause.holds(changes, request.now.unix_millis()) {
-        Some(until_ms) if !request.has(spec::UNPAUSABLE) => Err(Refusal::Postpone(until_ms)),
+        Some(until_ms) if !request.has(spec::UNPAUSABLE) && !monitors() => {
+            Err(Refusal::Postpone(until_ms))
+        }
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
 //! → `stats`, `slowlog`, `latency` (what is remembered of it).
 
+mod account;
 mod args;
 mod categories;
 mod context;
@@ -16,6 +17,7 @@ mod gates;
 mod hooks;
 pub mod keyspec;
 mod latency;
+mod monitor;
 mod pause;
 mod registry;
 mod serving;
@@ -23,6 +25,7 @@ mod slowlog;
 pub mod spec;
 mod stats;
 pub mod syntax;
+mod tracking;
 mod transaction;
 mod waiters;
 
@@ -36,8 +39,10 @@ pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
 pub use hooks::{Hooks, LogHook, TouchHook};
 pub use latency::{LatencyMonitor, Sample, Series};
+pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};
 pub use slowlog::{SlowCommand, SlowLog};
 pub use spec::{Declared, Outcome, Spec, cmd, family};
 pub use stats::{CommandTotals, Counter, Stats, ThreadStats};
+pub use tracking::{CacheOptions, Caches, TrackingTotals};
 pub use waiters::{AwaitedKey, Ending, Ticket, Waiters};

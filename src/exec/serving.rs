@@ -111,7 +111,8 @@ impl Executor {
             Reply::new(&mut outbox, waiter.protocol).error(&error.reply_bytes());
             self.count_failure(command, &error);
         }
-        let reply = outbox.take_all();
+        let mut reply = outbox.take_all();
+        reply.extend(self.engine.disown_read(command.spec, waiter));
         waiter.client.send(Message::Served { reply, logged: session.logged });
         true
     }

@@ -90,6 +90,8 @@ flags! {
     TOUCHES_ARBITRARY_KEYS = 27 "";
     /// This server's own: runs while everybody else stands still.
     EXCLUSIVE = 28 "";
+    /// This server's own: `CLIENT CACHING` before it is about a later command.
+    KEEPS_CACHING = 22 "";
     /// This server's own: never held back by `CLIENT PAUSE`.
     UNPAUSABLE = 29 "";
     /// This server's own: a client that speaks RESP2 and listens to channels may say nothing else.

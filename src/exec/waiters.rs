@@ -41,6 +41,11 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// The keys that it waits for.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|(_, key)| &key[..])
+    }
+
     /// The command that it waits to be executed.
     pub fn args(&self) -> ArgList<'_> {
         ArgList::new(&self.data, &self.spans)

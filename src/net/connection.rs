@@ -144,7 +144,9 @@ impl Connection {
                 Err(error) => {
                     log::info!("client {} is disconnected: {error}", self.session.client.id);
                     let text = format!("ERR {error}");
-                    Reply::new(&mut self.outbox, self.session.protocol).error(text.as_bytes());
+                    if self.session.takes_reply() {
+                        Reply::new(&mut self.outbox, self.session.protocol).error(text.as_bytes());
+                    }
                     self.session.closing = true;
                 }
             }

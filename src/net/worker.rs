@@ -576,8 +576,10 @@ impl Worker {
     /// Ends a session's wait with an encoded reply and goes on with its next requests.
     fn answer(&mut self, slot: usize, encoded: &[u8], lane: &Lane<'_>) {
         let connection = &mut self.connections[slot];
-        if connection.session.waiting.take().is_some() {
-            Reply::new(&mut connection.outbox, connection.session.protocol).raw(encoded);
+        if connection.session.waiting.is_some() {
+            if connection.session.end_wait() {
+                Reply::new(&mut connection.outbox, connection.session.protocol).raw(encoded);
+            }
             self.proceed(slot, lane);
         }
     }
@@ -636,6 +638,7 @@ impl Worker {
             timeout_ms > 0
                 && connection.session.waiting.is_none()
                 && connection.session.subscriptions.is_empty()
+                && !connection.session.client.monitors.load(Ordering::Relaxed)
                 && now_ms - last_active > timeout_ms
         };
         let all = self.connections.iter();

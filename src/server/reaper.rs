@@ -83,7 +83,9 @@ impl Reaper {
             self.rates.sample(&engine);
             self.watch_memory();
             self.engine.pubsub.expire_history();
-            if engine.active_expire.load(Ordering::Relaxed) && !engine.health.is_loading() {
+            let is_paused = engine.pause.holds(true, engine.clock.unix_millis()).is_some();
+            let may_expire = engine.active_expire.load(Ordering::Relaxed) && !is_paused;
+            if may_expire && !engine.health.is_loading() {
                 self.expire(&mut executor, &lane);
             }
         }
@@ -130,6 +132,7 @@ impl Reaper {
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
         self.stats.expired.add(view.effects.expired);
         self.stats.changes.add(view.effects.changes);
+        engine.tell_caches(&view.effects, None);
         engine.hooks.drain(&mut view.effects);
         if !view.effects.touched.is_empty() {
             executor.serve_touched(&view.effects.touched);

@@ -9,6 +9,7 @@ use std::sync::atomic::{
 };
 
 use super::allowance::OutputAllowance;
+use super::caching::CacheState;
 use super::inbox::Inbox;
 use super::subscriptions::SubscriptionKind;
 use crate::base::bytes::Bytes;
@@ -133,6 +134,11 @@ pub struct Client {
     pub multi_memory: AtomicUsize,
     /// How many channels, patterns and shard channels it listens to.
     pub(super) subscriptions: [AtomicU32; 3],
+    /// It is shown what others do (`MONITOR`).
+    pub monitors: AtomicBool,
+    /// It gets no replies at the moment (`CLIENT REPLY`).
+    pub is_silent: AtomicBool,
+    pub cache: CacheState,
     /// What others sent it that its worker has not taken over yet.
     pub inbox: Inbox,
     /// Where its worker keeps it.
@@ -184,6 +190,9 @@ impl Client {
             multi: AtomicI64::new(-1),
             multi_memory: AtomicUsize::new(0),
             subscriptions: Default::default(),
+            monitors: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
+            cache: CacheState::default(),
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),

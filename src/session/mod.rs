@@ -5,6 +5,7 @@
 //! to date, and a mailbox to the worker.
 
 mod allowance;
+mod caching;
 mod client;
 mod clients;
 mod inbox;
@@ -12,6 +13,7 @@ mod subscriptions;
 mod transaction;
 
 pub use allowance::OutputAllowance;
+pub use caching::{CacheFlags, CacheState};
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
 pub use clients::Clients;
 pub use inbox::Inbox;
@@ -166,6 +168,35 @@ impl Session {
         self.client.subscriptions[kind as usize].store(count, Relaxed);
     }
 
+    pub fn set_reply_mode(&mut self, mode: ReplyMode) {
+        self.reply_mode = mode;
+        let is_silent = matches!(mode, ReplyMode::Off | ReplyMode::Skip);
+        self.client.is_silent.store(is_silent, Relaxed);
+    }
+
+    /// Whether the reply of the command that has just ended is sent.
+    pub fn takes_reply(&mut self) -> bool {
+        match self.reply_mode {
+            ReplyMode::On => true,
+            ReplyMode::Off => false,
+            ReplyMode::SkipNext => {
+                self.set_reply_mode(ReplyMode::Skip);
+                true
+            }
+            ReplyMode::Skip => {
+                self.set_reply_mode(ReplyMode::On);
+                false
+            }
+        }
+    }
+
+    /// What the session waited for is here, or will not come: tells whether its reply is sent.
+    pub fn end_wait(&mut self) -> bool {
+        self.waiting = None;
+        self.client.cache.clear(CacheFlags::CACHING);
+        self.takes_reply()
+    }
+
     pub fn set_no_touch(&mut self, no_touch: bool) {
         self.no_touch = no_touch;
         self.client.no_touch.store(no_touch, Relaxed);
@@ -191,6 +222,7 @@ impl Session {
         self.select(0);
         self.set_authenticated(authenticated);
         self.set_protocol(Protocol::default());
+        self.set_reply_mode(ReplyMode::On);
         self.set_no_touch(false);
         self.set_no_evict(false);
         self.client.with_texts(|texts| texts.name.clear());

@@ -157,7 +157,7 @@ mod tests {
         transaction.open();
         assert!(!transaction.is_doomed(), "there was nothing to doom");
         transaction.push(7, ArgList::new(b"SETkv", &[0..3, 3..4, 4..5]));
-        transaction.push(9, ArgList::new(b"PING", &[0..4]));
+        transaction.push(9, ArgList::new(b"PING", std::slice::from_ref(&(0..4))));
         let commands: Vec<_> = transaction
             .commands()
             .map(|(number, args)| (number, args.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()))

@@ -10,7 +10,7 @@
 //! Invariant: a shard's lock is only taken by a thread that holds its gate (shared) or the world.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::hash::{KeyHash, KeyHasher};
 use super::shard::Shard;
@@ -83,6 +83,8 @@ pub struct Keyspace {
     cut: AtomicU64,
     /// How many clients wait for keys.
     waiters: AtomicUsize,
+    /// Some client keeps a cache of what it reads.
+    trackers: AtomicBool,
 }
 
 /// The newest cut: its number, and whether it is still being read.
@@ -129,6 +131,7 @@ impl Keyspace {
             exclusivity: Mutex::new(Rank::Exclusivity, ()),
             cut: AtomicU64::new(0),
             waiters: AtomicUsize::new(0),
+            trackers: AtomicBool::new(false),
         }
     }
 
@@ -166,6 +169,17 @@ impl Keyspace {
     #[inline]
     pub fn has_waiters(&self) -> bool {
         self.waiters.load(Ordering::Relaxed) > 0
+    }
+
+    /// Says whether any client keeps a cache. One that begins to does so before it reads keys.
+    pub fn note_trackers(&self, are_there: bool) {
+        self.trackers.store(are_there, Ordering::Relaxed);
+    }
+
+    /// Whether any client keeps a cache of what it read.
+    #[inline]
+    pub fn has_trackers(&self) -> bool {
+        self.trackers.load(Ordering::Relaxed)
     }
 
     #[inline]

@@ -190,8 +190,9 @@ impl<'a> View<'a> {
             Mode::Read => Held::Read(cell.lock.read()),
             Mode::Write => {
                 let mut guard = cell.lock.write();
-                // Looked at behind the lock: whoever began to wait before it must learn of changes.
-                self.effects.wants.touched |= self.keyspace.has_waiters();
+                // Looked at behind the lock: who began to wait, or has read, before it must learn of changes.
+                self.effects.wants.touched |=
+                    self.keyspace.has_waiters() || self.keyspace.has_trackers();
                 guard.join_cut(self.keyspace.cut());
                 Held::Write { guard, cell }
             }

@@ -28,6 +28,7 @@ mod recovery;
 mod support;
 mod tidy;
 mod transcripts;
+mod transfers;
 mod waiting;
 
 /// That of the binary, so that tests can see what is allocated.
