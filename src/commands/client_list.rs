@@ -146,6 +146,7 @@ fn memory(client: &Client) -> [(&'static str, usize); 10] {
     let query = client.query_buffer.load(Relaxed);
     let query_capacity = client.query_buffer_capacity.load(Relaxed);
     let (output, inbox) = (client.output_memory.load(Relaxed), client.inbox.bytes());
+    let shared = inbox + output.saturating_sub(client.output_own_memory.load(Relaxed));
     [
         ("qbuf", query),
         ("qbuf-free", query_capacity.saturating_sub(query)),
@@ -154,8 +155,8 @@ fn memory(client: &Client) -> [(&'static str, usize); 10] {
         ("rbs", 0),
         ("rbp", 0),
         ("obl", client.output_tail.load(Relaxed)),
-        ("oll", client.output_segments.load(Relaxed)),
+        ("oll", client.output_segments.load(Relaxed) + client.inbox.frames()),
         ("omem", output + inbox),
-        ("tot-mem", client.memory_bytes() + inbox),
+        ("tot-mem", client.memory_bytes() + shared),
     ]
 }

@@ -153,9 +153,10 @@ fn hello<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if let Some(protocol) = options.protocol.filter(|new| *new != ctx.session.protocol) {
         // What was sent before is encoded in the old protocol, and comes before the reply that begins the new one.
         let engine = ctx.engine;
-        engine.pubsub.while_silent(|| ctx.session.set_protocol(protocol));
-        ctx.take_pushes();
-        ctx.set_protocol(protocol);
+        engine.pubsub.while_silent(|| {
+            ctx.take_pushes();
+            ctx.set_protocol(protocol);
+        });
     }
     reply_greeting(ctx);
     Ok(())

@@ -190,5 +190,6 @@ impl Connection {
         client.output_tail.store(self.outbox.len(), Ordering::Relaxed);
         client.output_segments.store(self.outbox.segments(), Ordering::Relaxed);
         client.output_memory.store(self.outbox.memory_bytes(), Ordering::Relaxed);
+        client.output_own_memory.store(self.outbox.own_bytes(), Ordering::Relaxed);
     }
 }

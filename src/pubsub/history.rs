@@ -347,3 +347,206 @@ fn replay(history: &History, from: ReplayFrom) -> Replay {
     let messages = messages.map(|message| Bytes::clone(&message.payload)).collect();
     Replay { last, gap, first: begin, messages }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: i64 = 1_000_000;
+    const EXTENT: Extent = Extent { messages: 3, millis: 10_000 };
+
+    /// A set of histories and the time.
+    struct Fixture {
+        histories: Histories,
+        now: i64,
+        forgotten: Forgotten,
+    }
+
+    impl Fixture {
+        fn new(bytes_max: usize) -> Fixture {
+            let mut histories = Histories::default();
+            let mut forgotten = Forgotten::new();
+            histories.set_bytes_max(bytes_max, &mut forgotten);
+            Fixture { histories, now: 1000 * SECOND, forgotten }
+        }
+
+        fn keep(&mut self, channel: &str, payload: &[u8]) -> i64 {
+            let (channel, extent) = (channel.as_bytes(), Some(EXTENT));
+            self.histories.keep(channel, payload, extent, self.now, &mut self.forgotten)
+        }
+
+        fn follow(&mut self, channel: &str, from: ReplayFrom) -> Replay {
+            let (channel, extent) = (channel.as_bytes(), Some(EXTENT));
+            self.histories.follow(channel, from, extent, self.now, &mut self.forgotten)
+        }
+
+        /// The same without staying.
+        fn replay(&mut self, channel: &str, from: ReplayFrom) -> Replay {
+            let replay = self.follow(channel, from);
+            self.histories.unfollow(channel.as_bytes());
+            replay
+        }
+
+        fn kept(&self, channel: &str) -> Option<usize> {
+            self.histories.figures(channel.as_bytes()).map(|figures| figures.messages)
+        }
+
+        /// What must always hold between the parts.
+        fn check(&self) {
+            let histories = &self.histories;
+            let bytes = |(name, history): (&Name, &History)| {
+                let messages = history.messages.iter().map(Message::cost).sum::<usize>();
+                let bytes = messages + name.len() + CHANNEL_OVERHEAD;
+                assert_eq!(bytes, history.bytes);
+                let indexed = histories.ages.get(&history.age).is_some_and(|other| other == name);
+                assert_eq!(indexed, !history.is_ageless());
+                if let Some(oldest) = history.messages.front() {
+                    assert_eq!(oldest.age, history.age);
+                    assert!(oldest.kept_ms + EXTENT.millis >= histories.next_due_ms);
+                }
+                bytes
+            };
+            assert_eq!(histories.by_channel.iter().map(bytes).sum::<usize>(), histories.bytes);
+            let aged = histories.by_channel.values().filter(|history| !history.is_ageless());
+            assert_eq!(aged.count(), histories.ages.len());
+        }
+    }
+
+    #[test]
+    fn numbers_begin_with_the_time_and_rise_by_one() {
+        let mut fixture = Fixture::new(1 << 20);
+        assert_eq!(fixture.keep("ch", b"a"), 1000 * SECOND);
+        fixture.now += SECOND;
+        assert_eq!(fixture.keep("ch", b"b"), 1000 * SECOND + 1);
+        assert_eq!(fixture.keep("other", b"a"), 1001 * SECOND);
+        fixture.check();
+    }
+
+    #[test]
+    fn a_replay_begins_behind_what_was_seen_and_tells_what_is_missing() {
+        let mut fixture = Fixture::new(1 << 20);
+        let first = fixture.keep("ch", b"0");
+        (1..5).for_each(|n| assert_eq!(fixture.keep("ch", n.to_string().as_bytes()), first + n));
+        let last = first + 4;
+        let mut get = |from| {
+            let replay = fixture.replay("ch", from);
+            assert_eq!(replay.last, last);
+            (replay.first - first, replay.messages.len(), replay.gap)
+        };
+        // The last three are kept: numbers 2, 3 and 4 of this channel.
+        assert_eq!(get(ReplayFrom::Start), (2, 3, None));
+        assert_eq!(get(ReplayFrom::Now), (5, 0, None));
+        assert_eq!(get(ReplayFrom::After(last)), (5, 0, None));
+        assert_eq!(get(ReplayFrom::After(first + 3)), (4, 1, None));
+        assert_eq!(get(ReplayFrom::After(first + 1)), (2, 3, None));
+        assert_eq!(get(ReplayFrom::After(first)), (2, 3, Some((first + 1, first + 2))));
+        assert_eq!(get(ReplayFrom::After(1)), (2, 3, Some((2, first + 2))));
+        assert_eq!(get(ReplayFrom::After(last + 1)), (2, 3, Some((last + 2, first + 2))));
+        assert_eq!(get(ReplayFrom::After(i64::MAX)), (2, 3, Some((i64::MAX, first + 2))));
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_the_numbers_go_on() {
+        let mut fixture = Fixture::new(1 << 20);
+        let first = fixture.keep("ch", b"a");
+        fixture.now += 9 * SECOND;
+        fixture.keep("ch", b"b");
+        fixture.histories.expire(fixture.now / 1000, &mut fixture.forgotten);
+        assert_eq!(fixture.kept("ch"), Some(2));
+        fixture.now += SECOND;
+        fixture.histories.expire(fixture.now / 1000, &mut fixture.forgotten);
+        assert_eq!(fixture.kept("ch"), Some(1));
+        fixture.now += 60 * SECOND;
+        fixture.histories.expire(fixture.now / 1000, &mut fixture.forgotten);
+        assert_eq!(fixture.kept("ch"), Some(0));
+        fixture.check();
+        assert_eq!(fixture.forgotten.len(), 2);
+        let replay = fixture.replay("ch", ReplayFrom::After(first + 1));
+        assert_eq!((replay.gap, replay.last), (None, first + 1), "nothing was missed");
+        assert_eq!(fixture.keep("ch", b"c"), first + 2);
+    }
+
+    #[test]
+    fn the_oldest_message_of_all_channels_goes_first_and_then_what_is_empty() {
+        let message = [b'x'; 1000];
+        let mut fixture = Fixture::new(2 * 1000 + 3 * (MESSAGE_OVERHEAD + CHANNEL_OVERHEAD + 1));
+        fixture.keep("a", &message);
+        fixture.keep("b", &message);
+        fixture.keep("c", &message);
+        assert_eq!(["a", "b", "c"].map(|name| fixture.kept(name)), [Some(0), Some(1), Some(1)]);
+        fixture.keep("a", &message);
+        assert_eq!(["a", "b", "c"].map(|name| fixture.kept(name)), [Some(1), Some(0), Some(1)]);
+        // A fourth channel has room only when an empty one is forgotten.
+        fixture.keep("d", b"");
+        assert_eq!(["a", "b", "c"].map(|name| fixture.kept(name)), [Some(1), None, Some(1)]);
+        fixture.check();
+    }
+
+    #[test]
+    fn a_channel_that_somebody_follows_is_not_forgotten() {
+        let mut fixture = Fixture::new(CHANNEL_OVERHEAD + 2);
+        let last = fixture.follow("ch", ReplayFrom::Now).last;
+        assert_eq!(fixture.keep("ch", b"too much"), last + 1);
+        assert_eq!(fixture.kept("ch"), Some(0));
+        fixture.keep("other", b"");
+        assert_eq!((fixture.kept("ch"), fixture.kept("other")), (Some(0), None));
+        assert_eq!(fixture.keep("ch", b""), last + 2);
+        fixture.check();
+        fixture.histories.unfollow(b"ch");
+        fixture.keep("other", b"");
+        assert_eq!(fixture.kept("ch"), None);
+        // Once forgotten, a channel begins above all that was given before, even if the clock was set back.
+        fixture.now = 1;
+        assert!(fixture.keep("ch", b"") > last + 2);
+        fixture.check();
+    }
+
+    #[test]
+    fn what_no_rule_covers_any_more_goes_unless_somebody_follows_its_numbers() {
+        let mut fixture = Fixture::new(1 << 20);
+        fixture.keep("ch", b"a");
+        let last = fixture.keep("followed", b"a");
+        fixture.follow("followed", ReplayFrom::Now);
+        let Fixture { histories, now, forgotten } = &mut fixture;
+        histories.set_extents(|_| None, *now / 1000, forgotten);
+        assert_eq!((fixture.kept("ch"), fixture.kept("followed")), (None, Some(0)));
+        let Fixture { histories, now, forgotten } = &mut fixture;
+        assert_eq!(histories.keep(b"followed", b"b", None, *now, forgotten), last + 1);
+        fixture.check();
+        fixture.histories.unfollow(b"followed");
+        assert_eq!(fixture.kept("followed"), None);
+        assert_eq!(fixture.histories.bytes(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_agree_whatever_happens(
+            acts in prop::collection::vec((0..6u8, 0..3usize, 0..2000usize), 1..80), bytes_max in 300..8000usize,
+        ) {
+            let names = ["a", "bb", "ccc"];
+            let mut fixture = Fixture::new(bytes_max);
+            let mut followers = [0; 3];
+            for (act, channel, size) in acts {
+                let name = names[channel];
+                match act {
+                    0..3 => assert!(fixture.keep(name, &vec![b'x'; size]) > 0),
+                    3 => {
+                        fixture.follow(name, ReplayFrom::After(size as i64));
+                        followers[channel] += 1;
+                    }
+                    4 if followers[channel] > 0 => {
+                        fixture.histories.unfollow(name.as_bytes());
+                        followers[channel] -= 1;
+                    }
+                    _ => {
+                        fixture.now += size as i64 * SECOND / 100;
+                        let Fixture { histories, now, forgotten } = &mut fixture;
+                        histories.expire(*now / 1000, forgotten);
+                    }
+                }
+                fixture.check();
+            }
+        }
+    }
+}

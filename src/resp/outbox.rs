@@ -29,6 +29,13 @@ impl Segment {
             Segment::Shared(bytes) => bytes,
         }
     }
+
+    fn shared_len(&self) -> usize {
+        match self {
+            Segment::Owned(_) => 0,
+            Segment::Shared(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// See the module's description.
@@ -41,6 +48,8 @@ pub struct Outbox {
     sent: usize,
     /// Bytes in `segments`, sent ones included.
     segments_len: usize,
+    /// How many of them are shared.
+    shared_len: usize,
 }
 
 /// A position in an outbox, to return to.
@@ -70,6 +79,11 @@ impl Outbox {
         self.segments_len + self.tail.capacity()
     }
 
+    /// The same without payloads that others hold, too.
+    pub fn own_bytes(&self) -> usize {
+        self.memory_bytes() - self.shared_len
+    }
+
     /// The tail, to append to.
     #[inline]
     pub fn tail(&mut self) -> &mut Vec<u8> {
@@ -84,6 +98,7 @@ impl Outbox {
         }
         self.seal_tail();
         self.segments_len += payload.len();
+        self.shared_len += payload.len();
         self.segments.push_back(Segment::Shared(Bytes::clone(payload)));
     }
 
@@ -104,6 +119,7 @@ impl Outbox {
             let segment =
                 self.segments.pop_back().expect("there are more segments than at the mark");
             self.segments_len -= segment.bytes().len();
+            self.shared_len -= segment.shared_len();
             if let (Segment::Owned(bytes), true) = (segment, self.segments.len() == mark.segments) {
                 self.tail = bytes;
             }
@@ -156,6 +172,7 @@ impl Outbox {
             }
             count -= left;
             self.segments_len -= first.bytes().len();
+            self.shared_len -= first.shared_len();
             self.sent = 0;
             self.segments.pop_front();
         }
@@ -228,7 +245,9 @@ mod tests {
         outbox.push(&Bytes::new(vec![1; SHARED_MIN]));
         outbox.tail().extend_from_slice(b"more");
         assert!(outbox.has_grown(mark));
+        assert!(outbox.own_bytes() < SHARED_MIN && outbox.memory_bytes() > SHARED_MIN);
         outbox.rewind(mark);
+        assert_eq!(outbox.own_bytes(), outbox.memory_bytes());
         assert_eq!(outbox.len(), 6);
         assert_eq!(outbox.tail(), b"before");
     }
@@ -247,6 +266,7 @@ mod tests {
             prop_assert_eq!(outbox.len(), expected.len());
             while !outbox.write_to(&mut peer).unwrap() {}
             prop_assert!(outbox.is_empty());
+            prop_assert_eq!(outbox.shared_len, 0);
             prop_assert!(peer.taken == expected);
         }
     }

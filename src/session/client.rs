@@ -115,6 +115,8 @@ pub struct Client {
     pub output_tail: AtomicUsize,
     pub output_segments: AtomicUsize,
     pub output_memory: AtomicUsize,
+    /// The same without payloads that others hold, too.
+    pub output_own_memory: AtomicUsize,
     pub commands: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
@@ -175,6 +177,7 @@ impl Client {
             output_tail: AtomicUsize::new(0),
             output_segments: AtomicUsize::new(0),
             output_memory: AtomicUsize::new(0),
+            output_own_memory: AtomicUsize::new(0),
             commands: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -273,9 +276,10 @@ impl Client {
         self.multi_memory.store(memory, Ordering::Relaxed);
     }
 
-    /// Bytes that its connection and its state take, without what others sent it: that is shared.
+    /// Bytes that its connection and its state take, without what it shares with others: large payloads, and what
+    /// others sent it.
     pub fn memory_bytes(&self) -> usize {
-        let parts = [&self.query_buffer_capacity, &self.output_memory, &self.multi_memory];
+        let parts = [&self.query_buffer_capacity, &self.output_own_memory, &self.multi_memory];
         let parts = parts.map(|part| part.load(Ordering::Relaxed)).iter().sum::<usize>();
         let texts = self.with_texts(|texts| {
             texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()

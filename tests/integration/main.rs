@@ -3,6 +3,7 @@
 mod backups;
 mod caching;
 mod chance;
+mod channels;
 mod check;
 mod clients;
 mod concurrency;

@@ -12,7 +12,7 @@ use self::replay::subscribe_from;
 use self::subscribe::{psubscribe, punsubscribe, ssubscribe, subscribe, sunsubscribe, unsubscribe};
 use crate::exec::keyspec::{KeySpec, NOT_KEY, key, keys_to_end};
 use crate::exec::spec::{
-    FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE, SUBSCRIBER,
+    FAST, LOADING, MAY_REPLICATE, NO_MULTI, NOSCRIPT, PUBSUB, SENTINEL, STALE, SUBSCRIBER,
 };
 use crate::exec::{Args, Context, Outcome, Spec, cmd};
 
@@ -60,7 +60,7 @@ pub static COMMANDS: &[Spec] = &[
         "channel [channel ...]",
         "Listens to channels.",
     ),
-    cmd("SUBSCRIBE.FROM", 3, &[], LISTEN, subscribe_from).doc(
+    cmd("SUBSCRIBE.FROM", 3, &[], LISTEN | NO_MULTI, subscribe_from).doc(
         "7.2.0",
         "O(log(N)+M) where N is the number of kept messages and M is the number of those that are sent.",
         "channel sequence-number",

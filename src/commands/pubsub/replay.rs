@@ -10,6 +10,8 @@
 //!   or if it has a number that the channel has not reached (then it gets all that is kept);
 //! - `["message.from", channel, number, payload]` for each message, kept or new.
 //!
+//! It is not for transactions: the kept messages would stand in the array of replies.
+//!
 //! The kept messages go to the client's output at once, so `client-output-buffer-limit` bounds them as well.
 
 use super::subscribe::subscription_count;
