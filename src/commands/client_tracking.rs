@@ -12,6 +12,8 @@ pub(super) fn client_tracking<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> 
         check_options(&options, ctx.client().cache.flags())?;
         check_prefixes(&options.prefixes, &ctx.engine.caches.prefixes_of(ctx.client()))?;
         ctx.engine.caches.begin(ctx.client(), &options, &ctx.engine.keyspace);
+        // For later commands of the same transaction.
+        ctx.keys.effects.wants.touched = true;
     } else if switch.eq_ignore_ascii_case(b"OFF") {
         ctx.engine.caches.end(ctx.client(), &ctx.engine.keyspace);
     } else {

@@ -161,7 +161,7 @@ fn loading(request: &Request<'_>) -> Result<(), Refusal> {
 
 /// Who is shown what others do takes no part in it, as in Redis, where it counts as a replica.
 fn monitors(request: &Request<'_>) -> Result<(), Refusal> {
-    let concerns_keys = request.spec.has(spec::READ | spec::WRITE | spec::MAY_REPLICATE);
+    let concerns_keys = request.has(spec::READ | spec::WRITE | spec::MAY_REPLICATE);
     if concerns_keys && request.session.client.monitors.load(Relaxed) {
         let problem = "ERR Replica can't interact with the keyspace";
         return Err(Refusal::Error(CommandError::text(problem)));
@@ -171,11 +171,10 @@ fn monitors(request: &Request<'_>) -> Result<(), Refusal> {
 
 fn paused(request: &Request<'_>) -> Result<(), Refusal> {
     let changes = request.has(spec::WRITE | spec::MAY_REPLICATE);
-    let monitors = || request.session.client.monitors.load(Relaxed);
+    let is_exempt =
+        || request.has(spec::UNPAUSABLE) || request.session.client.monitors.load(Relaxed);
     match request.engine.pause.holds(changes, request.now.unix_millis()) {
-        Some(until_ms) if !request.has(spec::UNPAUSABLE) && !monitors() => {
-            Err(Refusal::Postpone(until_ms))
-        }
+        Some(until_ms) if !is_exempt() => Err(Refusal::Postpone(until_ms)),
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::pubsub::PubSub;
-use crate::store::{Effects, Garbage, KeyBytes, LogRecord, Wants};
+use crate::store::{Effects, Garbage, LogRecord, Wants};
 
 /// Gets every change in a form that gives the same result when repeated. Positions count what was logged
 /// before; they only grow.
@@ -41,13 +41,6 @@ pub trait LogHook: Send + Sync {
     fn want_durable(&self, _position: u64) {}
 }
 
-/// Learns which keys changed: watchers and client-side caches.
-pub trait TouchHook: Send + Sync {
-    fn touched(&self, keys: &[(usize, KeyBytes)]);
-    /// Whole databases changed.
-    fn flushed(&self, databases: &[usize]);
-}
-
 /// Takes what is to be freed in the background.
 pub type GarbageChute = Box<dyn Fn(Garbage) + Send + Sync>;
 
@@ -78,23 +71,18 @@ pub struct Hooks {
     log: Hook<dyn LogHook>,
     /// Publishes keyspace events, in the order in which one command caused them.
     pubsub: Arc<PubSub>,
-    touches: Hook<dyn TouchHook>,
     garbage: OnceLock<GarbageChute>,
 }
 
 impl Hooks {
     /// `pubsub` gets the events.
     pub fn new(pubsub: Arc<PubSub>) -> Hooks {
-        let (log, touches, garbage) = Default::default();
-        Hooks { log, pubsub, touches, garbage }
+        let (log, garbage) = Default::default();
+        Hooks { log, pubsub, garbage }
     }
 
     pub fn install_log(&self, consumer: Box<dyn LogHook>) {
         self.log.install(consumer);
-    }
-
-    pub fn install_touches(&self, consumer: Box<dyn TouchHook>) {
-        self.touches.install(consumer);
     }
 
     /// Where large values go to be freed. Without one they are freed on the spot.
@@ -107,7 +95,8 @@ impl Hooks {
         Wants {
             events: self.pubsub.wants_events(),
             log: self.log.is_wanted(),
-            touched: self.touches.is_wanted(),
+            // Known when the keys are locked.
+            touched: false,
         }
     }
 
@@ -135,12 +124,6 @@ impl Hooks {
 
     /// Everybody else's part, to be called once the locks are released.
     pub fn drain(&self, effects: &mut Effects) {
-        if let (Some(hook), false) = (self.touches.consumer.get(), effects.touched.is_empty()) {
-            hook.touched(&effects.touched);
-        }
-        if let (Some(hook), false) = (self.touches.consumer.get(), effects.flushed.is_empty()) {
-            hook.flushed(&effects.flushed);
-        }
         effects.events.iter().for_each(|event| self.pubsub.notify(event));
         for garbage in effects.garbage.drain(..) {
             match self.garbage.get() {

@@ -37,7 +37,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
-pub use hooks::{Hooks, LogHook, TouchHook};
+pub use hooks::{Hooks, LogHook};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};

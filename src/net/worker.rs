@@ -454,7 +454,7 @@ impl Worker {
         let now_ms = self.now.unix_millis();
         let Some(connection) = self.connections.get_mut(slot) else { return };
         let client = &connection.session.client;
-        let limits = client.allowance.limit(client.client_type());
+        let limits = client.allowance.limit(client.output_class());
         let waiting = connection.waiting_bytes();
         let bytes = waiting as u64;
         let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;

@@ -218,7 +218,7 @@ impl Client {
         }
         let before = self.inbox.put(frame);
         let waiting = before + frame.len() + self.output_memory.load(Ordering::Relaxed);
-        if self.allowance.is_too_much(self.client_type(), waiting) {
+        if self.allowance.is_too_much(self.output_class(), waiting) {
             self.drop_slow(waiting);
             return false;
         }
@@ -281,6 +281,15 @@ impl Client {
             texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
         });
         size_of::<Client>() + parts + texts
+    }
+
+    /// As what `client-output-buffer-limit` sees it. Who monitors asks for nothing that could be large, but is
+    /// sent whatever others do; without a limit of its own it could fill the memory, as it can in Redis.
+    pub fn output_class(&self) -> ClientType {
+        match self.monitors.load(Ordering::Relaxed) {
+            true => ClientType::Pubsub,
+            false => self.client_type(),
+        }
     }
 
     pub fn is_killed(&self) -> bool {

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod caching;
 mod chance;
 mod check;
 mod clients;

@@ -39,7 +39,7 @@ impl<'k> Invalidation<'k> {
         if speaks_resp3(&target) {
             target.push(self.push());
         } else if target.is_subscribed() {
-            // To whatever it listens: that is what Redis asks for as well.
+            // To whatever it listens: Redis asks for no more.
             target.push(self.message());
         }
     }
