@@ -25,12 +25,12 @@ use crate::load::Pace;
 use crate::replies::next_reply;
 use crate::workload::Requests;
 
-const EVENTS_MAX: usize = 256;
-const READ_BYTES: usize = 64 * 1024;
+pub const EVENTS_MAX: usize = 256;
+pub const READ_BYTES: usize = 64 * 1024;
 /// How often a silent generator looks whether it should stop.
-const WAKE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+pub const WAKE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// The server is considered dead when nothing comes back for so long.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The longest latency that is told apart from longer ones, in nanoseconds.
 const LATENCY_NANOS_MAX: u64 = 120_000_000_000;
 /// Requests of an open load are sent in bursts, one per tick.
@@ -43,6 +43,22 @@ const TIMER: u64 = u64::MAX;
 pub struct Signals {
     pub phase: AtomicUsize,
     pub stop: AtomicBool,
+    /// The last phase in which something has happened, and one.
+    reached: AtomicUsize,
+}
+
+impl Signals {
+    /// Called now and then with what has happened in a phase so far.
+    pub fn note(&self, phase: usize, tally: &Tally) {
+        if tally.operations > 0 && self.reached.load(Ordering::Relaxed) <= phase {
+            self.reached.fetch_max(phase + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether something has happened in the present phase.
+    pub fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed) > self.phase.load(Ordering::Relaxed)
+    }
 }
 
 /// What happened in one phase.
@@ -71,10 +87,11 @@ struct Batch {
     unanswered: usize,
 }
 
-struct Connection {
-    stream: TcpStream,
+/// A client that sends requests.
+pub struct Connection {
+    pub stream: TcpStream,
     /// What was not written yet.
-    output: Vec<u8>,
+    pub output: Vec<u8>,
     /// The beginning of a reply that has not come completely.
     partial: Vec<u8>,
     unanswered: VecDeque<Batch>,
@@ -147,6 +164,7 @@ impl Generator {
                     }
                 }
             }
+            signals.note(phase, &self.tallies[phase]);
             if last_answer.elapsed() > SILENCE_MAX {
                 return Err("the server has stopped answering".into());
             }
@@ -197,8 +215,8 @@ impl Generator {
 
     fn submit(&mut self, index: usize, count: usize, due: Instant) -> Result<()> {
         let connection = &mut self.connections[index];
-        (0..count).for_each(|_| self.requests.append(&mut connection.output));
-        connection.unanswered.push_back(Batch { due, unanswered: count });
+        let commands = (0..count).map(|_| self.requests.append(&mut connection.output)).sum();
+        connection.unanswered.push_back(Batch { due, unanswered: commands });
         connection.send(&self.epoll, index)
     }
 
@@ -212,7 +230,7 @@ impl Generator {
         let now = Instant::now();
         let tally = &mut self.tallies[phase];
         let mut rest = &self.scratch[..count];
-        while let Some(bytes) = next_reply(rest, self.requests.may_find_nothing())? {
+        while let Some(bytes) = next_reply(rest, self.requests.may_be_null())? {
             rest = &rest[bytes..];
             let latency = now.saturating_duration_since(connection.answered()?);
             tally.operations += 1;
@@ -227,7 +245,7 @@ impl Generator {
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Connection {
+    pub fn new(stream: TcpStream) -> Connection {
         Connection {
             stream,
             output: Vec::new(),
@@ -238,7 +256,7 @@ impl Connection {
     }
 
     /// Writes as much as the socket takes; the epoll tells when it takes more.
-    fn send(&mut self, epoll: &OwnedFd, index: usize) -> Result<()> {
+    pub fn send(&mut self, epoll: &OwnedFd, index: usize) -> Result<()> {
         let mut written = 0;
         while written < self.output.len() {
             match self.stream.write(&self.output[written..]) {
@@ -259,7 +277,7 @@ impl Connection {
     }
 
     /// Reads once, behind what was left over, and returns how many bytes are there now.
-    fn receive(&mut self, scratch: &mut Vec<u8>) -> Result<usize> {
+    pub fn receive(&mut self, scratch: &mut Vec<u8>) -> Result<usize> {
         let held = self.partial.len();
         if scratch.len() < held + READ_BYTES {
             scratch.resize(held + READ_BYTES, 0);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::Result;
-use crate::generator::{Generator, Signals, TICK, Tally};
+use crate::generator::{Generator, SILENCE_MAX, Signals, TICK, Tally};
 use crate::workload::{Mix, Ranges, Requests};
 
 /// When clients send.
@@ -74,13 +74,12 @@ pub struct Load {
 impl Load {
     /// Connects all clients and lets them send. `phases` is how many phases there will be.
     pub fn start(address: SocketAddr, spec: &LoadSpec, phases: usize) -> Result<Load> {
-        let signals = Arc::new(Signals::default());
-        let mut load = Load { signals, generators: Vec::new(), began: Vec::new(), phases };
         let threads = spec.threads.min(spec.clients).max(1);
         let pace = match spec.pace {
             Pace::Open { per_tick } => Pace::Open { per_tick: (per_tick / threads as u64).max(1) },
             closed => closed,
         };
+        let mut generators = Vec::with_capacity(threads);
         for thread in 0..threads {
             let share = spec.clients / threads + usize::from(thread < spec.clients % threads);
             let streams: std::io::Result<Vec<TcpStream>> =
@@ -88,11 +87,33 @@ impl Load {
             let requests =
                 Requests::new(spec.mix, spec.ranges, spec.value_bytes, 1000 + thread as u64);
             let generator = Generator::new(streams?, requests, pace, phases)?;
-            let signals = Arc::clone(&load.signals);
-            load.generators.push(std::thread::spawn(move || generator.run(&signals)));
+            generators.push(move |signals: &Signals| generator.run(signals));
         }
-        load.began.push(Instant::now());
-        Ok(load)
+        Ok(Load::of(generators, phases))
+    }
+
+    /// Lets each of these run on a thread of its own.
+    pub fn of<G>(generators: Vec<G>, phases: usize) -> Load
+    where
+        G: FnOnce(&Signals) -> Result<Vec<Tally>> + Send + 'static,
+    {
+        let signals = Arc::new(Signals::default());
+        let start = |generator: G| {
+            let signals = Arc::clone(&signals);
+            std::thread::spawn(move || generator(&signals))
+        };
+        let generators = generators.into_iter().map(start).collect();
+        Load { signals, generators, began: vec![Instant::now()], phases }
+    }
+
+    /// Returns when something has happened in this phase. A machine that is busy with something else may
+    /// leave a short phase without time of its own. The end of the load tells if a generator has failed.
+    pub fn wait_for_anything(&self) {
+        let began = Instant::now();
+        let has_failed = || self.generators.iter().any(JoinHandle::is_finished);
+        while !self.signals.is_reached() && !has_failed() && began.elapsed() < SILENCE_MAX {
+            std::thread::sleep(TICK);
+        }
     }
 
     /// What is answered from now on belongs to the next phase.

@@ -11,12 +11,16 @@
 //!
 //! In reading order: `options` → `server` (children) and `process` (what the kernel knows of them) →
 //! `workload` and `replies` (what is sent and what comes back) → `generator` (one thread of load) →
-//! `load` (all of it, in phases) → one file per part → `report` (medians, ratios, Markdown).
+//! `load` (all of it, in phases) → `subscribers` and `crowd` (who listens) → one file per part → `report`
+//! (medians, ratios, Markdown).
 //!
 //! Without `--bench`, which is how `cargo test --benches` starts it, or with `--test`, everything runs
 //! once on a tiny data set against this server only, so that the script itself is tested.
 
+mod crowd;
+mod events;
 mod expiry;
+mod fanout;
 mod generator;
 mod giants;
 mod idle;
@@ -26,12 +30,16 @@ mod loading;
 mod memory;
 mod options;
 mod process;
+mod publish;
 mod replies;
 mod report;
 mod server;
 mod snapshot;
+mod subscribers;
 mod throughput;
+mod transactions;
 mod types;
+mod variants;
 mod workload;
 
 use std::process::ExitCode;
@@ -68,6 +76,10 @@ fn run(options: &Options) -> Result<()> {
             Part::Loading => loading::run(options, &programs)?,
             Part::Types => types::run(options, &programs)?,
             Part::Giants => giants::run(options, &programs)?,
+            Part::Fanout => fanout::run(options, &programs)?,
+            Part::Publish => publish::run(options, &programs)?,
+            Part::Transactions => transactions::run(options, &programs)?,
+            Part::Events => events::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

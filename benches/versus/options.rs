@@ -19,9 +19,13 @@ pub enum Part {
     Loading,
     Types,
     Giants,
+    Fanout,
+    Publish,
+    Transactions,
+    Events,
 }
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 13] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -31,6 +35,10 @@ const PARTS: [(&str, Part); 9] = [
     ("loading", Part::Loading),
     ("types", Part::Types),
     ("giants", Part::Giants),
+    ("fanout", Part::Fanout),
+    ("publish", Part::Publish),
+    ("transactions", Part::Transactions),
+    ("events", Part::Events),
 ];
 
 /// How large a run is; flags override single figures.
@@ -44,6 +52,8 @@ struct Scale {
     settle_seconds: f64,
     idle_connections: usize,
     clients: &'static [usize],
+    /// How many listen to one channel.
+    subscribers: &'static [usize],
     /// Requests per second where latency is measured at a fixed rate.
     rate: u64,
 }
@@ -56,6 +66,7 @@ const FULL: Scale = Scale {
     settle_seconds: 10.0,
     idle_connections: 10_000,
     clients: &[50, 1000],
+    subscribers: &[1, 100, 1000],
     rate: 20_000,
 };
 
@@ -67,6 +78,7 @@ const QUICK: Scale = Scale {
     settle_seconds: 1.0,
     idle_connections: 1000,
     clients: &[50],
+    subscribers: &[1, 100, 1000],
     rate: 20_000,
 };
 
@@ -78,6 +90,7 @@ const SMOKE: Scale = Scale {
     settle_seconds: 0.05,
     idle_connections: 50,
     clients: &[10],
+    subscribers: &[1, 10],
     rate: 1_000,
 };
 
@@ -97,6 +110,7 @@ pub struct Options {
     pub snapshot_keys: usize,
     pub value_bytes: usize,
     pub clients: Vec<usize>,
+    pub subscribers: Vec<usize>,
     pub pipelines: Vec<usize>,
     /// Threads of the load generator.
     pub threads: usize,
@@ -144,6 +158,7 @@ impl Options {
             snapshot_keys: number("snapshot-keys", scale.snapshot_keys),
             value_bytes: number("value", 64),
             clients: list("clients", scale.clients),
+            subscribers: list("subscribers", scale.subscribers),
             pipelines: list("pipeline", &[1, 16]),
             threads: number("threads", 1),
             rounds: number("rounds", scale.rounds),
@@ -208,6 +223,7 @@ fn command() -> Command {
         .arg(count("snapshot-keys", "Keys of the snapshot part"))
         .arg(count("value", "Bytes of a value"))
         .arg(list("clients", "Numbers of clients, with commas between"))
+        .arg(list("subscribers", "Numbers of subscribers of one channel, with commas between"))
         .arg(list("pipeline", "Requests that a client sends at once, with commas between"))
         .arg(count("threads", "Threads of the load generator"))
         .arg(count("rounds", "How often everything is measured"))

@@ -10,6 +10,7 @@ pub enum Unit {
     Count,
     Bytes,
     Megabytes,
+    Nanos,
     Micros,
     Millis,
     Seconds,
@@ -19,12 +20,13 @@ pub enum Unit {
 impl Unit {
     fn print(self, figure: f64) -> String {
         match self {
-            _ if figure.is_nan() => "-".to_owned(),
+            _ if !figure.is_finite() => "-".to_owned(),
             Unit::Count if figure >= 1e6 => format!("{:.2}M", figure / 1e6),
             Unit::Count if figure >= 1e3 => format!("{:.0}k", figure / 1e3),
             Unit::Count => format!("{figure:.0}"),
             Unit::Bytes => format!("{figure:.0}"),
             Unit::Megabytes => format!("{:.0} MB", figure / 1e6),
+            Unit::Nanos => format!("{figure:.0} ns"),
             Unit::Micros => format!("{figure:.2} µs"),
             Unit::Millis if figure < 10.0 => format!("{figure:.2} ms"),
             Unit::Millis => format!("{figure:.0} ms"),

@@ -17,6 +17,9 @@ use crate::workload::{Mix, Ranges, load_counters, load_keys};
 /// Connections, caches and branch predictors settle before figures count.
 const WARM_UP_SHARE: u32 = 4;
 
+/// Before, during and after what is measured.
+pub const PHASES: usize = 3;
+
 /// What one measurement gives.
 pub struct Figures {
     pub measured: Phase,
@@ -25,6 +28,12 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// How busy so many threads of the generator were, in percent. At 100 the generator is the limit.
+    pub fn generator_percent(&self, threads: usize) -> f64 {
+        let available = self.measured.elapsed.as_secs_f64() * threads as f64;
+        self.generator_cpu.as_secs_f64() / available * 100.0
+    }
+
     pub fn micros_per_operation(&self, cpu: Duration) -> f64 {
         cpu.as_secs_f64() * 1e6 / self.measured.operations as f64
     }
@@ -92,12 +101,17 @@ fn specs(options: &Options) -> Vec<(String, LoadSpec)> {
 
 /// Measures one load on a server that has what the load needs.
 pub fn measure(server: &Server, spec: &LoadSpec, duration: Duration) -> Result<Figures> {
+    measure_load(server, Load::start(server.address(), spec, PHASES)?, duration)
+}
+
+/// Measures the middle one of the three phases of a load that has just been started.
+pub fn measure_load(server: &Server, mut load: Load, duration: Duration) -> Result<Figures> {
     let generator = std::process::id();
-    let mut load = Load::start(server.address(), spec, 3)?;
     std::thread::sleep(duration / WARM_UP_SHARE);
     let before = (server.cpu_time()?, process::cpu_time(generator)?);
     load.next_phase();
     std::thread::sleep(duration);
+    load.wait_for_anything();
     let after = (server.cpu_time()?, process::cpu_time(generator)?);
     load.next_phase();
     let measured = load.finish()?.into_iter().nth(1).expect("the second phase was measured");

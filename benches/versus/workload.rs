@@ -13,7 +13,9 @@ const LOAD_BATCH: usize = 1000;
 
 /// Which commands a load consists of: requests by template, all equally likely. Words are separated by
 /// blanks; `{}` stands for a random number below the number of keys (of elements, in a load on
-/// collections), `{c}` for a random collection, `{m}` for a random member of one, `{v}` for a value.
+/// collections), `{=}` for the number that `{}` stood for last, `{c}` for a random collection, `{m}` for a
+/// random member of one, `{v}` for a value. A request may be several commands, with `;` between, which are
+/// sent together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
     pub name: &'static str,
@@ -92,17 +94,19 @@ impl Ranges {
 enum Piece {
     Text(&'static str),
     Key,
+    SameKey,
     Collection,
     Member,
     Value,
 }
 
-/// A request to be filled in.
-struct Template(Vec<Vec<Piece>>);
+/// A request to be filled in: the pieces of the words of its commands.
+struct Template(Vec<Vec<Vec<Piece>>>);
 
 impl Template {
     fn parse(text: &'static str) -> Template {
-        Template(text.split(' ').map(pieces_of).collect())
+        let words = |command: &'static str| command.split(' ').map(pieces_of).collect();
+        Template(text.split(';').map(words).collect())
     }
 }
 
@@ -111,6 +115,7 @@ fn pieces_of(word: &'static str) -> Vec<Piece> {
     let (name, behind) = rest.split_once('}').expect("what is opened is closed");
     let piece = match name {
         "" => Piece::Key,
+        "=" => Piece::SameKey,
         "c" => Piece::Collection,
         "m" => Piece::Member,
         "v" => Piece::Value,
@@ -124,39 +129,56 @@ fn pieces_of(word: &'static str) -> Vec<Piece> {
 /// Endless requests of one load.
 pub struct Requests {
     templates: Vec<Template>,
+    filling: Filling,
+    may_be_null: bool,
+}
+
+/// What templates are filled with.
+struct Filling {
     ranges: Ranges,
     values: Values,
     random: Fast,
     word: Vec<u8>,
+    /// The number that `{}` stood for last.
+    key: usize,
 }
 
 impl Requests {
     pub fn new(mix: Mix, ranges: Ranges, value_bytes: usize, seed: u64) -> Requests {
+        let random = Fast::seeded(seed);
+        let values = Values::new(value_bytes);
         Requests {
             templates: mix.requests.iter().map(|text| Template::parse(text)).collect(),
-            ranges,
-            values: Values::new(value_bytes),
-            random: Fast::seeded(seed),
-            word: Vec::new(),
+            filling: Filling { ranges, values, random, word: Vec::new(), key: 0 },
+            may_be_null: ranges.members > 1
+                || mix.requests.iter().any(|text| text.starts_with("WATCH")),
         }
     }
 
-    /// Whether elements are removed as well, so that some are not found.
-    pub fn may_find_nothing(&self) -> bool {
-        self.ranges.members > 1
+    /// Whether some replies are null: elements are removed as well, so that some are not found, or a
+    /// transaction is given up because somebody else has changed what it watches.
+    pub fn may_be_null(&self) -> bool {
+        self.may_be_null
     }
 
-    /// Appends the next request, as a RESP array.
-    pub fn append(&mut self, out: &mut Vec<u8>) {
+    /// Appends the next request, each command as a RESP array. Returns how many commands it has.
+    pub fn append(&mut self, out: &mut Vec<u8>) -> usize {
         let template = match self.templates.len() {
             1 => 0,
-            count => self.random.below(count),
+            count => self.filling.random.below(count),
         };
-        let Requests { templates, ranges, values, random, word } = self;
-        let Template(words) = &templates[template];
+        let Template(commands) = &self.templates[template];
+        commands.iter().for_each(|words| self.filling.append_command(words, out));
+        commands.len()
+    }
+}
+
+impl Filling {
+    fn append_command(&mut self, words: &[Vec<Piece>], out: &mut Vec<u8>) {
         out.push(b'*');
         out.extend_from_slice(itoa::Buffer::new().format(words.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
+        let Filling { ranges, values, random, word, key } = self;
         for pieces in words {
             word.clear();
             for piece in pieces {
@@ -169,7 +191,11 @@ impl Requests {
                         word.extend_from_slice(values.any(random));
                         continue;
                     }
-                    Piece::Key => random.below(ranges.keys),
+                    Piece::Key => {
+                        *key = random.below(ranges.keys);
+                        *key
+                    }
+                    Piece::SameKey => *key,
                     Piece::Collection => random.below(ranges.collections),
                     Piece::Member => random.below(ranges.members),
                 };
@@ -181,7 +207,7 @@ impl Requests {
 }
 
 /// One bulk string.
-fn append_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn append_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
     out.extend_from_slice(b"\r\n");

@@ -46,6 +46,11 @@ impl Oracle {
         Self::start_in(program, data, flags, TempDir::with_prefix("oracle-")?)
     }
 
+    /// Where it listens on the loopback interface.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn start_in(
         program: &Path,
         data: &Path,

@@ -113,10 +113,7 @@ impl Process {
 
     /// A connection that speaks RESP2.
     pub fn client(&self) -> SocketConnection<TcpStream> {
-        let stream =
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the server accepts");
-        stream.set_nodelay(true).expect("the socket takes options");
-        SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
+        client(self.port)
     }
 
     /// How many threads it runs.
@@ -208,6 +205,13 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
+}
+
+/// A connection to a server on this port that speaks RESP2.
+pub fn client(port: u16) -> SocketConnection<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the server accepts");
+    stream.set_nodelay(true).expect("the socket takes options");
+    SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
 }
 
 /// A port that nobody used a moment ago.

@@ -1,0 +1,124 @@
+//! Real clients against the binary. Those that are not installed are skipped with a word; `.ci/run`
+//! installs them. `PYTHONPATH` and `NODE_PATH` say where else redis-py and ioredis may be.
+//!
+//! Tests of clients that hear of each other also run against `redis-server`, where it is installed: what
+//! a client is said to do here, it does there.
+
+mod cli;
+mod lines;
+mod listening;
+mod redis_crate;
+mod scripts;
+
+use super::support::ask::Ask;
+use super::support::oracle::{self, Oracle};
+use super::support::peer::SocketConnection;
+use super::support::process::{self, Ended, Process};
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use tempfile::{TempDir, tempdir};
+
+/// How long a program may take for a line, or a server for what it must do. Only a defect uses it up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server in the state in which people start it, and where its data are.
+fn start() -> (Process, TempDir) {
+    let directory = tempdir().unwrap();
+    (Process::start(directory.path(), &[]), directory)
+}
+
+/// Whom a client talks to.
+enum Server {
+    Ours { process: Process, _data: TempDir },
+    Redis(Oracle),
+}
+
+impl Server {
+    fn port(&self) -> u16 {
+        match self {
+            Server::Ours { process, .. } => process.port,
+            Server::Redis(oracle) => oracle.port(),
+        }
+    }
+
+    /// A connection that speaks RESP2.
+    fn client(&self) -> SocketConnection<TcpStream> {
+        process::client(self.port())
+    }
+}
+
+/// Runs a test with `redis-server`, if that is installed, and with this server.
+fn with_each_server(test: impl Fn(&Server)) {
+    match oracle::find() {
+        Some(program) => test(&Server::Redis(Oracle::start(&program).unwrap())),
+        None => eprintln!("not compared: redis-server is not installed"),
+    }
+    let (process, _data) = start();
+    test(&Server::Ours { process, _data });
+}
+
+/// A program that talks to the server; `None` (and a word) if it is not installed.
+fn client(name: &str, port: u16) -> Option<Command> {
+    let Some(program) = process::find(name) else {
+        eprintln!("skipped: {name} is not installed");
+        return None;
+    };
+    let mut command = Command::new(program);
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    Some(command)
+}
+
+fn succeed(command: &mut Command, input: &[u8]) -> String {
+    let Ended { code, stdout, stderr } = process::finish(command, input);
+    assert_eq!(code, Some(0), "{command:?}\n{stdout}\n{stderr}");
+    stdout
+}
+
+/// Asks until it is so. It is a defect when that never happens.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never happens");
+    }
+}
+
+/// A program that goes on until it is stopped; dropping it stops it.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program runs");
+        let output = BufReader::new(child.stdout.take().expect("it is a pipe"));
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The test may have seen enough before the program has said everything.
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Running { child, lines }
+    }
+
+    /// The next line that it prints.
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the program prints another line")
+    }
+
+    /// The next lines that it prints.
+    fn lines<const COUNT: usize>(&self) -> [String; COUNT] {
+        std::array::from_fn(|_| self.line())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,93 @@
+//! redis-py and ioredis: scripts in `tests/clients`, which end with `ok`.
+
+use super::{process, start, succeed, with_each_server};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A library for a language with an interpreter.
+struct Library {
+    name: &'static str,
+    interpreter: &'static str,
+    /// Arguments with which the interpreter succeeds if it finds the library.
+    probe: [&'static str; 2],
+}
+
+const REDIS_PY: Library =
+    Library { name: "redis-py", interpreter: "python3", probe: ["-c", "import redis"] };
+const IOREDIS: Library =
+    Library { name: "ioredis", interpreter: "node", probe: ["-e", "require('ioredis')"] };
+
+impl Library {
+    /// The interpreter; `None` (and a word) if it does not find the library.
+    fn find(&self) -> Option<PathBuf> {
+        let works = |program: &PathBuf| {
+            process::finish(Command::new(program).args(self.probe), b"").code == Some(0)
+        };
+        let found = process::find(self.interpreter).filter(works);
+        if found.is_none() {
+            eprintln!("skipped: {} for {} is not installed", self.name, self.interpreter);
+        }
+        found
+    }
+
+    /// Runs a script, if the library is there.
+    fn run(&self, script: &str, port: u16, more: &[&str]) {
+        let Some(program) = self.find() else { return };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        let mut command = Command::new(program);
+        let output = succeed(command.arg(script).arg(port.to_string()).args(more), b"");
+        assert_eq!(output.trim(), "ok");
+    }
+}
+
+#[test]
+fn redis_py_works() {
+    let (server, _directory) = start();
+    REDIS_PY.run("python.py", server.port, &[]);
+}
+
+#[test]
+fn ioredis_works() {
+    let (server, _directory) = start();
+    IOREDIS.run("node.js", server.port, &[]);
+}
+
+/// Runs a part of a script on what clients hear of each other.
+fn run_part(part: &str, library: &Library, script: &str) {
+    with_each_server(|server| library.run(script, server.port(), &[part]));
+}
+
+#[test]
+fn redis_py_publishes_and_listens() {
+    run_part("pubsub", &REDIS_PY, "messages.py");
+}
+
+#[test]
+fn redis_py_runs_transactions() {
+    run_part("transactions", &REDIS_PY, "messages.py");
+}
+
+#[test]
+fn redis_py_caches_what_it_reads() {
+    run_part("tracking", &REDIS_PY, "messages.py");
+}
+
+#[test]
+fn redis_py_monitors() {
+    run_part("monitor", &REDIS_PY, "messages.py");
+}
+
+#[test]
+fn ioredis_publishes_and_listens_and_comes_back_after_it_was_killed() {
+    run_part("pubsub", &IOREDIS, "messages.js");
+}
+
+#[test]
+fn ioredis_runs_transactions() {
+    run_part("transactions", &IOREDIS, "messages.js");
+}
+
+#[test]
+fn ioredis_monitors() {
+    run_part("monitor", &IOREDIS, "messages.js");
+}
