@@ -142,6 +142,7 @@ fn debug_sleep<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let seconds = parse_f64(args.bytes()?).unwrap_or(0.0);
     let millis = (seconds * 1000.0).ceil() as i64;
     if millis > 0 {
+        must_be_able_to_wait(ctx)?;
         ctx.wait(WaitKind::Time, Some(ctx.now_ms().saturating_add(millis)), b"+OK\r\n");
     } else {
         ctx.reply.ok();
@@ -278,9 +279,17 @@ fn debug_digest_value<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     Ok(())
 }
 
+/// In a transaction nobody waits, and the reply cannot come later.
+fn must_be_able_to_wait(ctx: &Context<'_>) -> Outcome {
+    const REFUSED: CommandError =
+        CommandError::text("ERR this DEBUG subcommand is not allowed inside a transaction");
+    if ctx.may_wait() { Ok(()) } else { Err(REFUSED) }
+}
+
 /// `DEBUG LOADAOF`
 fn debug_loadaof<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
     args.finish()?;
+    must_be_able_to_wait(ctx)?;
     ctx.engine.control().reload(Reload::Log, ctx.client())?;
     ctx.wait(WaitKind::Job, None, b"");
     Ok(())
@@ -305,6 +314,7 @@ fn debug_reload<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
             }
         }
     }
+    must_be_able_to_wait(ctx)?;
     ctx.engine.control().reload(how, ctx.client())?;
     ctx.wait(WaitKind::Job, None, b"");
     Ok(())

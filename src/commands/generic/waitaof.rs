@@ -23,7 +23,8 @@ pub(super) fn waitaof<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     }
     let position = ctx.session.logged;
     let is_durable = durable.is_some_and(|durable| durable >= position);
-    if replicas == 0 && (local == 0 || is_durable) {
+    let has_come = replicas == 0 && (local == 0 || is_durable);
+    if has_come || !ctx.may_wait() {
         ctx.reply.array(2);
         ctx.reply.integer(i64::from(is_durable));
         ctx.reply.integer(0);
