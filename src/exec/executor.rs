@@ -7,23 +7,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::account::Executed;
 use super::args::Args;
 use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
 use super::keyspec::NOT_KEY;
-use super::latency::Sample;
 use super::registry::{Command, Lookup};
-use super::slowlog::SlowCommand;
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
 use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
-use crate::config::params;
 use crate::resp::{ArgList, Outbox, Reply};
-use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
+use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
 use crate::store::{Access, DeclaredKey, LogRecord, Mode, Poisoned, Turn, View, Wants, World};
 
 /// What became of a request.
@@ -154,14 +152,16 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
-        let outcome = self.run(command, session, args, outbox, turn, began);
+        let mut outcome = self.run(command, session, args, outbox, turn, began);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
         }
         if session.origin != Origin::Replay {
-            let ended = self.reader.now(&self.engine.clock);
-            self.lap = ended;
-            self.account(command, session, args, &outcome, began, ended);
+            self.lap = self.reader.now(&self.engine.clock);
+            let times = (began, self.lap);
+            let executed = Executed::new(command, args, outcome, session, times);
+            self.account(&session.client, &executed);
+            outcome = executed.outcome;
         }
         let mark = session.reply_began.take().unwrap_or(mark);
         if let Err(error) = outcome {
@@ -288,87 +288,6 @@ impl Executor {
         outcome
     }
 
-    /// Counts a command that failed.
-    pub(super) fn count_failure(&self, command: Command, error: &CommandError) {
-        self.stats.commands[usize::from(command.number)].failed.add(1);
-        self.stats.errors.add(1);
-        self.engine.stats.count_error(&error.to_string());
-    }
-
-    /// Counts the command and its time, and keeps it if it was slow.
-    pub(super) fn account(
-        &self,
-        command: Command,
-        session: &Session,
-        args: ArgList<'_>,
-        outcome: &Outcome,
-        began: Moment,
-        ended: Moment,
-    ) {
-        let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
-        let nanos = worked.saturating_add(slept_nanos(session, ended));
-        let stats = &self.stats.commands[usize::from(command.number)];
-        stats.calls.add(1);
-        stats.nanos.add(nanos);
-        if self.engine.config.flag(params::LATENCY_TRACKING) {
-            stats.record_latency(nanos);
-        }
-        self.stats.processed.add(1);
-        if self.engine.monitors.is_used() {
-            self.engine.monitors.show(command.spec, session, args, &self.engine.clock);
-        }
-        if let Err(error) = outcome {
-            note_failed_login(error, session);
-            self.count_failure(command, error);
-        }
-        self.note_if_slow(command, session, args, nanos, ended);
-    }
-
-    fn note_if_slow(
-        &self,
-        command: Command,
-        session: &Session,
-        args: ArgList<'_>,
-        nanos: u64,
-        ended: Moment,
-    ) {
-        let config = &self.engine.config;
-        let unix_s = ended.unix_millis() / 1000;
-        let threshold_millis = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-        if threshold_millis > 0 {
-            let kind = if command.spec.has(spec::FAST) { "fast-command" } else { "command" };
-            let sample = Sample { unix_s, millis: nanos / 1_000_000 };
-            self.engine.latency.record(kind, sample, threshold_millis);
-        }
-        let threshold_micros = config.int(params::SLOWLOG_LOG_SLOWER_THAN);
-        let micros = nanos / 1000;
-        if threshold_micros < 0
-            || (micros as i64) < threshold_micros
-            || command.spec.has(spec::SKIP_SLOWLOG)
-        {
-            return;
-        }
-        let client = &session.client;
-        if micros > 0 {
-            log::info!(
-                "client {} at {}: {} took {micros} µs",
-                client.id,
-                client.address,
-                command.spec.name
-            );
-        }
-        let entry = SlowCommand {
-            id: 0,
-            unix_s,
-            micros,
-            args: Vec::new(),
-            address: client.address.to_string(),
-            client_name: client.with_texts(|texts| texts.name.clone()),
-        };
-        let len_max = config.int(params::SLOWLOG_MAX_LEN) as usize;
-        self.engine.slowlog.add(entry, args, session.secret_args, len_max);
-    }
-
     /// What a client said about its cache (`CLIENT CACHING`) concerns its next command, or transaction, that is not
     /// about the client itself.
     fn end_caching(&self, session: &Session) {
@@ -481,26 +400,6 @@ impl Pending {
 fn is_cross_protocol(args: ArgList<'_>) -> bool {
     let name = args.get(0).unwrap_or_default();
     name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
-}
-
-/// Whoever guesses passwords leaves a trace.
-fn note_failed_login(error: &CommandError, session: &Session) {
-    if matches!(error, CommandError::WrongPass) {
-        let client = &session.client;
-        log::warn!("client {} at {} failed to authenticate", client.id, client.address);
-    }
-}
-
-/// How long the client is going to wait for nothing but time. It counts as time that the command took:
-/// `DEBUG SLEEP` plays a slow command.
-fn slept_nanos(session: &Session, now: Moment) -> u64 {
-    match &session.waiting {
-        Some(Waiting { kind: WaitKind::Time, deadline_ms: Some(deadline_ms), .. }) => {
-            let millis = deadline_ms.saturating_sub(now.unix_millis()).max(0) as u64;
-            millis.saturating_mul(1_000_000)
-        }
-        _ => 0,
-    }
 }
 
 /// A view for a session's command, without locks yet.

@@ -4,6 +4,7 @@
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
 //! → `stats`, `slowlog`, `latency` (what is remembered of it).
 
+mod account;
 mod args;
 mod categories;
 mod context;

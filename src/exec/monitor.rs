@@ -16,13 +16,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::spec::{ADMIN, SKIP_MONITOR, Spec};
+use super::account::Executed;
+use super::spec::{ADMIN, SKIP_MONITOR};
 use crate::base::bytes::Bytes;
 use crate::base::clock::Clock;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::words::write_quoted;
 use crate::resp::ArgList;
-use crate::session::{Client, Endpoint, SECRET_ARGS_MAX, Session};
+use crate::session::{Client, Endpoint, SECRET_ARGS_MAX};
 
 /// See the module's description.
 pub struct Monitors {
@@ -65,12 +66,12 @@ impl Monitors {
         self.is_used.load(Ordering::Relaxed)
     }
 
-    /// Shows a command that a session has executed.
-    pub(super) fn show(&self, spec: &Spec, session: &Session, args: ArgList<'_>, clock: &Clock) {
-        if spec.has(ADMIN | SKIP_MONITOR) {
+    /// Shows a command that a client has had executed.
+    pub(super) fn show(&self, executed: &Executed<'_>, client: &Client, clock: &Clock) {
+        if executed.command.spec.has(ADMIN | SKIP_MONITOR) {
             return;
         }
-        let words = words(session, args);
+        let words = words(&client.address, executed.db, executed.args, executed.secret_args);
         let clients = self.clients.lock();
         let line = Bytes::new(line(clock.unix_micros(), &words));
         for client in clients.iter().filter(|client| !client.is_silent.load(Ordering::Relaxed)) {
@@ -80,9 +81,8 @@ impl Monitors {
 }
 
 /// All of a line but its time: where the command came from, and its words.
-fn words(session: &Session, args: ArgList<'_>) -> Vec<u8> {
+fn words(address: &Endpoint, db: usize, args: ArgList<'_>, secret_args: u64) -> Vec<u8> {
     let mut words = Vec::new();
-    let (db, address) = (session.db, &session.client.address);
     let written = match address {
         Endpoint::Unix(path) => write!(words, "[{db} unix:{}]", path.display()),
         _ => write!(words, "[{db} {address}]"),
@@ -90,7 +90,7 @@ fn words(session: &Session, args: ArgList<'_>) -> Vec<u8> {
     written.expect("a vector takes everything");
     for (position, arg) in args.iter().enumerate() {
         words.push(b' ');
-        let is_secret = session.secret_args >> position.min(SECRET_ARGS_MAX - 1) & 1 == 1;
+        let is_secret = secret_args >> position.min(SECRET_ARGS_MAX - 1) & 1 == 1;
         write_quoted(&mut words, if is_secret { b"(redacted)" } else { arg });
     }
     words
@@ -107,16 +107,12 @@ fn line(unix_micros: i64, words: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Clients, Origin};
 
     #[test]
     fn words_are_quoted_and_secrets_hidden() {
-        let mut session = Session::new(Clients::default().internal(0), Origin::Network, true);
-        session.select(3);
-        session.hide_args(1..2);
         let data = b"SETpwa \"\n\xff";
         let args = ArgList::new(data, &[0..3, 3..5, 5..10]);
-        let line = line(1_790_000_000_000_042, &words(&session, args));
+        let line = line(1_790_000_000_000_042, &words(&Endpoint::Internal, 3, args, 0b10));
         let expected = r#"+1790000000.000042 [3 ] "SET" "(redacted)" "a \"\n\xff""#;
         assert_eq!(String::from_utf8(line).unwrap(), format!("{expected}\r\n"));
     }

@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use super::account::Executed;
 use super::args::Args;
 use super::context::{Context, Patience};
 use super::error::CommandError;
@@ -23,17 +24,6 @@ use crate::base::clock::{Moment, Reader};
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{Session, Transaction};
 use crate::store::{LogRecord, Mode, OwnedRecord, Turn, View, World};
-
-/// How a command of a transaction went.
-struct Executed {
-    command: Command,
-    outcome: Outcome,
-    secret_args: u64,
-    /// The database that was selected behind it.
-    db: usize,
-    began: Moment,
-    ended: Moment,
-}
 
 impl Executor {
     /// `EXEC` in an open transaction, which it ends in any case.
@@ -119,7 +109,8 @@ impl Executor {
             self.pending.settle_unit(&engine, &self.stats, keys, session, &unit);
             executed
         };
-        self.account_all(session, transaction, &executed);
+        executed.iter().for_each(|one| self.account(&session.client, one));
+        session.secret_args = 0;
         Ok(())
     }
 
@@ -155,18 +146,6 @@ impl Executor {
             end_watch(&mut view(&engine, session, now), session);
         }
     }
-
-    /// Commands of a transaction count like others; their errors, too.
-    fn account_all(&self, session: &mut Session, transaction: &Transaction, executed: &[Executed]) {
-        let selected = session.db;
-        for ((_, args), one) in transaction.commands().zip(executed) {
-            session.secret_args = one.secret_args;
-            session.db = one.db;
-            self.account(one.command, session, args, &one.outcome, one.began, one.ended);
-        }
-        session.secret_args = 0;
-        session.db = selected;
-    }
 }
 
 /// Ends the session's watching; tells whether what it watched has changed.
@@ -180,11 +159,11 @@ pub(super) fn end_watch(keys: &mut View<'_>, session: &mut Session) -> bool {
 
 /// Executes the queued commands, writes the array of their replies, and returns how each went and what the
 /// log must repeat.
-fn execute_all<'a>(
+fn execute_all<'a, 't: 'a>(
     ctx: &mut Context<'a>,
-    transaction: &'a Transaction,
+    transaction: &'t Transaction,
     reader: &Reader,
-) -> (Vec<Executed>, Vec<OwnedRecord<'a>>) {
+) -> (Vec<Executed<'t>>, Vec<OwnedRecord<'t>>) {
     let mut records = Vec::new();
     let mut executed = Vec::with_capacity(transaction.len());
     let mut began = ctx.now;
@@ -195,8 +174,7 @@ fn execute_all<'a>(
         let outcome = execute_one(ctx, command, args);
         records.extend(ctx.keys.effects.take_record(db, args));
         let ended = reader.now(&ctx.engine.clock);
-        let (secret_args, db) = (ctx.session.secret_args, ctx.session.db);
-        executed.push(Executed { command, outcome, secret_args, db, began, ended });
+        executed.push(Executed::new(command, args, outcome, ctx.session, (began, ended)));
         began = ended;
     }
     (executed, records)

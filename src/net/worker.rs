@@ -637,8 +637,8 @@ impl Worker {
             let last_active = connection.session.client.last_active_ms.load(Ordering::Relaxed);
             timeout_ms > 0
                 && connection.session.waiting.is_none()
-                && !connection.session.client.monitors.load(Ordering::Relaxed)
                 && connection.session.subscriptions.is_empty()
+                && !connection.session.client.monitors.load(Ordering::Relaxed)
                 && now_ms - last_active > timeout_ms
         };
         let all = self.connections.iter();

@@ -1,0 +1,132 @@
+//! What is remembered of a command that was executed: counts, times, slow ones, and what monitors are shown.
+
+use super::error::CommandError;
+use super::executor::Executor;
+use super::latency::Sample;
+use super::registry::Command;
+use super::slowlog::SlowCommand;
+use super::spec::{self, Outcome};
+use crate::base::clock::Moment;
+use crate::config::params;
+use crate::resp::ArgList;
+use crate::session::{Client, Session, WaitKind, Waiting};
+
+/// A command that was executed.
+pub(super) struct Executed<'a> {
+    pub command: Command,
+    pub args: ArgList<'a>,
+    pub outcome: Outcome,
+    /// The database in which it left its client.
+    pub db: usize,
+    /// As [`Session::secret_args`].
+    pub secret_args: u64,
+    /// Time that it took, in nanoseconds.
+    pub nanos: u64,
+    pub ended: Moment,
+}
+
+impl<'a> Executed<'a> {
+    pub(super) fn new(
+        command: Command,
+        args: ArgList<'a>,
+        outcome: Outcome,
+        session: &Session,
+        (began, ended): (Moment, Moment),
+    ) -> Executed<'a> {
+        let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let nanos = worked.saturating_add(slept_nanos(session, ended));
+        let (db, secret_args) = (session.db, session.secret_args);
+        Executed { command, args, outcome, db, secret_args, nanos, ended }
+    }
+}
+
+/// How long the client is going to wait for nothing but time. It counts as time that the command took:
+/// `DEBUG SLEEP` plays a slow command.
+fn slept_nanos(session: &Session, now: Moment) -> u64 {
+    match &session.waiting {
+        Some(Waiting { kind: WaitKind::Time, deadline_ms: Some(deadline_ms), .. }) => {
+            let millis = deadline_ms.saturating_sub(now.unix_millis()).max(0) as u64;
+            millis.saturating_mul(1_000_000)
+        }
+        _ => 0,
+    }
+}
+
+impl Executor {
+    /// Counts a command that a client has had executed, shows it to monitors, and keeps it if it was slow.
+    pub(super) fn account(&self, client: &Client, executed: &Executed<'_>) {
+        let Executed { command, nanos, .. } = executed;
+        let stats = &self.stats.commands[usize::from(command.number)];
+        stats.calls.add(1);
+        stats.nanos.add(*nanos);
+        if self.engine.config.flag(params::LATENCY_TRACKING) {
+            stats.record_latency(*nanos);
+        }
+        self.stats.processed.add(1);
+        if self.engine.monitors.is_used() {
+            self.engine.monitors.show(executed, client, &self.engine.clock);
+        }
+        if let Err(error) = &executed.outcome {
+            note_failed_login(error, client);
+            self.count_failure(*command, error);
+        }
+        self.note_latency(executed);
+        self.note_if_slow(client, executed);
+    }
+
+    /// Counts a command that failed.
+    pub(super) fn count_failure(&self, command: Command, error: &CommandError) {
+        self.stats.commands[usize::from(command.number)].failed.add(1);
+        self.stats.errors.add(1);
+        self.engine.stats.count_error(&error.to_string());
+    }
+
+    fn note_latency(&self, executed: &Executed<'_>) {
+        let threshold_millis = self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+        if threshold_millis > 0 {
+            let is_fast = executed.command.spec.has(spec::FAST);
+            let kind = if is_fast { "fast-command" } else { "command" };
+            let unix_s = executed.ended.unix_millis() / 1000;
+            let sample = Sample { unix_s, millis: executed.nanos / 1_000_000 };
+            self.engine.latency.record(kind, sample, threshold_millis);
+        }
+    }
+
+    fn note_if_slow(&self, client: &Client, executed: &Executed<'_>) {
+        let config = &self.engine.config;
+        let spec = executed.command.spec;
+        let threshold_micros = config.int(params::SLOWLOG_LOG_SLOWER_THAN);
+        let micros = executed.nanos / 1000;
+        if threshold_micros < 0
+            || (micros as i64) < threshold_micros
+            || spec.has(spec::SKIP_SLOWLOG)
+        {
+            return;
+        }
+        if micros > 0 {
+            log::info!(
+                "client {} at {}: {} took {micros} µs",
+                client.id,
+                client.address,
+                spec.name
+            );
+        }
+        let entry = SlowCommand {
+            id: 0,
+            unix_s: executed.ended.unix_millis() / 1000,
+            micros,
+            args: Vec::new(),
+            address: client.address.to_string(),
+            client_name: client.with_texts(|texts| texts.name.clone()),
+        };
+        let len_max = config.int(params::SLOWLOG_MAX_LEN) as usize;
+        self.engine.slowlog.add(entry, executed.args, executed.secret_args, len_max);
+    }
+}
+
+/// Whoever guesses passwords leaves a trace.
+fn note_failed_login(error: &CommandError, client: &Client) {
+    if matches!(error, CommandError::WrongPass) {
+        log::warn!("client {} at {} failed to authenticate", client.id, client.address);
+    }
+}
