@@ -8,8 +8,8 @@ use crate::support::sanderling::Sanderling;
 use sanderling::base::random::Random;
 use std::collections::HashMap;
 use std::net::TcpStream;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 const KEYS: usize = 24;
@@ -143,13 +143,11 @@ impl Caching {
         }
     }
 
-    /// Everything in the cache is as it is in the server. Returns how much that is.
-    fn check(&self, control: &mut impl Connection) -> usize {
-        for (key, value) in &self.cache {
-            let way = self.way.tracking;
-            assert_eq!(&control.ask(&["GET", key]), value, "{key} with {way:?}");
-        }
-        self.cache.len()
+    /// What in the cache is not as it is in the server.
+    fn differences(&self, control: &mut impl Connection) -> Vec<String> {
+        let mut differs = |key: &String, value: &Reply| control.ask(&["GET", key]) != *value;
+        let wrong = self.cache.iter().filter(|(key, value)| differs(key, value));
+        wrong.map(|(key, value)| format!("{key}: {value:?} with {:?}", self.way.tracking)).collect()
     }
 }
 
@@ -178,9 +176,10 @@ fn a_cache_that_has_heard_everything_equals_the_server() {
     let server = Sanderling::start(&flags);
     let barrier = Barrier::new(WAYS.len() + WRITERS as usize);
     let (kept, heard) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let done = AtomicUsize::new(0);
+    let (done, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        let (barrier, done, kept, heard) = (&barrier, &done, &kept, &heard);
+        let (barrier, done, wrong) = (&barrier, &done, &wrong);
+        let (kept, heard) = (&kept, &heard);
         for (number, way) in WAYS.iter().enumerate() {
             let (mut client, mut control) = (Caching::new(&server, way), connect(&server));
             scope.spawn(move || {
@@ -194,7 +193,9 @@ fn a_cache_that_has_heard_everything_equals_the_server() {
                     barrier.wait();
                     client.catch_up();
                     // Nothing may change while others still compare.
-                    kept.fetch_add(client.check(&mut control), Ordering::Relaxed);
+                    kept.fetch_add(client.cache.len(), Ordering::Relaxed);
+                    // Who failed here would let the others wait for ever.
+                    wrong.lock().unwrap().extend(client.differences(&mut control));
                     barrier.wait();
                 }
                 heard.fetch_add(client.heard, Ordering::Relaxed);
@@ -213,6 +214,8 @@ fn a_cache_that_has_heard_everything_equals_the_server() {
             });
         }
     });
+    let wrong: Vec<String> = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
     let (kept, heard) = (kept.into_inner(), heard.into_inner());
     assert!(kept > ROUNDS * WAYS.len() && heard > 500, "{kept} values compared, {heard} messages");
     let mut control = server.client();
