@@ -34,6 +34,8 @@ pub struct Mailbox {
     waker: Waker,
     /// Somebody called the worker since it last answered.
     called: AtomicBool,
+    /// The worker looks at inboxes by itself after a while, so nobody need wake it for them.
+    resting: AtomicBool,
     /// The worker sleeps, or is about to, and must be woken when it is called.
     asleep: AtomicBool,
     /// Connections that the worker has or is about to get.
@@ -49,6 +51,7 @@ impl Mailbox {
             pushed: Mutex::new(Rank::Leaf, Vec::new()),
             waker: Waker::new(registry, token)?,
             called: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             awaits_log: AtomicBool::new(false),
@@ -83,6 +86,11 @@ impl Mailbox {
         self.called.load(Ordering::SeqCst) && self.called.swap(false, Ordering::SeqCst)
     }
 
+    /// Says whether the worker wants to be woken for the sake of inboxes.
+    pub(super) fn rest(&self, resting: bool) {
+        self.resting.store(resting, Ordering::SeqCst);
+    }
+
     /// What came since the worker last asked.
     pub(super) fn take(&self) -> Vec<Mail> {
         std::mem::take(&mut *self.queue.lock())
@@ -112,7 +120,11 @@ impl Postbox for Mailbox {
 
     fn pushed(&self, slot: usize, client: u64) {
         self.pushed.lock().push((slot, client));
-        self.wake();
+        // Sequentially consistent: either this sees that the worker rests no more, or that one, which
+        // says so before it takes the list, sees this entry.
+        if !self.resting.load(Ordering::SeqCst) {
+            self.wake();
+        }
     }
 
     fn resume(&self) {

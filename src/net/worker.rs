@@ -6,6 +6,9 @@
 //! peer's pipeline cannot starve the rest. Readiness is edge-triggered; a short read means that the
 //! socket is empty.
 //!
+//! What others send to clients is written in rounds. A round that went to many clients is followed by a rest as
+//! long as it took, up to 2 ms: under load more messages go into each write, and publishers are served meanwhile.
+//!
 //! Idle connections own no buffers: input is read into the worker's, and output buffers go back to a
 //! pool when they were sent.
 
@@ -34,6 +37,9 @@ const WAKE: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
 /// How often idle clients and soft output limits are looked at.
 const SWEEP_MS: i64 = 1000;
+/// A round of messages to so many clients is followed by a rest.
+const LARGE_ROUND: usize = 16;
+const REST_MAX: Duration = Duration::from_millis(2);
 /// Output buffers that are kept for the next turn.
 const POOL_MAX: usize = 256;
 
@@ -84,6 +90,8 @@ pub struct Worker {
     dirty: Vec<usize>,
     /// Kept for its memory.
     pushed: Vec<(usize, u64)>,
+    /// Until when (in nanoseconds of the monotonic clock) others' messages rest, if they do.
+    rests_until_ns: Option<i64>,
     /// Sessions of closed connections that still watch keys.
     departed: Vec<Session>,
     timers: BinaryHeap<Timer>,
@@ -112,6 +120,7 @@ impl Worker {
             backlog: Vec::new(),
             dirty: Vec::new(),
             pushed: Vec::new(),
+            rests_until_ns: None,
             departed: Vec::new(),
             timers: BinaryHeap::new(),
             durability: DurabilityQueue::default(),
@@ -158,8 +167,11 @@ impl Worker {
         let now_ms = engine.clock.unix_millis();
         let timer = self.timers.peek().map(|Reverse((at_ms, ..))| *at_ms);
         let sweep = (!self.connections.is_empty()).then_some(self.next_sweep_ms);
-        let next = timer.into_iter().chain(sweep).min()?;
-        Some(Duration::from_millis(next.saturating_sub(now_ms).max(0) as u64))
+        let next = timer.into_iter().chain(sweep).min();
+        let next = next.map(|at_ms| (at_ms - now_ms).max(0) as u64).map(Duration::from_millis);
+        let rest = self.rests_until_ns.map(|until_ns| until_ns - engine.clock.monotonic_nanos());
+        let rest = rest.map(|left_ns| Duration::from_nanos(left_ns.max(0) as u64));
+        next.into_iter().chain(rest).min()
     }
 
     fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
@@ -174,9 +186,8 @@ impl Worker {
             self.answer_waiters(lane);
         }
         self.serve_all(events, &backlog, lane);
-        self.take_pushes();
         self.executor.end_turn();
-        self.send_all();
+        self.send_round();
         self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
             self.sweep();
@@ -273,10 +284,32 @@ impl Worker {
         }
     }
 
-    /// Takes over what others sent to clients of this worker.
-    fn take_pushes(&mut self) {
+    /// Writes replies, and unless they rest what others sent.
+    fn send_round(&mut self) {
+        if self.rests_until_ns.is_some_and(|until_ns| self.now.monotonic_nanos < until_ns) {
+            return self.send_all();
+        }
+        if self.rests_until_ns.take().is_some() {
+            self.mailbox.rest(false);
+        }
+        let clients = self.take_pushes();
+        if clients < LARGE_ROUND {
+            return self.send_all();
+        }
+        let engine = Arc::clone(self.executor.engine());
+        let began_ns = engine.clock.monotonic_nanos();
+        self.send_all();
+        let ended_ns = engine.clock.monotonic_nanos();
+        let rest_ns = (ended_ns - began_ns).min(REST_MAX.as_nanos() as i64);
+        self.rests_until_ns = Some(ended_ns + rest_ns);
+        self.mailbox.rest(true);
+    }
+
+    /// Takes over what others sent to clients of this worker; tells to how many.
+    fn take_pushes(&mut self) -> usize {
         let mut pushed = std::mem::take(&mut self.pushed);
         self.mailbox.take_pushed(&mut pushed);
+        let clients = pushed.len();
         for (slot, client) in pushed.drain(..) {
             if let Some(connection) = self.connections.get_mut(slot)
                 && connection.session.client.id == client
@@ -286,6 +319,7 @@ impl Worker {
             }
         }
         self.pushed = pushed;
+        clients
     }
 
     /// Writes once to everybody who has output, and closes who is finished.
