@@ -84,8 +84,12 @@ impl Executor {
     ) -> Outcome {
         let engine = Arc::clone(&self.engine);
         let mut keys = view(&engine, session, began);
-        if world.is_none() {
-            self.lock_all(&mut keys, session, transaction)?;
+        if world.is_none()
+            && let Err(damaged) = self.lock_all(&mut keys, session, transaction)
+        {
+            drop(keys);
+            self.unwatch(session);
+            return Err(damaged);
         }
         if end_watch(&mut keys, session) {
             Reply::new(outbox, session.protocol).null_array();

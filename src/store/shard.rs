@@ -74,6 +74,8 @@ pub struct Contents {
     deadlines: BTreeSet<(i64, u64)>,
     /// `(earliest deadline of a field, hash)` of every entry with fields that have one.
     field_deadlines: BTreeSet<(i64, u64)>,
+    /// The first of both, for everybody who asks before a change.
+    next_deadline: Option<i64>,
 }
 
 /// See the module's description.
@@ -180,12 +182,23 @@ impl Contents {
     }
 
     fn index_deadline(&mut self, hash: KeyHash, old: Option<i64>, new: Option<i64>) {
-        move_in_index(&mut self.deadlines, hash, old, new);
+        if old != new {
+            move_in_index(&mut self.deadlines, hash, old, new);
+            self.note_next_deadline();
+        }
     }
 
     /// The same for the earliest deadline of an entry's fields.
     fn index_fields(&mut self, hash: KeyHash, old: Option<i64>, new: Option<i64>) {
-        move_in_index(&mut self.field_deadlines, hash, old, new);
+        if old != new {
+            move_in_index(&mut self.field_deadlines, hash, old, new);
+            self.note_next_deadline();
+        }
+    }
+
+    fn note_next_deadline(&mut self) {
+        let first = [self.deadlines.first(), self.field_deadlines.first()];
+        self.next_deadline = first.into_iter().flatten().map(|(deadline, _)| *deadline).min();
     }
 
     /// The earliest deadline of the fields of the entry at a place.
@@ -203,9 +216,6 @@ fn move_in_index(
     old: Option<i64>,
     new: Option<i64>,
 ) {
-    if old == new {
-        return;
-    }
     if let Some(old) = old {
         let was_there = index.remove(&(old, hash.0));
         debug_assert!(was_there, "every deadline is in the index");
@@ -256,9 +266,13 @@ impl Shard {
 
     /// The earliest deadline of all entries and their fields, in Unix milliseconds.
     pub fn next_deadline(&self) -> Option<i64> {
-        let Contents { deadlines, field_deadlines, .. } = &self.contents;
-        let first = [deadlines.first(), field_deadlines.first()];
-        first.into_iter().flatten().map(|(deadline, _)| *deadline).min()
+        self.contents.next_deadline
+    }
+
+    /// Whether anything in it has expired.
+    #[inline]
+    pub fn has_due(&self, now_ms: i64) -> bool {
+        self.contents.next_deadline.is_some_and(|deadline| deadline <= now_ms)
     }
 
     #[inline]

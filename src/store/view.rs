@@ -352,8 +352,9 @@ impl View<'_> {
 
     /// Whether the entry is still there although it has expired.
     pub(super) fn is_due(&self, key: &Key<'_>) -> bool {
-        let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
-        entry.is_some_and(|entry| entry.is_due(self.now_ms))
+        let shard = shard_of(&self.held, key);
+        let find = || shard.get(key.hash, key.bytes);
+        shard.has_due(self.now_ms) && find().is_some_and(|entry| entry.is_due(self.now_ms))
     }
 
     /// A copy of the entry that shares a large payload.
@@ -401,7 +402,11 @@ impl View<'_> {
     /// Removes the entry, or its fields, if their deadlines have passed, and records that.
     #[inline]
     pub(super) fn settle(&mut self, key: &Key<'_>) {
-        let Some(entry) = shard_of(&self.held, key).get(key.hash, key.bytes) else { return };
+        let shard = shard_of(&self.held, key);
+        if !shard.has_due(self.now_ms) {
+            return;
+        }
+        let Some(entry) = shard.get(key.hash, key.bytes) else { return };
         if entry.deadline().is_some_and(|deadline| deadline <= self.now_ms) {
             self.expire(key);
         } else if entry.has_due_fields(self.now_ms) {
@@ -448,10 +453,7 @@ impl View<'_> {
         }
         for index in 0..self.keys.len() {
             let key = self.keys[index].1;
-            let next = shard_of(&self.held, &key).next_deadline();
-            if next.is_some_and(|deadline| deadline <= self.now_ms) {
-                self.settle(&key);
-            }
+            self.settle(&key);
         }
     }
 

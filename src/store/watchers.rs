@@ -8,12 +8,9 @@
 //! A watcher belongs to a database, not to what `SWAPDB` puts there: the two exchange their contents and keep
 //! their watchers.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use smallvec::SmallVec;
 
 use super::hash::KeyHash;
 use super::keyspace::World;
@@ -23,67 +20,62 @@ use crate::base::bytes::KeyBytes;
 /// Raised when a key changes that its owner watches. Written and read under the locks of such keys.
 pub type Alarm = Arc<AtomicBool>;
 
-/// A key's watchers: few, most of the time one.
-type Alarms = SmallVec<[(KeyBytes, Alarm); 1]>;
+struct Watcher {
+    hash: KeyHash,
+    key: KeyBytes,
+    alarm: Alarm,
+}
 
-/// Hashes of keys are hashes already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("hashes of keys are integers");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+impl Watcher {
+    fn watches(&self, key: &[u8]) -> bool {
+        self.key[..] == *key
     }
 }
 
-/// The watchers of a shard's keys.
+/// The watchers of a shard's keys, in the order of hashes: there are few most of the time, and a list of few lies in
+/// fewer cache lines than a table.
 #[derive(Default)]
-pub(super) struct Watchers {
-    by_hash: HashMap<u64, Alarms, BuildHasherDefault<Hashed>>,
-}
+pub(super) struct Watchers(Vec<Watcher>);
 
 impl Watchers {
     fn add(&mut self, hash: KeyHash, key: &[u8], alarm: &Alarm) {
-        let alarms = self.by_hash.entry(hash.0).or_default();
-        alarms.push((KeyBytes::from_slice(key), Arc::clone(alarm)));
+        let at = self.of(hash).end;
+        let (key, alarm) = (KeyBytes::from_slice(key), Arc::clone(alarm));
+        self.0.insert(at, Watcher { hash, key, alarm });
     }
 
     fn remove(&mut self, hash: KeyHash, key: &[u8], alarm: &Alarm) {
-        let Some(alarms) = self.by_hash.get_mut(&hash.0) else { return };
-        alarms.retain(|(bytes, other)| bytes[..] != *key || !Arc::ptr_eq(alarm, other));
-        if alarms.is_empty() {
-            self.by_hash.remove(&hash.0);
+        let is_it = |other: &Watcher| other.watches(key) && Arc::ptr_eq(alarm, &other.alarm);
+        if let Some(at) = self.of(hash).find(|at| is_it(&self.0[*at])) {
+            self.0.remove(at);
         }
+    }
+
+    /// Where those of a hash are.
+    fn of(&self, hash: KeyHash) -> Range<usize> {
+        let begin = self.0.partition_point(|watcher| watcher.hash.0 < hash.0);
+        let count = self.0[begin..].iter().take_while(|watcher| watcher.hash == hash).count();
+        begin..begin + count
     }
 
     /// The key has changed.
     #[inline]
     pub(super) fn raise(&self, hash: KeyHash, key: &[u8]) {
-        if self.by_hash.is_empty() {
+        if self.0.is_empty() {
             return;
         }
-        let alarms = self.by_hash.get(&hash.0).into_iter().flatten();
-        alarms.filter(|(bytes, _)| bytes[..] == *key).for_each(|(_, alarm)| raise(alarm));
+        let watchers = self.0[self.of(hash)].iter().filter(|watcher| watcher.watches(key));
+        watchers.for_each(|watcher| raise(&watcher.alarm));
     }
 
     /// Many keys may have changed at once.
     pub(super) fn raise_where(&self, has_changed: impl Fn(KeyHash, &[u8]) -> bool) {
-        for (hash, alarms) in &self.by_hash {
-            let changed = alarms.iter().filter(|(key, _)| has_changed(KeyHash(*hash), key));
-            changed.for_each(|(_, alarm)| raise(alarm));
-        }
+        let changed = self.0.iter().filter(|watcher| has_changed(watcher.hash, &watcher.key));
+        changed.for_each(|watcher| raise(&watcher.alarm));
     }
 
     fn is_empty(&self) -> bool {
-        self.by_hash.is_empty()
+        self.0.is_empty()
     }
 }
 

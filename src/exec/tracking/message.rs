@@ -1,7 +1,7 @@
 //! What clients are told: that keys have changed, or everything.
 
 use crate::base::bytes::Bytes;
-use crate::resp::{Outbox, Protocol, Reply};
+use crate::resp::{Protocol, Reply};
 use crate::session::{CacheFlags, Client, Clients};
 
 /// The channel on which a subscriber that speaks RESP2 is told what other clients must know.
@@ -47,7 +47,7 @@ impl<'k> Invalidation<'k> {
     pub(super) fn push(&mut self) -> &Bytes {
         let keys = &self.keys;
         self.as_push.get_or_insert_with(|| {
-            encode(Protocol::Resp3, |reply| {
+            Reply::frame(Protocol::Resp3, |reply| {
                 reply.push(2);
                 reply.bulk("invalidate");
                 write_keys(reply, keys);
@@ -60,7 +60,7 @@ impl<'k> Invalidation<'k> {
     fn message(&mut self) -> &Bytes {
         let keys = &self.keys;
         self.as_message.get_or_insert_with(|| {
-            encode(Protocol::Resp2, |reply| {
+            Reply::frame(Protocol::Resp2, |reply| {
                 reply.push(3);
                 reply.bulk("message");
                 reply.bulk(CHANNEL);
@@ -78,7 +78,7 @@ fn speaks_resp3(client: &Client) -> bool {
 fn tell_broken(tracker: &Client, redirect: u64) {
     tracker.cache.set(CacheFlags::BROKEN);
     if speaks_resp3(tracker) {
-        tracker.push(&encode(Protocol::Resp3, |reply| {
+        tracker.push(&Reply::frame(Protocol::Resp3, |reply| {
             reply.push(2);
             reply.bulk("tracking-redir-broken");
             reply.integer(redirect as i64);
@@ -91,10 +91,4 @@ fn write_keys(reply: &mut Reply<'_>, keys: &Option<Vec<&[u8]>>) {
         Some(keys) => reply.bulk_array(keys),
         None => reply.null(),
     }
-}
-
-fn encode(protocol: Protocol, write: impl FnOnce(&mut Reply<'_>)) -> Bytes {
-    let mut outbox = Outbox::default();
-    write(&mut Reply::new(&mut outbox, protocol));
-    Bytes::new(outbox.take_all())
 }
