@@ -6,11 +6,13 @@
 //! peer's pipeline cannot starve the rest. Readiness is edge-triggered; a short read means that the
 //! socket is empty.
 //!
-//! What others send to clients is written in rounds. A round that went to many clients is followed by a rest as
-//! long as it took, up to 2 ms: under load more messages go into each write, and publishers are served meanwhile.
+//! `sending` is what happens at the end of a turn, `durability` what waits for the log.
 //!
 //! Idle connections own no buffers: input is read into the worker's, and output buffers go back to a
 //! pool when they were sent.
+
+mod durability;
+mod sending;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,13 +24,14 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use self::durability::DurabilityQueue;
 use super::connection::Connection;
 use super::mailbox::{Accepted, Mail, Mailbox};
 use crate::base::clock::Moment;
 use crate::base::limits::TURN_READ_BYTES_MAX;
 use crate::base::random::Random;
 use crate::config::params;
-use crate::exec::{CommandError, Ending, Engine, Executor, LogHook, depart};
+use crate::exec::{CommandError, Ending, Engine, Executor, depart};
 use crate::resp::{Outbox, Reply};
 use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
@@ -37,43 +40,10 @@ const WAKE: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
 /// How often idle clients and soft output limits are looked at.
 const SWEEP_MS: i64 = 1000;
-/// A round of messages to so many clients is followed by a rest.
-const LARGE_ROUND: usize = 16;
-const REST_MAX: Duration = Duration::from_millis(2);
-/// Output buffers that are kept for the next turn.
-const POOL_MAX: usize = 256;
 
 /// Something to do for a connection at a time: `(unix_ms, slot, client)`. The client's number tells
 /// whether the slot still holds the connection that the timer was set for.
 type Timer = Reverse<(i64, usize, u64)>;
-
-/// What the log has come to. Positions are log positions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LogStanding {
-    /// Changes up to here may be acknowledged.
-    released: u64,
-    durable: u64,
-    has_failed: bool,
-}
-
-/// Who waits for the log to become durable, as `(slot, client)`.
-#[derive(Default)]
-struct DurabilityQueue {
-    /// Their replies are written, but must not be sent yet (`appendfsync always`).
-    held: Vec<(usize, u64)>,
-    /// They said `WAITAOF`.
-    waiters: Vec<(usize, u64)>,
-    /// The log was told that this worker waits.
-    was_awaiting: bool,
-    /// What was known when this was last looked at.
-    seen: LogStanding,
-}
-
-impl DurabilityQueue {
-    fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.waiters.is_empty()
-    }
-}
 
 /// See the module's description.
 pub struct Worker {
@@ -277,231 +247,6 @@ impl Worker {
         self.mark_dirty(slot);
     }
 
-    fn mark_dirty(&mut self, slot: usize) {
-        let Some(connection) = self.connections.get_mut(slot) else { return };
-        if !std::mem::replace(&mut connection.is_dirty, true) {
-            self.dirty.push(slot);
-        }
-    }
-
-    /// Writes replies, and unless they rest what others sent.
-    fn send_round(&mut self) {
-        if self.rests_until_ns.is_some_and(|until_ns| self.now.monotonic_nanos < until_ns) {
-            return self.send_all();
-        }
-        if self.rests_until_ns.take().is_some() {
-            self.mailbox.rest(false);
-        }
-        let clients = self.take_pushes();
-        if clients < LARGE_ROUND {
-            return self.send_all();
-        }
-        let engine = Arc::clone(self.executor.engine());
-        let began_ns = engine.clock.monotonic_nanos();
-        self.send_all();
-        let ended_ns = engine.clock.monotonic_nanos();
-        let rest_ns = (ended_ns - began_ns).min(REST_MAX.as_nanos() as i64);
-        self.rests_until_ns = Some(ended_ns + rest_ns);
-        self.mailbox.rest(true);
-    }
-
-    /// Takes over what others sent to clients of this worker; tells to how many.
-    fn take_pushes(&mut self) -> usize {
-        let mut pushed = std::mem::take(&mut self.pushed);
-        self.mailbox.take_pushed(&mut pushed);
-        let clients = pushed.len();
-        for (slot, client) in pushed.drain(..) {
-            if let Some(connection) = self.connections.get_mut(slot)
-                && connection.session.client.id == client
-            {
-                connection.take_pushes();
-                self.mark_dirty(slot);
-            }
-        }
-        self.pushed = pushed;
-        clients
-    }
-
-    /// Writes once to everybody who has output, and closes who is finished.
-    fn send_all(&mut self) {
-        let released = self.released();
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for slot in dirty.drain(..) {
-            if !self.holds(slot, released) {
-                self.send(slot);
-            }
-        }
-        self.dirty = dirty;
-    }
-
-    fn standing(&self) -> LogStanding {
-        let has_failed = self.executor.engine().hooks.log().is_some_and(LogHook::has_failed);
-        LogStanding { released: self.released(), durable: self.durable(), has_failed }
-    }
-
-    /// The log position up to which changes may be acknowledged.
-    fn released(&self) -> u64 {
-        self.executor.engine().hooks.log().map_or(u64::MAX, LogHook::released)
-    }
-
-    /// Whether a connection's replies must wait because they acknowledge what is not durable yet.
-    fn holds(&mut self, slot: usize, released: u64) -> bool {
-        let Some(connection) = self.connections.get_mut(slot) else { return false };
-        let position = connection.session.logged;
-        if position <= released && !is_lost(self.executor.engine(), position) {
-            return false;
-        }
-        connection.is_dirty = false;
-        if !std::mem::replace(&mut connection.is_on_hold, true) {
-            self.durability.held.push((slot, connection.session.client.id));
-        }
-        true
-    }
-
-    /// Sees to it that the log wakes this worker as long as somebody waits for it.
-    fn await_log(&mut self) {
-        let is_awaiting = !self.durability.is_empty();
-        if !is_awaiting && !self.durability.was_awaiting {
-            return;
-        }
-        self.durability.was_awaiting = is_awaiting;
-        self.mailbox.awaits_log.store(is_awaiting, Ordering::SeqCst);
-        // What happened before the log could know that somebody waits.
-        let standing = self.standing();
-        if is_awaiting && standing != std::mem::replace(&mut self.durability.seen, standing) {
-            self.mailbox.wake();
-        }
-    }
-
-    /// Sends what has become durable, and lets those connections go on.
-    fn release_held(&mut self, lane: &Lane<'_>) {
-        let standing = self.standing();
-        self.durability.seen = standing;
-        let engine = Arc::clone(self.executor.engine());
-        for (slot, client) in std::mem::take(&mut self.durability.held) {
-            if self.slots.get(&client) != Some(&slot) {
-                continue;
-            }
-            let connection = &mut self.connections[slot];
-            if is_lost(&engine, connection.session.logged) {
-                // Nobody knows what of it survives, so neither success nor failure may be told.
-                log::warn!(
-                    "client {client} is disconnected: the log failed before its changes were durable"
-                );
-                self.close(slot);
-            } else if connection.session.logged <= standing.released {
-                connection.is_on_hold = false;
-                self.send(slot);
-                self.proceed_if_unread(slot, lane);
-            } else {
-                self.durability.held.push((slot, client));
-            }
-        }
-    }
-
-    /// Goes on with what arrived while the replies were held back.
-    fn proceed_if_unread(&mut self, slot: usize, lane: &Lane<'_>) {
-        if self.connections.get(slot).is_some_and(|connection| connection.unread() > 0) {
-            self.proceed(slot, lane);
-        }
-    }
-
-    /// `WAITAOF`: answers those whose changes are durable, and those who would wait in vain because the
-    /// log was turned off or has failed.
-    fn answer_waiters(&mut self, lane: &Lane<'_>) {
-        let log = self.executor.engine().hooks.log();
-        let durable = log.and_then(LogHook::durable);
-        let has_failed = log.is_some_and(LogHook::has_failed);
-        let refusal = if has_failed { CommandError::LogFailed } else { CommandError::NotLogged };
-        for (slot, client) in std::mem::take(&mut self.durability.waiters) {
-            if self.slots.get(&client) != Some(&slot) {
-                continue;
-            }
-            let Some(waiting) = &self.connections[slot].session.waiting else { continue };
-            let WaitKind::Durable { position, is_local, replicas } = waiting.kind else { continue };
-            if is_local && durable.is_none() {
-                self.answer(slot, &encode_error(&refusal), lane);
-            } else if durable.is_some_and(|durable| durable >= position) && replicas == 0 {
-                let reply = self.deadline_reply(slot);
-                self.answer(slot, &reply, lane);
-            } else {
-                self.durability.waiters.push((slot, client));
-            }
-        }
-    }
-
-    fn durable(&self) -> u64 {
-        self.executor.engine().hooks.log().and_then(LogHook::durable).unwrap_or(0)
-    }
-
-    /// What a session that waits is told when its time has run out.
-    fn deadline_reply(&self, slot: usize) -> Vec<u8> {
-        match &self.connections[slot].session.waiting {
-            Some(Waiting { kind: WaitKind::Durable { position, .. }, .. }) => {
-                let local = u8::from(self.durable() >= *position);
-                format!("*2\r\n:{local}\r\n:0\r\n").into_bytes()
-            }
-            Some(waiting) => waiting.on_deadline.clone(),
-            None => Vec::new(),
-        }
-    }
-
-    fn send(&mut self, slot: usize) {
-        let Some(connection) = self.connections.get_mut(slot) else { return };
-        connection.is_dirty = false;
-        let waiting_bytes = connection.outbox.len();
-        if waiting_bytes > 0 {
-            self.executor.stats().writes.add(1);
-        }
-        let sent = connection.send();
-        self.executor.stats().bytes_out.add((waiting_bytes - connection.outbox.len()) as u64);
-        match sent {
-            Err(error) => {
-                log::debug!("client {} is gone: {error}", connection.session.client.id);
-                self.close(slot);
-            }
-            Ok(true) => {
-                let buffer = connection.outbox.take_empty_tail();
-                if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
-                    self.pool.push(buffer);
-                }
-                connection.publish_output();
-                if connection.is_finished() {
-                    self.close(slot);
-                } else if connection.session.client.inbox.is_empty() {
-                    connection.over_soft_limit_since_ms = None;
-                } else {
-                    // The others come first.
-                    self.mailbox.pushed(slot, connection.session.client.id);
-                    self.check_output_limit(slot);
-                }
-            }
-            Ok(false) => {
-                connection.publish_output();
-                self.check_output_limit(slot);
-            }
-        }
-    }
-
-    /// Closes a connection whose peer does not read what is sent to it, as `client-output-buffer-limit` says.
-    fn check_output_limit(&mut self, slot: usize) {
-        let now_ms = self.now.unix_millis();
-        let Some(connection) = self.connections.get_mut(slot) else { return };
-        let client = &connection.session.client;
-        let limits = client.allowance.limit(client.output_class());
-        let waiting = connection.waiting_bytes();
-        let bytes = waiting as u64;
-        let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
-        let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
-        connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
-        let too_long =
-            since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
-        if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
-            client.drop_slow(waiting);
-            self.close(slot);
-        }
-    }
-
     fn close(&mut self, slot: usize) {
         if self.connections.contains(slot) {
             self.withdraw(slot, Ending::Gone);
@@ -686,11 +431,6 @@ impl Worker {
         }
         stuck.into_iter().for_each(|(slot, _)| self.check_output_limit(slot));
     }
-}
-
-/// Whether the log failed before it could make changes up to this position durable.
-fn is_lost(engine: &Engine, position: u64) -> bool {
-    engine.hooks.log().is_some_and(|log| log.is_lost(position))
 }
 
 fn encode_error(error: &CommandError) -> Vec<u8> {

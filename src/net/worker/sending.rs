@@ -1,0 +1,131 @@
+//! What goes out at the end of a turn: one write for each connection with output.
+//!
+//! What others send to clients goes out in rounds. A round that went to many clients is followed by a rest as long as
+//! it took, up to 2 ms: under load more messages go into each write, and publishers are served meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use crate::session::Postbox;
+
+/// A round of messages to so many clients is followed by a rest.
+const LARGE_ROUND: usize = 16;
+const REST_MAX: Duration = Duration::from_millis(2);
+/// Output buffers that are kept for the next turn.
+const POOL_MAX: usize = 256;
+
+impl Worker {
+    pub(super) fn mark_dirty(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        if !std::mem::replace(&mut connection.is_dirty, true) {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Writes replies, and unless they rest what others sent.
+    pub(super) fn send_round(&mut self) {
+        if self.rests_until_ns.is_some_and(|until_ns| self.now.monotonic_nanos < until_ns) {
+            return self.send_all();
+        }
+        if self.rests_until_ns.take().is_some() {
+            self.mailbox.rest(false);
+        }
+        let clients = self.take_pushes();
+        if clients < LARGE_ROUND {
+            return self.send_all();
+        }
+        let engine = Arc::clone(self.executor.engine());
+        let began_ns = engine.clock.monotonic_nanos();
+        self.send_all();
+        let ended_ns = engine.clock.monotonic_nanos();
+        let rest_ns = (ended_ns - began_ns).min(REST_MAX.as_nanos() as i64);
+        self.rests_until_ns = Some(ended_ns + rest_ns);
+        self.mailbox.rest(true);
+    }
+
+    /// Takes over what others sent to clients of this worker; tells to how many.
+    fn take_pushes(&mut self) -> usize {
+        let mut pushed = std::mem::take(&mut self.pushed);
+        self.mailbox.take_pushed(&mut pushed);
+        let clients = pushed.len();
+        for (slot, client) in pushed.drain(..) {
+            if let Some(connection) = self.connections.get_mut(slot)
+                && connection.session.client.id == client
+            {
+                connection.take_pushes();
+                self.mark_dirty(slot);
+            }
+        }
+        self.pushed = pushed;
+        clients
+    }
+
+    /// Writes once to everybody who has output, and closes who is finished.
+    fn send_all(&mut self) {
+        let released = self.released();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in dirty.drain(..) {
+            if !self.holds(slot, released) {
+                self.send(slot);
+            }
+        }
+        self.dirty = dirty;
+    }
+
+    pub(super) fn send(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        connection.is_dirty = false;
+        let waiting_bytes = connection.outbox.len();
+        if waiting_bytes > 0 {
+            self.executor.stats().writes.add(1);
+        }
+        let sent = connection.send();
+        self.executor.stats().bytes_out.add((waiting_bytes - connection.outbox.len()) as u64);
+        match sent {
+            Err(error) => {
+                log::debug!("client {} is gone: {error}", connection.session.client.id);
+                self.close(slot);
+            }
+            Ok(true) => {
+                let buffer = connection.outbox.take_empty_tail();
+                if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
+                    self.pool.push(buffer);
+                }
+                connection.publish_output();
+                if connection.is_finished() {
+                    self.close(slot);
+                } else if connection.session.client.inbox.is_empty() {
+                    connection.over_soft_limit_since_ms = None;
+                } else {
+                    // The others come first.
+                    self.mailbox.pushed(slot, connection.session.client.id);
+                    self.check_output_limit(slot);
+                }
+            }
+            Ok(false) => {
+                connection.publish_output();
+                self.check_output_limit(slot);
+            }
+        }
+    }
+
+    /// Closes a connection whose peer does not read what is sent to it, as `client-output-buffer-limit` says.
+    pub(super) fn check_output_limit(&mut self, slot: usize) {
+        let now_ms = self.now.unix_millis();
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let client = &connection.session.client;
+        let limits = client.allowance.limit(client.output_class());
+        let waiting = connection.waiting_bytes();
+        let bytes = waiting as u64;
+        let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
+        let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
+        connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
+        let too_long =
+            since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
+        if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
+            client.drop_slow(waiting);
+            self.close(slot);
+        }
+    }
+}
