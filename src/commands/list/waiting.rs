@@ -5,7 +5,7 @@
 use super::ends::{parse_many_pop, take, take_from_first};
 use super::pop_command;
 use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::exec::{Args, Context, KeyWait, Outcome, Wanted};
+use crate::exec::{Args, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::store::Key;
 use crate::value::list::End;
 
@@ -20,7 +20,7 @@ pub(super) fn brpop<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 }
 
 fn pop_or_wait<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outcome {
-    let mut keys = Vec::with_capacity(args.left());
+    let mut keys = Keys::new();
     while args.left() > 1 {
         keys.push(args.key(&ctx.keys)?);
     }

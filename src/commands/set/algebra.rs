@@ -1,16 +1,12 @@
 //! Several sets at once: union, intersection, difference.
 
-use smallvec::SmallVec;
-
 use crate::commands::encodings::set_limits;
-use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
+use crate::exec::{Args, CommandError, Context, Keys, Outcome, reply_element};
 use crate::store::{EventKind, Key, View, event};
 use crate::value::Set;
 use crate::value::set::{
     SetLimits, common_members, difference, intersection, intersection_count, union,
 };
-
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// Makes one set of several; `None` is a key that does not exist.
 type Operation = fn(&[Option<&Set>], &SetLimits) -> Set;

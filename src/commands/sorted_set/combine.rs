@@ -2,10 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::Keys;
 use super::results::{Shape, store};
 use crate::base::number::parse_f64;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Keys, Outcome};
 use crate::store::{EventKind, Key, ValueRef, View, WrongType, event};
 use crate::value::Value;
 use crate::value::sorted_set::{

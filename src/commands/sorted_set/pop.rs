@@ -2,10 +2,9 @@
 //!
 //! Whatever the command was, the log gets `ZPOPMIN key count` or `ZPOPMAX key count`.
 
-use super::Keys;
 use super::results::Shape;
 use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
+use crate::exec::{Args, CommandError, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::resp::Protocol;
 use crate::store::{Key, event};
 use crate::value::SortedSet;
