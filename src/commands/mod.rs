@@ -29,6 +29,7 @@ mod latency;
 mod latency_report;
 mod list;
 mod lolwut;
+mod many_pop;
 mod memory;
 mod pubsub;
 mod scan_options;
