@@ -8,6 +8,9 @@ mod range;
 mod read;
 mod results;
 
+pub(super) use add::{Pairs, add_members};
+pub(super) use results::store;
+
 use crate::exec::keyspec::{
     ACCESS, Begin, DELETE, Find, KeyFlags, KeySpec, OW_UPDATE, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE,
     RW_UPDATE, key, key_at,
