@@ -32,6 +32,7 @@ mod lolwut;
 mod many_pop;
 mod memory;
 mod pubsub;
+mod random_count;
 mod scan_options;
 mod server;
 mod set;
