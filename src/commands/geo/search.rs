@@ -2,6 +2,7 @@
 
 use super::numbers::{reply_distance, reply_position};
 use super::query::{Centre, Form, Query, Target};
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::number::write_f64;
 use crate::commands::sorted_set::store;
 use crate::exec::{Args, Context, Declared, Outcome, reply_element};
@@ -14,9 +15,6 @@ use crate::value::sorted_set::Members;
 const RADIUS: Form = Form { centre: Centre::Position, takes_store: true, always_stores: false };
 const BY_MEMBER: Form = Form { centre: Centre::Member, ..RADIUS };
 const SEARCH: Form = Form { centre: Centre::Options, takes_store: false, always_stores: false };
-
-/// How many members one record of the log has.
-const LOGGED_AT_ONCE: usize = 1_000;
 
 /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius unit | BYBOX width
 /// height unit> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
@@ -142,7 +140,7 @@ fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Members, kin
         return;
     }
     ctx.keys.log_instead(|| vec![b"DEL", target.bytes]);
-    for part in members.chunks(LOGGED_AT_ONCE) {
+    for part in members.chunks(LOGGED_ELEMENTS_MAX) {
         ctx.keys.log_instead(|| {
             let mut words = vec![b"ZADD".to_vec(), target.bytes.to_vec()];
             for (member, score) in part {

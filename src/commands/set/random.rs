@@ -1,13 +1,11 @@
 //! Members by chance. What is taken out is logged by name.
 
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::commands::encodings::set_limits;
 use crate::commands::random_count::RandomCount;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;
-
-/// Members of one command in the log.
-const LOGGED_MEMBERS: usize = 1024;
 
 /// `SPOP key [count]`
 pub(super) fn spop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -54,7 +52,7 @@ fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
         ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
         return Ok(());
     }
-    for members in taken.chunks(LOGGED_MEMBERS) {
+    for members in taken.chunks(LOGGED_ELEMENTS_MAX) {
         ctx.keys.log_instead(|| {
             let head = [&b"SREM"[..], key.bytes].into_iter();
             head.chain(members.iter().map(Vec::as_slice)).collect()
