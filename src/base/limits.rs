@@ -33,12 +33,18 @@ pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
 /// one client can make it draw until its memory is full.
 pub const DRAWS_MAX: i64 = 1 << 24;
 
+/// The most elements (fields, members with their scores, IDs) of one command in the log. What is longer is logged as
+/// several commands, because a command that is replayed is a request, and those have limits.
+pub const LOGGED_ELEMENTS_MAX: usize = 1024;
+
 const _: () = {
     // An unauthenticated client is never allowed more than an authenticated one.
     assert!(UNAUTHENTICATED_ELEMENTS_MAX < REQUEST_ELEMENTS_MAX);
     assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN);
     // The largest single argument must fit into the buffer it is collected in.
     assert!(BULK_BYTES_DEFAULT < QUERY_BUFFER_BYTES_DEFAULT);
+    // A logged command stays a valid request, with two words per element and the words around them.
+    assert!(LOGGED_ELEMENTS_MAX * 2 + 16 <= REQUEST_ELEMENTS_MAX);
     // One turn can take in the longest line.
     assert!(INLINE_BYTES_MAX <= TURN_READ_BYTES_MAX);
 };

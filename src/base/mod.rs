@@ -15,6 +15,7 @@ pub mod histogram;
 pub mod limits;
 pub mod long_double;
 pub mod number;
+pub mod prefixes;
 pub mod random;
 pub mod sync;
 pub mod version;

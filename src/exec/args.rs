@@ -1,9 +1,14 @@
 //! The one cursor through which handlers read arguments.
 
+use smallvec::SmallVec;
+
 use super::error::CommandError;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::resp::ArgList;
 use crate::store::{Key, View};
+
+/// The keys of one command.
+pub type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// A command's arguments behind its name, read from left to right.
 #[derive(Clone, Copy)]

@@ -29,7 +29,7 @@ mod tracking;
 mod transaction;
 mod waiters;
 
-pub use args::{Args, Word};
+pub use args::{Args, Keys, Word};
 pub use categories::CATEGORIES;
 pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};

@@ -1,15 +1,16 @@
 //! Which patterns match a channel, found without trying all of them.
 //!
 //! Patterns are kept by what stands before their first special character. A channel can only match those whose
-//! literal beginning is also its own, so the candidates are found with one look-up for each length that such a
-//! beginning has; usually there are few. Patterns that begin with a star are candidates always.
+//! literal beginning is also its own, and these are found by a few look-ups (`base::prefixes`). Patterns that begin
+//! with a star are candidates always.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::base::glob::{glob_match, literal_prefix};
+use crate::base::prefixes::Prefixes;
 use crate::session::{Client, Name};
 
 /// A pattern and who listens to it.
@@ -23,9 +24,7 @@ pub(super) struct Pattern {
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Patterns {
-    by_prefix: HashMap<Box<[u8]>, BTreeMap<Name, Pattern>>,
-    /// How many prefixes have a length.
-    lengths: BTreeMap<usize, usize>,
+    by_prefix: Prefixes<BTreeMap<Name, Pattern>>,
     count: usize,
     next_order: u64,
 }
@@ -42,12 +41,7 @@ impl Patterns {
 
     /// Adds a subscriber; tells whether the pattern is new.
     pub(super) fn add(&mut self, name: &Name, client: &Arc<Client>) -> bool {
-        let prefix = prefix(name);
-        if !self.by_prefix.contains_key(prefix) {
-            self.by_prefix.insert(prefix.into(), BTreeMap::new());
-            *self.lengths.entry(prefix.len()).or_default() += 1;
-        }
-        let siblings = self.by_prefix.get_mut(prefix).expect("it was just put there");
+        let (_, siblings) = self.by_prefix.get_or_default(prefix(name));
         let is_new = !siblings.contains_key(name);
         let pattern = siblings.entry(Name::clone(name)).or_insert_with(|| Pattern {
             name: Name::clone(name),
@@ -73,21 +67,15 @@ impl Patterns {
         self.count -= 1;
         if siblings.is_empty() {
             self.by_prefix.remove(prefix);
-            let of_length = self.lengths.get_mut(&prefix.len()).expect("the prefix was counted");
-            *of_length -= 1;
-            if *of_length == 0 {
-                self.lengths.remove(&prefix.len());
-            }
         }
         true
     }
 
     /// The patterns that match, oldest first.
     pub(super) fn matching(&self, channel: &[u8]) -> SmallVec<[&Pattern; 4]> {
-        let lengths = self.lengths.range(..=channel.len()).map(|(length, _)| *length);
-        let candidates = lengths.filter_map(|length| self.by_prefix.get(&channel[..length]));
+        let candidates = self.by_prefix.beginning(channel);
         let mut found: SmallVec<[&Pattern; 4]> = candidates
-            .flat_map(BTreeMap::values)
+            .flat_map(|(_, siblings)| siblings.values())
             .filter(|pattern| glob_match(&pattern.name, channel, false))
             .collect();
         found.sort_unstable_by_key(|pattern| pattern.order);
@@ -140,7 +128,7 @@ mod tests {
             for name in &all {
                 prop_assert!(patterns.remove(name.as_bytes(), client.id));
             }
-            prop_assert!(patterns.by_prefix.is_empty() && patterns.lengths.is_empty());
+            prop_assert!(patterns.by_prefix.is_empty());
             prop_assert_eq!(patterns.len(), 0);
         }
     }

@@ -18,7 +18,7 @@ use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, Value
 use super::hash::KeyHash;
 use super::keyspace::{Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
-use crate::base::limits::REQUEST_ELEMENTS_MAX;
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
 use crate::value::{Bytes, Collection, Value};
 
@@ -48,11 +48,6 @@ pub struct Key<'a> {
     /// Which of the view's locks is that of its shard.
     pub(super) held: usize,
 }
-
-/// So many fields are removed by one command of the log, because a request has limits.
-const LOGGED_FIELDS_MAX: usize = 1024;
-
-const _: () = assert!(LOGGED_FIELDS_MAX + 2 <= REQUEST_ELEMENTS_MAX);
 
 /// What a value held instead of a string. The client hears `WRONGTYPE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -435,7 +430,7 @@ impl View<'_> {
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
         let count = fields.len();
         if self.effects.wants.log {
-            for batch in fields.chunks(LOGGED_FIELDS_MAX) {
+            for batch in fields.chunks(LOGGED_ELEMENTS_MAX) {
                 let args = [&b"HDEL"[..], key.bytes].map(<[u8]>::to_vec).into_iter();
                 let args = args.chain(batch.iter().cloned()).collect();
                 self.effects.expirations.push(LogCommand { db: key.db, args });

@@ -5,6 +5,8 @@
 //! changing it while somebody else (a reply being sent, a snapshot being written) holds it copies only
 //! the part that is touched.
 
+mod draw;
+
 pub mod bitmap;
 pub mod geo;
 pub mod hash;
@@ -20,6 +22,7 @@ pub mod string;
 pub mod tree;
 
 pub use crate::base::bytes::Bytes;
+pub use draw::Draw;
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;

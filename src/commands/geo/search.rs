@@ -2,20 +2,19 @@
 
 use super::numbers::{reply_distance, reply_position};
 use super::query::{Centre, Form, Query, Target};
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::number::write_f64;
-use crate::commands::encodings::sorted_set_limits;
+use crate::commands::sorted_set::store;
 use crate::exec::{Args, Context, Declared, Outcome, reply_element};
 use crate::resp::{ArgList, Reply};
 use crate::store::{DeclaredKey, EventKind, Key, event};
 use crate::value::SortedSet;
 use crate::value::geo::{self, Area, Found};
+use crate::value::sorted_set::Members;
 
 const RADIUS: Form = Form { centre: Centre::Position, takes_store: true, always_stores: false };
 const BY_MEMBER: Form = Form { centre: Centre::Member, ..RADIUS };
 const SEARCH: Form = Form { centre: Centre::Options, takes_store: false, always_stores: false };
-
-/// How many members one record of the log has.
-const LOGGED_AT_ONCE: usize = 1_000;
 
 /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius unit | BYBOX width
 /// height unit> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
@@ -106,13 +105,13 @@ fn search<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, form: Form) -> Outcome 
     let score = |found: &Found<'_>| {
         if query.stores_distance { found.distance_m / unit_m } else { found.score }
     };
-    let members: Vec<_> = found.iter().map(|it| (it.member.to_vec(), score(it))).collect();
+    let members: Members = found.iter().map(|it| (it.member.to_vec(), score(it))).collect();
     let (position, kind) = match target {
         Target::Own => (1, event::GEOSEARCHSTORE),
         Target::Argument(position) => (position, event::GEORADIUSSTORE),
     };
     let target = ctx.keys.key_at(position).expect("the target is declared");
-    store(ctx, &target, &members, kind);
+    store_and_log(ctx, &target, &members, kind);
     Ok(())
 }
 
@@ -136,19 +135,12 @@ fn reply_found(reply: &mut Reply<'_>, found: &Found<'_>, query: &Query, unit_m: 
 
 /// Puts the members in the place of the target, and replies how many there are. The log gets them, because
 /// which ones are found depends on functions that machines compute differently.
-fn store(ctx: &mut Context<'_>, target: &Key<'_>, members: &[(Vec<u8>, f64)], kind: EventKind) {
-    ctx.reply.count(members.len());
-    if members.is_empty() {
-        if ctx.keys.remove(target, event::DEL) {
-            ctx.keys.log_instead(|| vec![b"DEL", target.bytes]);
-        }
+fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Members, kind: EventKind) {
+    if !store(ctx, target, members, kind) {
         return;
     }
-    let limits = sorted_set_limits(&ctx.engine.config);
-    let set = SortedSet::from_members(members, &limits);
-    ctx.keys.put_collection(target, set, kind);
     ctx.keys.log_instead(|| vec![b"DEL", target.bytes]);
-    for part in members.chunks(LOGGED_AT_ONCE) {
+    for part in members.chunks(LOGGED_ELEMENTS_MAX) {
         ctx.keys.log_instead(|| {
             let mut words = vec![b"ZADD".to_vec(), target.bytes.to_vec()];
             for (member, score) in part {

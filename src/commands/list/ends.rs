@@ -2,6 +2,7 @@
 
 use super::{limits, parse_end, pop_command, pop_event, push_event};
 use crate::base::number::parse_i64;
+use crate::commands::many_pop::ManyPop;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::resp::Reply;
 use crate::store::Key;
@@ -126,49 +127,11 @@ pub(super) fn take(
     Ok(taken.is_some())
 }
 
-/// What `LMPOP` and `BLMPOP` are told behind their keys' number.
-pub(super) struct ManyPop<'a> {
-    pub keys: Vec<Key<'a>>,
-    pub end: End,
-    pub count: usize,
-}
-
-/// Reads `numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`.
-pub(super) fn parse_many_pop<'a>(
-    ctx: &Context<'a>,
-    args: &mut Args<'a>,
-) -> Result<ManyPop<'a>, CommandError> {
-    let positive = |arg: &[u8]| parse_i64(arg).filter(|number| *number > 0);
-    let number = positive(args.bytes()?)
-        .ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
-    let keys_at = *args;
-    // The keys themselves come last: their number must be right before they can be told.
-    if usize::try_from(number).map_or(true, |number| number >= args.left()) {
-        return Err(CommandError::Syntax);
-    }
-    for _ in 0..number {
-        args.bytes()?;
-    }
-    let end = parse_end(args)?;
-    let mut count = None;
-    while let Some(option) = args.option() {
-        if option.as_bytes() != b"COUNT" || count.is_some() || args.is_empty() {
-            return Err(CommandError::Syntax);
-        }
-        let given = positive(args.bytes()?)
-            .ok_or(CommandError::text("ERR count should be greater than 0"))?;
-        count = Some(given as usize);
-    }
-    let mut args = keys_at;
-    let keys = (0..number).map(|_| args.key(&ctx.keys)).collect::<Result<_, _>>()?;
-    Ok(ManyPop { keys, end, count: count.unwrap_or(1) })
-}
-
 /// Takes elements from the first list that there is and replies with its key and them. False if there is
 /// none.
 pub(super) fn take_from_first(
     ctx: &mut Context<'_>,
-    pop: &ManyPop<'_>,
+    pop: &ManyPop<'_, End>,
 ) -> Result<bool, CommandError> {
     for key in &pop.keys {
         let mut taken = 0;
@@ -191,7 +154,7 @@ pub(super) fn take_from_first(
 
 /// `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`
 pub(super) fn lmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let pop = parse_many_pop(ctx, &mut args)?;
+    let pop = ManyPop::parse(ctx, &mut args, parse_end)?;
     if !take_from_first(ctx, &pop)? {
         ctx.reply.null_array();
     }

@@ -2,10 +2,11 @@
 //!
 //! What these did is logged as the `LPOP` or `RPOP` that it amounts to: repeating the log must not wait.
 
-use super::ends::{parse_many_pop, take, take_from_first};
-use super::pop_command;
+use super::ends::{take, take_from_first};
+use super::{parse_end, pop_command};
 use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::exec::{Args, Context, KeyWait, Outcome, Wanted};
+use crate::commands::many_pop::ManyPop;
+use crate::exec::{Args, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::store::Key;
 use crate::value::list::End;
 
@@ -20,7 +21,7 @@ pub(super) fn brpop<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 }
 
 fn pop_or_wait<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outcome {
-    let mut keys = Vec::with_capacity(args.left());
+    let mut keys = Keys::new();
     while args.left() > 1 {
         keys.push(args.key(&ctx.keys)?);
     }
@@ -42,7 +43,7 @@ fn pop_or_wait<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
 /// `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`: the timeout is looked at last.
 pub(super) fn blmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let timeout = args.bytes()?;
-    let pop = parse_many_pop(ctx, &mut args)?;
+    let pop = ManyPop::parse(ctx, &mut args, parse_end)?;
     let deadline_ms = deadline_of_seconds(timeout, ctx.now_ms())?;
     if !take_from_first(ctx, &pop)? {
         wait_for(ctx, &pop.keys, deadline_ms);

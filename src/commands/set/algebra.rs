@@ -1,16 +1,12 @@
 //! Several sets at once: union, intersection, difference.
 
-use smallvec::SmallVec;
-
 use crate::commands::encodings::set_limits;
-use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
+use crate::exec::{Args, CommandError, Context, Keys, Outcome, reply_element};
 use crate::store::{EventKind, Key, View, event};
 use crate::value::Set;
 use crate::value::set::{
     SetLimits, common_members, difference, intersection, intersection_count, union,
 };
-
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 /// Makes one set of several; `None` is a key that does not exist.
 type Operation = fn(&[Option<&Set>], &SetLimits) -> Set;
@@ -124,27 +120,25 @@ pub(super) fn sintercard<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outco
         let text = "ERR Number of keys can't be greater than number of args";
         return Err(CommandError::text(text));
     }
-    let limit = parse_limit(&args, count)?;
+    // The options are looked at before the keys.
+    let mut options = args;
+    (0..count).try_for_each(|_| options.bytes().map(drop))?;
+    let limit = parse_limit(&mut options)?;
     let keys = look_up(ctx, &mut args, count)?;
     let all: Option<Vec<&Set>> = sets(&ctx.keys, &keys).into_iter().collect();
     ctx.reply.count(all.map_or(0, |sets| intersection_count(&sets, limit)));
     Ok(())
 }
 
-/// The option behind the keys; 0 is no limit.
-fn parse_limit(args: &Args<'_>, keys: usize) -> Result<usize, CommandError> {
-    let mut options = *args;
-    for _ in 0..keys {
-        options.bytes()?;
-    }
+/// Reads `[LIMIT limit]` to the end: how far to count. 0 is no limit, and the last one is what counts.
+pub(in crate::commands) fn parse_limit(args: &mut Args<'_>) -> Result<usize, CommandError> {
     let mut limit = 0;
-    while !options.is_empty() {
-        if !options.take_word("LIMIT") {
+    while !args.is_empty() {
+        if !args.take_word("LIMIT") || args.is_empty() {
             return Err(CommandError::Syntax);
         }
-        let text = options.bytes()?;
-        let number = crate::base::number::parse_i64(text).and_then(|n| usize::try_from(n).ok());
-        limit = number.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+        let given = args.integer().ok().and_then(|limit| usize::try_from(limit).ok());
+        limit = given.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
     }
     Ok(if limit == 0 { usize::MAX } else { limit })
 }

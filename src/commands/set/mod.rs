@@ -4,6 +4,8 @@ mod algebra;
 mod members;
 mod random;
 
+pub(super) use algebra::parse_limit;
+
 use crate::exec::keyspec::{
     ACCESS, Begin, DELETE, Find, INSERT, KeySpec, OW_UPDATE, RO, RO_ACCESS, RW, key, key_at,
     keys_to_end,

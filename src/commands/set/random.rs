@@ -1,12 +1,11 @@
 //! Members by chance. What is taken out is logged by name.
 
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::commands::encodings::set_limits;
+use crate::commands::random_count::RandomCount;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;
-
-/// Members of one command in the log.
-const LOGGED_MEMBERS: usize = 1024;
 
 /// `SPOP key [count]`
 pub(super) fn spop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -53,7 +52,7 @@ fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
         ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
         return Ok(());
     }
-    for members in taken.chunks(LOGGED_MEMBERS) {
+    for members in taken.chunks(LOGGED_ELEMENTS_MAX) {
         ctx.keys.log_instead(|| {
             let head = [&b"SREM"[..], key.bytes].into_iter();
             head.chain(members.iter().map(Vec::as_slice)).collect()
@@ -62,7 +61,7 @@ fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
     Ok(())
 }
 
-/// `SRANDMEMBER key [count]`
+/// `SRANDMEMBER key [count]`: a negative count draws each time from all members.
 pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
     if args.is_empty() {
@@ -75,23 +74,20 @@ pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
     if args.left() > 1 {
         return Err(CommandError::Syntax);
     }
-    let count = args.integer()?;
-    if count == i64::MIN {
-        return Err(CommandError::NotBetween { min: -i64::MAX, max: i64::MAX });
-    }
+    let count = RandomCount::parse(&mut args, None)?;
     let Some(set) = ctx.keys.collection::<Set>(&key)? else {
         ctx.reply.array(0);
         return Ok(());
     };
-    if count < 0 {
-        ctx.reply.array(count.unsigned_abs() as usize);
-        for _ in 0..count.unsigned_abs() {
+    if count.with_repetition {
+        ctx.reply.array(count.number);
+        for _ in 0..count.number {
             let member = set.random(ctx.random).expect("no set is empty");
             reply_element(&mut ctx.reply, member);
         }
         return Ok(());
     }
-    let members = set.sample(usize::try_from(count).unwrap_or(usize::MAX), ctx.random);
+    let members = set.sample(count.number, ctx.random);
     ctx.reply.array(members.len());
     members.iter().for_each(|member| reply_element(&mut ctx.reply, *member));
     Ok(())

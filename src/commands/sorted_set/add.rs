@@ -65,7 +65,8 @@ impl AddOptions {
     }
 }
 
-type Pairs<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
+/// Scores and their members.
+pub(in crate::commands) type Pairs<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
 
 fn parse_pairs<'a>(args: &mut Args<'a>) -> Result<Pairs<'a>, CommandError> {
     let mut pairs = Pairs::with_capacity(args.left() / 2);
@@ -103,7 +104,7 @@ fn add_or_increment<'a>(
     if options.rule.increment {
         return increment(ctx, &key, pairs[0], options.rule);
     }
-    let tally = add(ctx, &key, &pairs, options.rule)?;
+    let tally = add_members(ctx, &key, &pairs, options.rule)?;
     let changed = if options.count_changes { tally.changed } else { 0 };
     ctx.reply.count(tally.new + changed);
     Ok(())
@@ -112,7 +113,7 @@ fn add_or_increment<'a>(
 /// Replies with the new score, or null if a condition is not met. The log gets the score, because a sum
 /// of floating point numbers is not to be made twice.
 fn increment(ctx: &mut Context<'_>, key: &Key<'_>, pair: (f64, &[u8]), rule: AddRule) -> Outcome {
-    let tally = add(ctx, key, &[pair], rule)?;
+    let tally = add_members(ctx, key, &[pair], rule)?;
     let Some(score) = tally.score else {
         ctx.reply.null();
         return Ok(());
@@ -131,11 +132,11 @@ fn increment(ctx: &mut Context<'_>, key: &Key<'_>, pair: (f64, &[u8]), rule: Add
 
 /// What became of the members of one command.
 #[derive(Default)]
-struct Tally {
-    new: usize,
-    changed: usize,
+pub(in crate::commands) struct Tally {
+    pub new: usize,
+    pub changed: usize,
     /// The last member's, unless a condition held it back.
-    score: Option<f64>,
+    pub score: Option<f64>,
 }
 
 impl Tally {
@@ -149,7 +150,8 @@ impl Tally {
     }
 }
 
-fn add(
+/// Adds members, of which there is at least one, or changes their scores, as the rule says.
+pub(in crate::commands) fn add_members(
     ctx: &mut Context<'_>,
     key: &Key<'_>,
     pairs: &[(f64, &[u8])],

@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::Keys;
 use super::results::{Shape, store};
 use crate::base::number::parse_f64;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::commands::set::parse_limit;
+use crate::exec::{Args, CommandError, Context, Keys, Outcome};
 use crate::store::{EventKind, Key, ValueRef, View, WrongType, event};
 use crate::value::Value;
 use crate::value::sorted_set::{
@@ -182,17 +182,9 @@ pub(super) fn zdiffstore<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 /// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`: counts no further than the limit, unless it is 0.
 pub(super) fn zintercard<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let keys = look_up(ctx, &mut args, "zintercard")?;
-    let mut limit = 0;
-    while let Some(option) = args.option() {
-        if option.as_bytes() != b"LIMIT" || args.is_empty() {
-            return Err(CommandError::Syntax);
-        }
-        let given = args.integer().ok().and_then(|limit| usize::try_from(limit).ok());
-        limit = given.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
-    }
+    let limit = parse_limit(&mut args)?;
     let sources: SmallVec<[Source<'_>; 4]> =
         keys.iter().map(|key| source(&ctx.keys, key)).collect();
-    let limit = if limit == 0 { usize::MAX } else { limit };
     let count = intersection_count(&sources, limit);
     ctx.reply.count(count);
     Ok(())

@@ -8,7 +8,8 @@ mod range;
 mod read;
 mod results;
 
-use smallvec::SmallVec;
+pub(super) use add::{Pairs, add_members};
+pub(super) use results::store;
 
 use crate::exec::keyspec::{
     ACCESS, Begin, DELETE, Find, KeyFlags, KeySpec, OW_UPDATE, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE,
@@ -16,10 +17,6 @@ use crate::exec::keyspec::{
 };
 use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Spec, cmd};
-use crate::store::Key;
-
-/// The keys of one command.
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 const RW_ACCESS_DELETE: KeyFlags = RW.and(ACCESS).and(DELETE);
 

@@ -2,10 +2,10 @@
 //!
 //! Whatever the command was, the log gets `ZPOPMIN key count` or `ZPOPMAX key count`.
 
-use super::Keys;
 use super::results::Shape;
 use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
+use crate::commands::many_pop::ManyPop;
+use crate::exec::{Args, CommandError, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::resp::Protocol;
 use crate::store::{Key, event};
 use crate::value::SortedSet;
@@ -91,37 +91,12 @@ fn pop_one_key<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
     Ok(())
 }
 
-/// Arguments of `ZMPOP` and `BZMPOP`.
-struct MultiPop<'a> {
-    keys: Keys<'a>,
-    end: End,
-    count: usize,
-}
-
-impl<'a> MultiPop<'a> {
-    fn parse(ctx: &Context<'a>, args: &mut Args<'a>) -> Result<MultiPop<'a>, CommandError> {
-        let positive = |args: &mut Args<'a>, error| {
-            let number = args.integer().ok().and_then(|number| usize::try_from(number).ok());
-            number.filter(|number| *number > 0).ok_or(CommandError::text(error))
-        };
-        let number = positive(args, "ERR numkeys should be greater than 0")?;
-        if number >= args.left() {
-            return Err(CommandError::Syntax);
-        }
-        let keys = (0..number).map(|_| args.key(&ctx.keys)).collect::<Result<Keys<'_>, _>>()?;
-        let end = match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-            b"MIN" => End::Lowest,
-            b"MAX" => End::Highest,
-            _ => return Err(CommandError::Syntax),
-        };
-        let mut count = None;
-        while let Some(option) = args.option() {
-            if option.as_bytes() != b"COUNT" || args.is_empty() || count.is_some() {
-                return Err(CommandError::Syntax);
-            }
-            count = Some(positive(args, "ERR count should be greater than 0")?);
-        }
-        Ok(MultiPop { keys, end, count: count.unwrap_or(1) })
+/// `MIN` or `MAX`
+fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
+    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
+        b"MIN" => Ok(End::Lowest),
+        b"MAX" => Ok(End::Highest),
+        _ => Err(CommandError::Syntax),
     }
 }
 
@@ -133,7 +108,7 @@ fn reply_key_and_members(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {
 
 /// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`
 pub(super) fn zmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let wanted = MultiPop::parse(ctx, &mut args)?;
+    let wanted = ManyPop::parse(ctx, &mut args, parse_end)?;
     match pop_first(ctx, &wanted.keys, wanted.end, wanted.count)? {
         Some(popped) => reply_key_and_members(ctx, &popped),
         None => ctx.reply.null_array(),
@@ -144,7 +119,7 @@ pub(super) fn zmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 /// `BZMPOP timeout numkeys key [key ...] MIN | MAX [COUNT count]`: the timeout is looked at last.
 pub(super) fn bzmpop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let timeout = args.bytes()?;
-    let wanted = MultiPop::parse(ctx, &mut args)?;
+    let wanted = ManyPop::parse(ctx, &mut args, parse_end)?;
     let deadline_ms = deadline_of_seconds(timeout, ctx.now_ms())?;
     match pop_first(ctx, &wanted.keys, wanted.end, wanted.count)? {
         Some(popped) => reply_key_and_members(ctx, &popped),

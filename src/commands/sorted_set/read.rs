@@ -1,8 +1,8 @@
 //! Members and scores one by one, at random, and in several calls.
 
 use super::results::Shape;
-use crate::base::limits::DRAWS_MAX;
 use crate::base::number::{write_f64, write_f64_17_digits};
+use crate::commands::random_count::RandomCount;
 use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::value::SortedSet;
@@ -78,31 +78,6 @@ fn rank<'a>(
     Ok(())
 }
 
-/// How many random members are wanted, and how.
-struct Count {
-    number: usize,
-    with_repetition: bool,
-    with_scores: bool,
-}
-
-impl Count {
-    fn parse(args: &mut Args<'_>) -> Result<Count, CommandError> {
-        const MAX: i64 = i64::MAX;
-        let count = args.integer()?;
-        if count < -MAX {
-            return Err(CommandError::NotBetween { min: -MAX, max: MAX });
-        }
-        let with_scores = args.take_word("WITHSCORES");
-        args.finish()?;
-        let is_too_long = with_scores && !(-MAX / 2..=MAX / 2).contains(&count);
-        if is_too_long || count < -DRAWS_MAX {
-            return Err(CommandError::OutOfRange);
-        }
-        let number = usize::try_from(count.unsigned_abs()).map_err(|_| CommandError::OutOfRange)?;
-        Ok(Count { number, with_repetition: count < 0, with_scores })
-    }
-}
-
 /// `ZRANDMEMBER key [count [WITHSCORES]]`: a negative count draws each time from all members.
 pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
@@ -114,8 +89,8 @@ pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
         }
         return Ok(());
     }
-    let count = Count::parse(&mut args)?;
-    let shape = Shape::with_scores(count.with_scores, ctx.reply.protocol());
+    let count = RandomCount::parse(&mut args, Some("WITHSCORES"))?;
+    let shape = Shape::with_scores(count.with_word, ctx.reply.protocol());
     let set = ctx.keys.collection::<SortedSet>(&key)?;
     let Some(set) = set.filter(|_| count.number > 0) else {
         ctx.reply.array(0);

@@ -59,13 +59,18 @@ impl Shape {
 }
 
 /// Puts members under a key, whatever was there, and replies how many. An empty set is no key:
-/// what was there is removed.
-pub(super) fn store(ctx: &mut Context<'_>, key: &Key<'_>, members: &Members, kind: EventKind) {
-    if members.is_empty() {
-        ctx.keys.remove(key, event::DEL);
-    } else {
-        let thresholds = sorted_set_limits(&ctx.engine.config);
-        ctx.keys.put_collection(key, SortedSet::from_members(members, &thresholds), kind);
-    }
+/// what was there is removed. Tells whether anything changed.
+pub(in crate::commands) fn store(
+    ctx: &mut Context<'_>,
+    key: &Key<'_>,
+    members: &Members,
+    kind: EventKind,
+) -> bool {
     ctx.reply.count(members.len());
+    if members.is_empty() {
+        return ctx.keys.remove(key, event::DEL);
+    }
+    let thresholds = sorted_set_limits(&ctx.engine.config);
+    ctx.keys.put_collection(key, SortedSet::from_members(members, &thresholds), kind);
+    true
 }

@@ -13,11 +13,9 @@
 //! the time at which it runs. No entry has the ID 0-0, so the first line claims nothing. The second one is for
 //! Redis 7.0, where who claims nothing does not become a consumer.
 
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::store::{Key, View};
 use crate::value::stream::{Group, StreamId};
-
-/// IDs per command.
-const BATCH: usize = 1_000;
 
 /// A consumer of a group.
 #[derive(Clone, Copy)]
@@ -55,7 +53,7 @@ impl Member<'_> {
 
     pub(super) fn log_delivered(&self, keys: &mut View<'_>, delivered: &[Delivered]) {
         let same = |a: &Delivered, b: &Delivered| (a.1, a.2) == (b.1, b.2);
-        for batch in delivered.chunk_by(same).flat_map(|run| run.chunks(BATCH)) {
+        for batch in delivered.chunk_by(same).flat_map(|run| run.chunks(LOGGED_ELEMENTS_MAX)) {
             let (_, time_ms, count) = batch[0];
             keys.log_instead(|| {
                 let mut args = self.claim();
@@ -68,7 +66,7 @@ impl Member<'_> {
     }
 
     pub(super) fn log_acknowledged(&self, keys: &mut View<'_>, ids: &[StreamId]) {
-        for batch in ids.chunks(BATCH) {
+        for batch in ids.chunks(LOGGED_ELEMENTS_MAX) {
             keys.log_instead(|| {
                 let mut args = [b"XACK", self.key.bytes, self.group].map(<[u8]>::to_vec).to_vec();
                 args.extend(batch.iter().map(text));

@@ -165,7 +165,7 @@ impl KeyTable {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::session::{Client, Endpoint, Message, Postbox};
     use std::sync::Arc;
@@ -179,7 +179,7 @@ mod tests {
         fn log_advanced(&self) {}
     }
 
-    fn connect(clients: &Clients) -> Arc<Client> {
+    pub(in crate::exec::tracking) fn connect(clients: &Clients) -> Arc<Client> {
         let (here, there) = (Endpoint::Internal, Endpoint::Internal);
         let client = clients.connect(here, there, -1, 0, Arc::new(NoWorker));
         client.cache.begin(CacheFlags::NONE, None);

@@ -18,7 +18,6 @@ mod tests;
 use super::hashed::{self, Hashed};
 use super::listpack::{self, Element, Listpack};
 use deadlines::Deadlines;
-pub use draw::Draw;
 
 /// A field and its value.
 pub type Pair<'a> = (Element<'a>, Element<'a>);

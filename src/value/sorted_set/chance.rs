@@ -2,55 +2,21 @@
 
 use super::{Form, SortedSet};
 use crate::base::random::Random;
+use crate::value::Draw;
 use crate::value::listpack::Element;
 
 type Entry<'a> = (Element<'a>, f64);
 
-/// Something to draw members from, again and again.
-pub struct Draw<'a>(Numbered<'a>);
-
-enum Numbered<'a> {
-    /// Of a small set, whose members are found only by walking.
-    Listed(Vec<Entry<'a>>),
-    Ranked(&'a SortedSet),
-}
-
-impl<'a> Draw<'a> {
-    fn number(&self, number: usize) -> Entry<'a> {
-        match &self.0 {
-            Numbered::Listed(entries) => entries[number],
-            Numbered::Ranked(set) => {
-                set.at(number).expect("the number is below how many there are")
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        match &self.0 {
-            Numbered::Listed(entries) => entries.len(),
-            Numbered::Ranked(set) => set.len(),
-        }
-    }
-
-    /// Any member; there must be one.
-    pub fn one(&self, random: &mut Random) -> Entry<'a> {
-        self.number(random.below(self.len()))
-    }
-
-    /// Different members, not more than there are, in order.
-    pub fn several(&self, count: usize, random: &mut Random) -> impl Iterator<Item = Entry<'a>> {
-        let count = count.min(self.len());
-        random.distinct_below(self.len(), count).into_iter().map(|number| self.number(number))
-    }
-}
-
 impl SortedSet {
     /// The members, to draw from. O(1), but O(n) for the small form.
-    pub fn draw(&self) -> Draw<'_> {
-        Draw(match &self.0 {
-            Form::Small(_) => Numbered::Listed(self.iter().collect()),
-            Form::Large(_) => Numbered::Ranked(self),
-        })
+    pub fn draw<'a>(&'a self) -> Draw<Entry<'a>, impl Fn(usize) -> Entry<'a>> {
+        match &self.0 {
+            Form::Small(_) => Draw::Listed(self.iter().collect()),
+            Form::Large(_) => Draw::Numbered {
+                len: self.len(),
+                at: |rank| self.at(rank).expect("the number is below how many there are"),
+            },
+        }
     }
 
     /// One random member; `None` if there is none.

@@ -29,6 +29,7 @@ use options::{Options, Sorting};
 use order::{Item, Order, Weight};
 use pattern::Pattern;
 
+use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::commands::encodings::list_limits;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_text};
 use crate::store::{Key, Text, ValueRef, View, event};
@@ -38,9 +39,6 @@ use crate::value::{Hash, List, Value};
 
 const NOT_NUMBERS: CommandError =
     CommandError::text("ERR One or more scores can't be converted into double");
-
-/// Elements per command of the log.
-const LOGGED_ELEMENTS_MAX: usize = 1024;
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]
 /// [STORE destination]`
