@@ -80,6 +80,13 @@ handles! {
         | Kind::History);
 }
 
+impl Int {
+    /// The name of the parameter.
+    pub fn name(self) -> &'static str {
+        PARAMS[self.index].name
+    }
+}
+
 macro_rules! params {
     ($($group:literal {
         $($id:ident: $handle:ty = $name:literal $(/ $flag:literal)?, $kind:expr, $default:literal, $mutability:ident,
@@ -163,6 +170,10 @@ params! {
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        MULTI_QUEUE_LIMIT: Int = "multi-queue-limit", int(0, i64::MAX), "100000", Changeable,
+            "How many commands one transaction may queue; one more is refused, and so is EXEC; 0 sets no limit.";
+        MULTI_QUEUE_MEMORY: Int = "multi-queue-memory", memory(0, i64::MAX), "64mb", Changeable,
+            "What the commands that one transaction queues may take together; 0 sets no limit.";
         TRACKING_TABLE_MAX_KEYS: Int = "tracking-table-max-keys", int(0, i64::MAX), "1000000", Changeable,
             "How many keys are remembered that clients have in their caches; 0 sets no limit.";
         BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,

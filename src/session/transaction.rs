@@ -53,6 +53,15 @@ impl Transaction {
         self.commands.push((number, first..self.spans.len()));
     }
 
+    /// Bytes that the queue would use with one command more. The memory that it takes may be twice as much, because it
+    /// grows by doubling.
+    pub fn bytes_with(&self, args: ArgList<'_>) -> usize {
+        self.data.len()
+            + args.iter().map(<[u8]>::len).sum::<usize>()
+            + (self.spans.len() + args.len()) * size_of::<Range<usize>>()
+            + (self.commands.len() + 1) * size_of::<(u16, Range<usize>)>()
+    }
+
     /// How many commands are queued.
     pub fn len(&self) -> usize {
         self.commands.len()
@@ -156,7 +165,10 @@ mod tests {
         transaction.doom();
         transaction.open();
         assert!(!transaction.is_doomed(), "there was nothing to doom");
-        transaction.push(7, ArgList::new(b"SETkv", &[0..3, 3..4, 4..5]));
+        let first = ArgList::new(b"SETkv", &[0..3, 3..4, 4..5]);
+        let bytes = transaction.bytes_with(first);
+        transaction.push(7, first);
+        assert!(bytes > 5 && bytes <= transaction.memory_bytes());
         transaction.push(9, ArgList::new(b"PING", std::slice::from_ref(&(0..4))));
         let commands: Vec<_> = transaction
             .commands()

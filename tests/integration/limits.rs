@@ -180,3 +180,59 @@ fn a_request_that_outgrows_the_query_buffer_ends_the_connection() {
         assert_eq!(control.receive().unwrap(), Some(ok()));
     }
 }
+
+/// What `EXEC` says of a transaction one of whose commands was refused.
+const DOOMED: &str = "-EXECABORT Transaction discarded because of previous errors.";
+
+#[test]
+fn a_transaction_queues_no_more_commands_than_allowed_and_is_refused_as_a_whole() {
+    let server = start(&["--multi-queue-limit", "3"]);
+    let mut client = server.client();
+    assert_eq!(client.say("MULTI"), "+OK");
+    for _ in 0..3 {
+        assert_eq!(client.say("INCR n"), "+QUEUED");
+    }
+    let told =
+        "-ERR the commands of the transaction would be more than multi-queue-limit (3) allows";
+    assert_eq!(client.say("INCR n"), told);
+    // Nothing is kept behind the refusal, as behind any other.
+    assert_eq!(client.say("INCR n"), "+QUEUED");
+    assert!(server.client().say("CLIENT LIST").contains(" multi=3 "));
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("GET n"), "nil");
+    // A transaction of just as many is executed, and the limit can be lifted.
+    let just_enough = "MULTI|INCR n|INCR n|INCR n|EXEC".split('|').map(|line| client.say(line));
+    assert_eq!(just_enough.last().unwrap(), "[ :1, :2, :3 ]");
+    assert_eq!(client.say("CONFIG SET multi-queue-limit 0"), "+OK");
+    client.send(&[b"MULTI\r\n", &b"INCR n\r\n".repeat(50)[..], b"EXEC\r\n"].concat()).unwrap();
+    let last = std::iter::from_fn(|| client.receive().unwrap()).nth(51).unwrap();
+    assert!(resp::render(&last).ends_with(" :53 ]"), "all are executed");
+}
+
+#[test]
+fn a_transaction_takes_no_more_memory_than_allowed_however_it_is_spread() {
+    let server = start(&["--multi-queue-memory", "100kb"]);
+    let mut client = server.client();
+    let refusal =
+        "-ERR the bytes of the transaction would be more than multi-queue-memory (102400) allows";
+    let large = "x".repeat(60_000);
+    assert_eq!(client.say("MULTI"), "+OK");
+    assert_eq!(resp::render(&client.ask(&["SET", "k", &large])), "+QUEUED");
+    assert_eq!(resp::render(&client.ask(&["SET", "k", &large])), refusal);
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("EXISTS k"), ":0");
+    // Empty arguments take memory, too: where each of them is.
+    let empty = vec![""; 5_000];
+    let many = [&["DEL"], &empty[..]].concat();
+    assert_eq!(client.say("MULTI"), "+OK");
+    assert_eq!(resp::render(&client.ask(&many)), "+QUEUED");
+    assert_eq!(resp::render(&client.ask(&many)), refusal);
+    assert_eq!(client.say("DISCARD"), "+OK");
+    // So do commands without any.
+    client.send(&[b"MULTI\r\n", &b"PING\r\n".repeat(3_000)[..]].concat()).unwrap();
+    let replies = std::iter::from_fn(|| client.receive().unwrap()).take(3_001);
+    let refused = replies.filter(|reply| resp::render(reply) == refusal).count();
+    assert_eq!(refused, 1);
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("PING"), "+PONG", "the connection lives on");
+}
