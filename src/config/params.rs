@@ -174,6 +174,13 @@ params! {
             "How many commands one transaction may queue; one more is refused, and so is EXEC; 0 sets no limit.";
         MULTI_QUEUE_MEMORY: Int = "multi-queue-memory", memory(0, i64::MAX), "64mb", Changeable,
             "What the commands that one transaction queues may take together; 0 sets no limit.";
+        CLIENT_WATCH_LIMIT: Int = "client-watch-limit", int(0, i64::MAX), "10000", Changeable,
+            "How many keys one client may WATCH at a time; 0 sets no limit.";
+        CLIENT_SUBSCRIPTION_LIMIT: Int = "client-subscription-limit", int(0, i64::MAX), "100000", Changeable,
+            "How many channels, patterns and shard channels one client may listen to, together; 0 sets no limit.";
+        CLIENT_TRACKING_PREFIX_LIMIT: Int =
+            "client-tracking-prefix-limit", int(0, i64::MAX), "1000", Changeable,
+            "How many prefixes one client may name with CLIENT TRACKING BCAST; 0 sets no limit.";
         TRACKING_TABLE_MAX_KEYS: Int = "tracking-table-max-keys", int(0, i64::MAX), "1000000", Changeable,
             "How many keys are remembered that clients have in their caches; 0 sets no limit.";
         BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,

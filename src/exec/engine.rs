@@ -1,5 +1,6 @@
 //! What all executing threads share: each subsystem behind its own small interface.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -196,6 +197,24 @@ impl Engine {
             return Ok(());
         }
         Err(CommandError::BeyondLimit { what, parameter: parameter.name(), limit })
+    }
+
+    /// The same for names, of which only those count that are new. Nothing is compared while there are few.
+    pub fn check_names<'n>(
+        &self,
+        parameter: Int,
+        present: usize,
+        names: impl ExactSizeIterator<Item = &'n [u8]>,
+        is_new: impl Fn(&[u8]) -> bool,
+        what: &'static str,
+    ) -> Outcome {
+        if self.check_limit(parameter, present + names.len(), what).is_ok() {
+            return Ok(());
+        }
+        match names.filter(|name| is_new(name)).collect::<HashSet<_>>().len() {
+            0 => Ok(()),
+            new => self.check_limit(parameter, present + new, what),
+        }
     }
 
     /// Whether accesses are counted (`*-lfu` policies) or dated.

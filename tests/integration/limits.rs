@@ -236,3 +236,84 @@ fn a_transaction_takes_no_more_memory_than_allowed_however_it_is_spread() {
     assert_eq!(client.say("EXEC"), DOOMED);
     assert_eq!(client.say("PING"), "+PONG", "the connection lives on");
 }
+
+#[test]
+fn a_client_watches_no_more_keys_than_allowed_and_one_key_counts_once() {
+    let server = start(&["--client-watch-limit", "3"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let refusal = "-ERR the keys watched would be more than client-watch-limit (3) allows";
+    assert_eq!(client.say("WATCH a b"), "+OK");
+    assert_eq!(client.say("WATCH d e"), refusal);
+    assert_eq!(client.say("WATCH b c a c c"), "+OK");
+    assert_eq!(client.say("WATCH c d"), refusal);
+    assert_eq!(client.say("WATCH a b c"), "+OK", "nothing new is never too much");
+    client.say("SELECT 1");
+    assert_eq!(client.say("WATCH a"), refusal, "the same name in another database is another key");
+    client.say("SELECT 0");
+    // Nothing of what was refused is watched, and all the rest is.
+    other.say("MSET d 1 e 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "[ \"1\" ]");
+    assert_eq!(client.say("WATCH d e f"), "+OK", "EXEC has ended the watching of the others");
+    other.say("SET f 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "*nil");
+    // Very many keys, all of them in one shard.
+    assert_eq!(other.say("CONFIG SET client-watch-limit 10000"), "+OK");
+    let keys: Vec<String> = (0..10_000).map(|n| format!("{{one-shard}}{n}")).collect();
+    let words: Vec<&str> = ["WATCH"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    assert_eq!(client.ask(&words), ok());
+    let refusal = "-ERR the keys watched would be more than client-watch-limit (10000) allows";
+    assert_eq!(client.say("WATCH one-more"), refusal);
+    other.say("SET {one-shard}9999 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "*nil");
+}
+
+#[test]
+fn a_client_listens_to_no_more_names_than_allowed_of_all_kinds_together() {
+    let server = start(&["--client-subscription-limit", "3", "--pubsub-history", "kept* 10 60"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let refusal = "-ERR the subscriptions would be more than client-subscription-limit (3) allows";
+    for line in ["SUBSCRIBE a", "PSUBSCRIBE b*", "SSUBSCRIBE c"] {
+        assert!(client.say(line).contains("subscribe"), "{line}");
+    }
+    for line in
+        ["SUBSCRIBE d", "SUBSCRIBE a d", "PSUBSCRIBE d*", "SSUBSCRIBE d", "SUBSCRIBE.FROM kept 0"]
+    {
+        assert_eq!(client.say(line), refusal, "{line}");
+    }
+    assert_eq!(other.say("PUBSUB NUMSUB a d kept"), "[ \"a\", :1, \"d\", :0, \"kept\", :0 ]");
+    assert_eq!(other.say("PUBSUB NUMPAT"), ":1");
+    assert_eq!(other.say("PUBSUB SHARDNUMSUB d"), "[ \"d\", :0 ]");
+    assert_eq!(
+        client.say("SUBSCRIBE a"),
+        "[ \"subscribe\", \"a\", :2 ]",
+        "it listens to that already"
+    );
+    assert_eq!(client.say("UNSUBSCRIBE a"), "[ \"unsubscribe\", \"a\", :1 ]");
+    assert!(client.say("SUBSCRIBE.FROM kept 0").starts_with("[ \"subscribe.from\", \"kept\", :2"));
+    assert!(client.say("SUBSCRIBE.FROM kept 0").starts_with("[ \"subscribe.from\", \"kept\", :2"));
+    assert_eq!(client.say("SUBSCRIBE d"), refusal);
+    assert_eq!(other.say("CONFIG SET client-subscription-limit 0"), "+OK");
+    assert_eq!(client.say("SUBSCRIBE d"), "[ \"subscribe\", \"d\", :3 ]");
+}
+
+#[test]
+fn a_client_tracks_no_more_prefixes_than_allowed() {
+    let server = start(&["--client-tracking-prefix-limit", "2"]);
+    let mut client = server.client();
+    let refusal =
+        "-ERR the prefixes tracked would be more than client-tracking-prefix-limit (2) allows";
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX a PREFIX b PREFIX c"), refusal);
+    assert_eq!(client.say("CLIENT GETREDIR"), ":-1", "nothing was done");
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX a PREFIX b"), "+OK");
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX c"), refusal);
+    assert!(client.say("CLIENT TRACKINGINFO").ends_with("\"prefixes\", [ \"a\", \"b\" ] ]"));
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST"), "+OK");
+    // So few are allowed that comparing each with each takes no time.
+    client.say("CLIENT TRACKING OFF");
+    client.say("CONFIG SET client-tracking-prefix-limit 1000");
+    let prefixes: Vec<String> = (0..500_000).map(|n| format!("{n:06}")).collect();
+    let mut words = vec!["CLIENT", "TRACKING", "ON", "BCAST"];
+    words.extend(prefixes.iter().flat_map(|prefix| ["PREFIX", prefix]));
+    let told = resp::render(&client.ask(&words));
+    assert!(told.contains("client-tracking-prefix-limit (1000)"), "{told}");
+}
