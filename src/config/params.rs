@@ -189,6 +189,8 @@ params! {
     "Security" {
         REQUIREPASS: Text = "requirepass" / "password", Kind::Secret, "", Changeable,
             "Password of the default user. Without a value: from SANDERLING_PASSWORD, from the terminal, or generated.";
+        UNAUTHENTICATED_TIMEOUT: Int = "unauthenticated-timeout", int(0, INT_MAX), "30", Changeable,
+            "Seconds that a client has to give the password before it is disconnected; 0 waits forever.";
         PROTECTED_MODE: Flag = "protected-mode", Kind::Bool, "yes", Changeable,
             "Refuse clients from other machines while there is no password.";
         ENABLE_DEBUG_COMMAND: Choice<Permission> = "enable-debug-command", choice::<Permission>(), "no", Fixed,

@@ -25,7 +25,7 @@ use slab::Slab;
 use super::connection::Connection;
 use super::mailbox::{Accepted, Mail, Mailbox};
 use crate::base::clock::Moment;
-use crate::base::limits::TURN_READ_BYTES_MAX;
+use crate::base::limits::{TURN_READ_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{CommandError, Ending, Engine, Executor, LogHook, depart};
@@ -245,12 +245,13 @@ impl Worker {
                     turn,
                     bulk_bytes_max,
                 );
-                if connection.unread() > query_bytes_max {
+                if connection.has_sent_too_much(query_bytes_max) {
+                    let why = match connection.session.authenticated {
+                        true => "client-query-buffer-limit exceeded",
+                        false => "too long a request from a client that has not authenticated",
+                    };
                     let client = &connection.session.client;
-                    log::warn!(
-                        "client {} is disconnected: client-query-buffer-limit exceeded",
-                        client.id
-                    );
+                    log::warn!("client {} at {} is disconnected: {why}", client.id, client.address);
                     return self.close(slot);
                 }
             }
@@ -496,7 +497,9 @@ impl Worker {
         connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
         let too_long =
             since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
-        if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
+        let too_much = limits.hard_bytes > 0 && bytes > limits.hard_bytes
+            || !connection.session.authenticated && waiting > UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+        if too_much || too_long {
             client.drop_slow(waiting);
             self.close(slot);
         }
@@ -559,7 +562,8 @@ impl Worker {
         self.slots.insert(client.id, slot);
         let authenticated = engine.config.text(params::REQUIREPASS).is_empty();
         client.authenticated.store(authenticated, Ordering::Relaxed);
-        let session = Session::new(client, Origin::Network, authenticated);
+        let mut session = Session::new(client, Origin::Network, authenticated);
+        session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
         self.connections.insert(Connection::new(stream, session));
     }
 
@@ -662,10 +666,29 @@ impl Worker {
         }
     }
 
-    /// Once a second: who has been silent for too long, or has not read its output for too long?
+    /// Closes connections of clients that have not given the password in time, however busy they are.
+    fn sweep_strangers(&mut self, now_ms: i64) {
+        let config = &self.executor.engine().config;
+        let timeout_s = config.int(params::UNAUTHENTICATED_TIMEOUT);
+        let has_password = !config.text(params::REQUIREPASS).is_empty();
+        let owes = |c: &mut Connection| c.owes_password_for(timeout_s * 1000, has_password, now_ms);
+        let all = self.connections.iter_mut();
+        let strangers: Vec<_> = all.filter_map(|(slot, c)| owes(c).then_some(slot)).collect();
+        for slot in strangers {
+            let client = &self.connections[slot].session.client;
+            let (id, address) = (client.id, &client.address);
+            log::warn!(
+                "client {id} at {address} is disconnected: no password for {timeout_s} s (unauthenticated-timeout)"
+            );
+            self.close(slot);
+        }
+    }
+
+    /// Once a second: who has not authenticated, or has been silent, or has not read its output for too long?
     fn sweep(&mut self) {
         let now_ms = self.now.unix_millis();
         self.next_sweep_ms = now_ms + SWEEP_MS;
+        self.sweep_strangers(now_ms);
         let timeout_ms = self.executor.engine().config.int(params::TIMEOUT) * 1000;
         let idle = |connection: &Connection| {
             let last_active = connection.session.client.last_active_ms.load(Ordering::Relaxed);

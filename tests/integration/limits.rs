@@ -317,3 +317,81 @@ fn a_client_tracks_no_more_prefixes_than_allowed() {
     let told = resp::render(&client.ask(&words));
     assert!(told.contains("client-tracking-prefix-limit (1000)"), "{told}");
 }
+
+#[test]
+fn who_does_not_give_the_password_in_time_is_disconnected_however_busy() {
+    let server = start(&["--password", "swordfish", "--unauthenticated-timeout", "10"]);
+    let clock = &server.engine().clock;
+    let (mut silent, mut guessing, mut known) = (server.client(), server.client(), server.client());
+    assert_eq!(silent.say("PING"), "-NOAUTH Authentication required.");
+    assert_eq!(known.say("AUTH swordfish"), "+OK");
+    for _ in 0..3 {
+        assert!(guessing.say("AUTH shark").starts_with("-WRONGPASS"));
+        clock.advance(Duration::from_secs(3));
+    }
+    assert!(guessing.say("AUTH shark").starts_with("-WRONGPASS"), "9 seconds are not 10");
+    clock.advance(Duration::from_secs(1));
+    silent.expect_end();
+    guessing.expect_end();
+    clock.advance(Duration::from_secs(1_000_000));
+    assert_eq!(known.say("PING"), "+PONG");
+}
+
+#[test]
+fn who_gives_up_its_authentication_has_the_whole_time_to_give_the_password_again() {
+    let server = start(&["--password", "swordfish", "--unauthenticated-timeout", "10"]);
+    let clock = &server.engine().clock;
+    let (mut client, mut control) = (server.client(), server.client());
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(client.say("AUTH swordfish"), "+OK");
+    assert_eq!(client.say("RESET"), "+RESET");
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(client.say("AUTH swordfish"), "+OK");
+    assert_eq!(client.say("RESET"), "+RESET");
+    // 0 waits forever, and so does a server without a password.
+    assert_eq!(control.say("CONFIG SET unauthenticated-timeout 0"), "+OK");
+    clock.advance(Duration::from_secs(1_000));
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    assert_eq!(control.say("CONFIG SET requirepass ''"), "+OK");
+    assert_eq!(control.say("CONFIG SET unauthenticated-timeout 10"), "+OK");
+    clock.advance(Duration::from_secs(1_000));
+    assert_eq!(client.say("PING"), "+PONG");
+    assert_eq!(control.say("CONFIG SET requirepass shark"), "+OK");
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    // The worker looks once a second, and counts from when it first sees that the client owes the password.
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    clock.advance(Duration::from_secs(11));
+    client.expect_end();
+}
+
+#[test]
+fn a_stranger_that_sends_an_endless_request_is_disconnected() {
+    let server = start(&["--password", "swordfish"]);
+    let mut stream = server.connect_tcp().unwrap();
+    // Each argument is allowed; all of them together are not.
+    let argument = [&b"$16384\r\n"[..], &[b'x'; 16_384], b"\r\n"].concat();
+    let request = [&b"*10\r\n"[..], &argument.repeat(9)].concat();
+    // The server may close before it has read all of it.
+    let _ = stream.write_all(&request);
+    let mut control = server.client();
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.send(&[&request[..], &argument].concat()).unwrap();
+    let told = control.receive().unwrap().expect("a reply");
+    assert!(resp::render(&told).starts_with("-ERR unknown command"), "others may send that much");
+}
+
+#[test]
+fn a_stranger_that_does_not_read_its_refusals_is_disconnected() {
+    let server = start(&["--password", "swordfish"]);
+    let mut stranger = server.connect_tcp().unwrap();
+    let mut control = server.client();
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    // More refusals than the kernel buffers for two ends of a connection.
+    let requests = b"GET k\r\n".repeat(10_000);
+    let is_cut_off = (0..10_000).any(|_| stranger.write_all(&requests).is_err());
+    assert!(is_cut_off);
+    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+}
