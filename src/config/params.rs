@@ -159,6 +159,8 @@ params! {
     "Clients" {
         MAXCLIENTS: Int = "maxclients", int(1, u32::MAX as i64), "10000", Changeable,
             "Connections served at the same time; one more is told so and closed.";
+        MAXCLIENTS_PER_ADDRESS: Int = "maxclients-per-address", int(0, u32::MAX as i64), "0", Changeable,
+            "Connections served at the same time from one IP address, this machine's included; 0 sets no limit.";
         TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
             "Seconds after which an idle connection is closed; 0 never closes one.";
         PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::seats::Seat;
 use super::stream::Stream;
 use crate::base::limits::UNAUTHENTICATED_QUERY_BYTES_MAX;
 use crate::exec::{Executor, Flow};
@@ -13,6 +14,8 @@ use crate::store::Turn;
 const PUSH_WINDOW: usize = 64 * 1024;
 
 pub(super) struct Connection {
+    /// Stands before the socket, to be given back before the peer sees that the connection is closed.
+    _seat: Seat,
     pub stream: Stream,
     pub session: Session,
     pub outbox: Outbox,
@@ -33,8 +36,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, session: Session) -> Connection {
+    pub(super) fn new(stream: Stream, session: Session, seat: Seat) -> Connection {
         Connection {
+            _seat: seat,
             stream,
             session,
             outbox: Outbox::default(),

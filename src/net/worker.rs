@@ -24,6 +24,7 @@ use slab::Slab;
 
 use super::connection::Connection;
 use super::mailbox::{Accepted, Mail, Mailbox};
+use super::seats::Seat;
 use crate::base::clock::Moment;
 use crate::base::limits::{TURN_READ_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX};
 use crate::base::random::Random;
@@ -527,7 +528,7 @@ impl Worker {
     fn read_mail(&mut self, lane: &Lane<'_>) {
         for mail in self.mailbox.take() {
             match mail {
-                Mail::Adopt(accepted) => self.adopt(accepted),
+                Mail::Adopt(accepted, seat) => self.adopt(accepted, seat),
                 Mail::Deliver { client, message } => {
                     if let Some(slot) = self.slots.get(&client).copied() {
                         self.deliver(slot, message, lane);
@@ -539,7 +540,7 @@ impl Worker {
         }
     }
 
-    fn adopt(&mut self, accepted: Accepted) {
+    fn adopt(&mut self, accepted: Accepted, seat: Seat) {
         let engine = Arc::clone(self.executor.engine());
         let Accepted { mut stream, address, local_address } = accepted;
         let keepalive_s = engine.config.int(params::TCP_KEEPALIVE) as u64;
@@ -564,7 +565,7 @@ impl Worker {
         client.authenticated.store(authenticated, Ordering::Relaxed);
         let mut session = Session::new(client, Origin::Network, authenticated);
         session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
-        self.connections.insert(Connection::new(stream, session));
+        self.connections.insert(Connection::new(stream, session, seat));
     }
 
     fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {

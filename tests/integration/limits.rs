@@ -5,7 +5,7 @@ use crate::support::ask::Ask;
 use crate::support::peer::Connection;
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 fn start(flags: &[&str]) -> Sanderling {
@@ -394,4 +394,35 @@ fn a_stranger_that_does_not_read_its_refusals_is_disconnected() {
     let is_cut_off = (0..10_000).any(|_| stranger.write_all(&requests).is_err());
     assert!(is_cut_off);
     control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+}
+
+#[test]
+fn one_address_gets_only_so_many_connections_until_one_of_them_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let server =
+        start(&["--maxclients-per-address", "2", "--unixsocket", socket.to_str().unwrap()]);
+    let (mut first, second) = (server.client(), server.client());
+    assert_eq!(first.say("PING"), "+PONG");
+    let mut third = server.client();
+    let told = third.receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
+    third.expect_end();
+    assert_eq!(first.info("rejected_connections"), "1");
+    // Others ways in are not concerned.
+    let mut local = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    local.write_all(b"PING\r\n").unwrap();
+    let mut pong = [0; 7];
+    local.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"+PONG\r\n");
+    assert!(Box::new(second).finish().unwrap().is_empty());
+    let mut next = server.client();
+    assert_eq!(next.say("PING"), "+PONG");
+    // Who is in stays in, and is counted when there is a limit again.
+    assert_eq!(first.say("CONFIG SET maxclients-per-address 0"), "+OK");
+    assert_eq!(server.client().say("PING"), "+PONG");
+    assert_eq!(first.say("CONFIG SET maxclients-per-address 1"), "+OK");
+    assert_eq!(next.say("PING"), "+PONG");
+    let told = server.client().receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
 }
