@@ -1,5 +1,5 @@
-//! What the server keeps clients from: working without a password, being too many, being idle, sending
-//! or owing too much.
+//! What the server keeps clients from: working without a password, being too many, being idle, owing or
+//! sending too much, and having too much of what the server remembers for them.
 
 use crate::support::ask::Ask;
 use crate::support::peer::Connection;
@@ -409,7 +409,7 @@ fn one_address_gets_only_so_many_connections_until_one_of_them_is_closed() {
     assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
     third.expect_end();
     assert_eq!(first.info("rejected_connections"), "1");
-    // Others ways in are not concerned.
+    // Other ways in are not concerned.
     let mut local = std::os::unix::net::UnixStream::connect(&socket).unwrap();
     local.write_all(b"PING\r\n").unwrap();
     let mut pong = [0; 7];
@@ -425,4 +425,22 @@ fn one_address_gets_only_so_many_connections_until_one_of_them_is_closed() {
     assert_eq!(next.say("PING"), "+PONG");
     let told = server.client().receive().unwrap().expect("a word");
     assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
+}
+
+#[test]
+fn the_limits_are_set_by_default() {
+    let server = start(&[]);
+    let mut client = server.client();
+    for (name, expected) in [
+        ("multi-queue-limit", "100000"),
+        ("multi-queue-memory", "67108864"),
+        ("client-watch-limit", "10000"),
+        ("client-subscription-limit", "100000"),
+        ("client-tracking-prefix-limit", "1000"),
+        ("unauthenticated-timeout", "30"),
+        ("maxclients-per-address", "0"),
+    ] {
+        let told = client.say(&format!("CONFIG GET {name}"));
+        assert_eq!(told, format!("[ \"{name}\", \"{expected}\" ]"));
+    }
 }
