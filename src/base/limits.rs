@@ -22,6 +22,12 @@ pub const UNAUTHENTICATED_ELEMENTS_MAX: usize = 10;
 /// The longest bulk string of a request before the client has authenticated, in bytes.
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16 * 1024;
 
+/// The most that may be buffered of the requests of a client that has not authenticated, in bytes.
+pub const UNAUTHENTICATED_QUERY_BYTES_MAX: usize = 64 * 1024;
+
+/// The most output that such a client may leave unread, in bytes.
+pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
 /// How much a worker reads from one connection before it turns to the next, in bytes.
 pub const TURN_READ_BYTES_MAX: usize = 64 * 1024;
 
@@ -41,6 +47,8 @@ const _: () = {
     // An unauthenticated client is never allowed more than an authenticated one.
     assert!(UNAUTHENTICATED_ELEMENTS_MAX < REQUEST_ELEMENTS_MAX);
     assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN);
+    // It can send a password of any length that it is allowed.
+    assert!(UNAUTHENTICATED_QUERY_BYTES_MAX as u64 > 2 * UNAUTHENTICATED_BULK_BYTES_MAX);
     // The largest single argument must fit into the buffer it is collected in.
     assert!(BULK_BYTES_DEFAULT < QUERY_BUFFER_BYTES_DEFAULT);
     // A logged command stays a valid request, with two words per element and the words around them.

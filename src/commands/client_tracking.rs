@@ -1,5 +1,6 @@
 //! `CLIENT TRACKING` and its kin: what a client that keeps a cache wants to be told (see `exec::tracking`).
 
+use crate::config::params::CLIENT_TRACKING_PREFIX_LIMIT;
 use crate::exec::{Args, CacheOptions, CommandError, Context, Outcome, excerpt};
 use crate::session::{CacheFlags, Client};
 
@@ -10,7 +11,14 @@ pub(super) fn client_tracking<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> 
     let options = parse_options(ctx, &mut args)?;
     if switch.eq_ignore_ascii_case(b"ON") {
         check_options(&options, ctx.client().cache.flags())?;
-        check_prefixes(&options.prefixes, &ctx.engine.caches.prefixes_of(ctx.client()))?;
+        let present = ctx.engine.caches.prefixes_of(ctx.client());
+        if !options.prefixes.is_empty() {
+            // Before each is compared with each.
+            let count = present.len() + options.prefixes.len();
+            let what = "the prefixes tracked";
+            ctx.engine.check_limit(CLIENT_TRACKING_PREFIX_LIMIT, count, what)?;
+        }
+        check_prefixes(&options.prefixes, &present)?;
         ctx.engine.caches.begin(ctx.client(), &options, &ctx.engine.keyspace);
         // For later commands of the same transaction.
         ctx.keys.effects.wants.touched = true;

@@ -2,6 +2,7 @@
 //!
 //! These rows act on the session; `exec::transaction` executes what is queued.
 
+use crate::config::params::CLIENT_WATCH_LIMIT;
 use crate::exec::keyspec::{KeySpec, RO, keys_to_end};
 use crate::exec::spec::{
     ALLOW_BUSY, EXECUTES_QUEUE, FAST, LOADING, NO_MULTI, NOSCRIPT, REGISTERS, SKIP_SLOWLOG, STALE,
@@ -84,6 +85,7 @@ fn watch<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if ctx.session.transaction.is_open() {
         return Err(CommandError::text("ERR WATCH inside MULTI is not allowed"));
     }
+    check_watched(ctx, args)?;
     // What has changed cannot be unchanged.
     while !args.is_empty() && !ctx.session.watches.is_raised() {
         let key = args.key(&ctx.keys)?;
@@ -93,6 +95,14 @@ fn watch<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     }
     ctx.reply.ok();
     Ok(())
+}
+
+/// Refuses keys that would be too many together with those that are watched already.
+fn check_watched<'a>(ctx: &Context<'a>, mut args: Args<'a>) -> Outcome {
+    let (db, watches) = (ctx.keys.db, &ctx.session.watches);
+    let is_new = |key: &[u8]| !watches.contains(db, key);
+    let keys = args.rest().iter();
+    ctx.engine.check_names(CLIENT_WATCH_LIMIT, watches.len(), keys, is_new, "the keys watched")
 }
 
 /// `UNWATCH`

@@ -80,6 +80,13 @@ handles! {
         | Kind::History);
 }
 
+impl Int {
+    /// The name of the parameter.
+    pub fn name(self) -> &'static str {
+        PARAMS[self.index].name
+    }
+}
+
 macro_rules! params {
     ($($group:literal {
         $($id:ident: $handle:ty = $name:literal $(/ $flag:literal)?, $kind:expr, $default:literal, $mutability:ident,
@@ -152,6 +159,8 @@ params! {
     "Clients" {
         MAXCLIENTS: Int = "maxclients", int(1, u32::MAX as i64), "10000", Changeable,
             "Connections served at the same time; one more is told so and closed.";
+        MAXCLIENTS_PER_ADDRESS: Int = "maxclients-per-address", int(0, u32::MAX as i64), "0", Changeable,
+            "Connections served at the same time from one IP address, this machine's included; 0 sets no limit.";
         TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
             "Seconds after which an idle connection is closed; 0 never closes one.";
         PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",
@@ -163,6 +172,17 @@ params! {
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        MULTI_QUEUE_LIMIT: Int = "multi-queue-limit", int(0, i64::MAX), "100000", Changeable,
+            "How many commands one transaction may queue; one more is refused, and so is EXEC; 0 sets no limit.";
+        MULTI_QUEUE_MEMORY: Int = "multi-queue-memory", memory(0, i64::MAX), "64mb", Changeable,
+            "What the commands that one transaction queues may take together; 0 sets no limit.";
+        CLIENT_WATCH_LIMIT: Int = "client-watch-limit", int(0, i64::MAX), "10000", Changeable,
+            "How many keys one client may WATCH at a time; 0 sets no limit.";
+        CLIENT_SUBSCRIPTION_LIMIT: Int = "client-subscription-limit", int(0, i64::MAX), "100000", Changeable,
+            "How many channels, patterns and shard channels one client may listen to, together; 0 sets no limit.";
+        CLIENT_TRACKING_PREFIX_LIMIT: Int =
+            "client-tracking-prefix-limit", int(0, i64::MAX), "1000", Changeable,
+            "How many prefixes one client may name with CLIENT TRACKING BCAST; 0 sets no limit.";
         TRACKING_TABLE_MAX_KEYS: Int = "tracking-table-max-keys", int(0, i64::MAX), "1000000", Changeable,
             "How many keys are remembered that clients have in their caches; 0 sets no limit.";
         BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,
@@ -171,6 +191,8 @@ params! {
     "Security" {
         REQUIREPASS: Text = "requirepass" / "password", Kind::Secret, "", Changeable,
             "Password of the default user. Without a value: from SANDERLING_PASSWORD, from the terminal, or generated.";
+        UNAUTHENTICATED_TIMEOUT: Int = "unauthenticated-timeout", int(0, INT_MAX), "30", Changeable,
+            "Seconds that a client has to give the password before it is disconnected; 0 waits forever.";
         PROTECTED_MODE: Flag = "protected-mode", Kind::Bool, "yes", Changeable,
             "Refuse clients from other machines while there is no password.";
         ENABLE_DEBUG_COMMAND: Choice<Permission> = "enable-debug-command", choice::<Permission>(), "no", Fixed,

@@ -1,9 +1,11 @@
 //! What all executing threads share: each subsystem behind its own small interface.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::control::Control;
+use super::error::CommandError;
 use super::executor::declare;
 use super::hooks::Hooks;
 use super::latency::LatencyMonitor;
@@ -11,12 +13,13 @@ use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
 use super::slowlog::SlowLog;
-use super::spec;
+use super::spec::{self, Outcome};
 use super::stats::Stats;
 use super::tracking::Caches;
 use super::waiters::Waiters;
 use crate::base::clock::Clock;
 use crate::config::Config;
+use crate::config::params::{self, Int};
 use crate::pubsub::PubSub;
 use crate::resp::ArgList;
 use crate::session::Clients;
@@ -187,6 +190,33 @@ impl Engine {
         shards.all(|shard| shard == first).then_some(first)
     }
 
+    /// Refuses a client so much of something if that is more than a parameter allows, of which 0 allows any amount.
+    pub fn check_limit(&self, parameter: Int, wanted: usize, what: &'static str) -> Outcome {
+        let limit = self.config.int(parameter) as usize;
+        if limit == 0 || wanted <= limit {
+            return Ok(());
+        }
+        Err(CommandError::BeyondLimit { what, parameter: parameter.name(), limit })
+    }
+
+    /// The same for names, of which only those count that are new. Nothing is compared while there are few.
+    pub fn check_names<'n>(
+        &self,
+        parameter: Int,
+        present: usize,
+        names: impl ExactSizeIterator<Item = &'n [u8]>,
+        is_new: impl Fn(&[u8]) -> bool,
+        what: &'static str,
+    ) -> Outcome {
+        if self.check_limit(parameter, present + names.len(), what).is_ok() {
+            return Ok(());
+        }
+        match names.filter(|name| is_new(name)).collect::<HashSet<_>>().len() {
+            0 => Ok(()),
+            new => self.check_limit(parameter, present + new, what),
+        }
+    }
+
     /// Whether accesses are counted (`*-lfu` policies) or dated.
     pub fn set_lfu(&self, lfu: bool) {
         self.lfu.store(u8::from(lfu), Ordering::Relaxed);
@@ -198,8 +228,8 @@ impl Engine {
             return Tracking::Lru;
         }
         Tracking::Lfu {
-            log_factor: self.config.int(crate::config::params::LFU_LOG_FACTOR) as u32,
-            decay_minutes: self.config.int(crate::config::params::LFU_DECAY_TIME) as u32,
+            log_factor: self.config.int(params::LFU_LOG_FACTOR) as u32,
+            decay_minutes: self.config.int(params::LFU_DECAY_TIME) as u32,
         }
     }
 }

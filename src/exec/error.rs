@@ -109,6 +109,9 @@ pub enum CommandError {
     /// The error as it is told otherwise. Redis leaves the general code out, and no other.
     #[error("EXECABORT Transaction discarded because of: {}", .0.strip_prefix("ERR ").unwrap_or(.0))]
     TransactionRefused(String),
+    /// A client asked for more of something than a parameter lets it have.
+    #[error("ERR {what} would be more than {parameter} ({limit}) allows")]
+    BeyondLimit { what: &'static str, parameter: &'static str, limit: usize },
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error(

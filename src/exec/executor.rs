@@ -20,7 +20,7 @@ use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
 use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
-use crate::resp::{ArgList, Outbox, Reply};
+use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
 use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
 use crate::store::{Access, DeclaredKey, LogRecord, Mode, Poisoned, Turn, View, Wants, World};
 
@@ -125,9 +125,7 @@ impl Executor {
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
-                let error = self.give_up_transaction(command, session, error);
-                self.refuse(session, command, &error, outbox);
-                return self.finish_reply(session, outbox, mark);
+                return self.refuse(session, command, error, outbox, mark);
             }
         };
         session.client.last_command.store(command.number, Ordering::Relaxed);
@@ -136,13 +134,13 @@ impl Executor {
             Ok(()) => {}
             Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
             Err(Refusal::Error(error)) => {
-                let error = self.give_up_transaction(Some(command), session, error);
-                self.refuse(session, Some(command), &error, outbox);
-                return self.finish_reply(session, outbox, mark);
+                return self.refuse(session, Some(command), error, outbox, mark);
             }
         }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
-            session.transaction.push(command.number, args);
+            if let Err(error) = self.enqueue(command, session, args) {
+                return self.refuse(session, Some(command), error, outbox, mark);
+            }
             Reply::new(outbox, session.protocol).simple("QUEUED");
             return self.finish_reply(session, outbox, mark);
         }
@@ -188,13 +186,16 @@ impl Executor {
         }
     }
 
+    /// Tells a client why its command is neither executed nor queued.
     fn refuse(
-        &self,
-        session: &Session,
+        &mut self,
+        session: &mut Session,
         command: Option<Command>,
-        error: &CommandError,
+        error: CommandError,
         outbox: &mut Outbox,
-    ) {
+        mark: ReplyMark,
+    ) -> Flow {
+        let error = self.give_up_transaction(command, session, error);
         if let Some(command) = command {
             self.stats.commands[usize::from(command.number)].rejected.add(1);
         }
@@ -202,6 +203,7 @@ impl Executor {
         self.stats.errors.add(1);
         self.engine.stats.count_error(&text);
         Reply::new(outbox, session.protocol).error(&error.reply_bytes());
+        self.finish_reply(session, outbox, mark)
     }
 
     /// A command of a transaction was refused: its `EXEC` will be, too. One that is itself refused ends it.
@@ -303,12 +305,7 @@ impl Executor {
     }
 
     /// Takes the reply back if the client wants none, and says how to go on.
-    fn finish_reply(
-        &self,
-        session: &mut Session,
-        outbox: &mut Outbox,
-        mark: crate::resp::ReplyMark,
-    ) -> Flow {
+    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: ReplyMark) -> Flow {
         // Otherwise both are for when the reply comes.
         if session.waiting.is_none() {
             self.end_caching(session);

@@ -21,11 +21,31 @@ use super::executor::{Executor, declare, lock_keys, lock_mode, view};
 use super::registry::Command;
 use super::spec::Outcome;
 use crate::base::clock::{Moment, Reader};
+use crate::config::params::{MULTI_QUEUE_LIMIT, MULTI_QUEUE_MEMORY};
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{Session, Transaction};
 use crate::store::{LogRecord, Mode, OwnedRecord, Turn, View, World};
 
 impl Executor {
+    /// Queues a command for `EXEC`, unless there are too many or they take too much memory. Behind a refusal nothing
+    /// is queued any more, because `EXEC` is going to refuse all of it.
+    pub(super) fn enqueue(
+        &self,
+        command: Command,
+        session: &mut Session,
+        args: ArgList<'_>,
+    ) -> Outcome {
+        let transaction = &mut session.transaction;
+        if transaction.is_doomed() {
+            return Ok(());
+        }
+        let (count, bytes) = (transaction.len() + 1, transaction.bytes_with(args));
+        self.engine.check_limit(MULTI_QUEUE_LIMIT, count, "the commands of the transaction")?;
+        self.engine.check_limit(MULTI_QUEUE_MEMORY, bytes, "the bytes of the transaction")?;
+        transaction.push(command.number, args);
+        Ok(())
+    }
+
     /// `EXEC` in an open transaction, which it ends in any case.
     pub(super) fn execute_transaction(
         &mut self,

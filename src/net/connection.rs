@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::seats::Seat;
 use super::stream::Stream;
+use crate::base::limits::UNAUTHENTICATED_QUERY_BYTES_MAX;
 use crate::exec::{Executor, Flow};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
 use crate::session::{Session, WaitKind};
@@ -12,6 +14,8 @@ use crate::store::Turn;
 const PUSH_WINDOW: usize = 64 * 1024;
 
 pub(super) struct Connection {
+    /// Stands before the socket, to be given back before the peer sees that the connection is closed.
+    _seat: Seat,
     pub stream: Stream,
     pub session: Session,
     pub outbox: Outbox,
@@ -32,8 +36,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, session: Session) -> Connection {
+    pub(super) fn new(stream: Stream, session: Session, seat: Seat) -> Connection {
         Connection {
+            _seat: seat,
             stream,
             session,
             outbox: Outbox::default(),
@@ -60,6 +65,32 @@ impl Connection {
     /// Bytes of output that the peer has not taken.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.outbox.memory_bytes() + self.session.client.inbox.bytes()
+    }
+
+    /// Whether it has left more unexecuted than it may. Who has not authenticated may leave little. One that is about
+    /// to be closed is still told why.
+    pub(super) fn has_sent_too_much(&self, bytes_max: usize) -> bool {
+        let bytes_max = match self.session.authenticated {
+            true => bytes_max,
+            false => bytes_max.min(UNAUTHENTICATED_QUERY_BYTES_MAX),
+        };
+        self.unread() > bytes_max && !self.session.closing
+    }
+
+    /// Whether it owed the password for so long; 0 is never too long.
+    pub(super) fn owes_password_for(
+        &mut self,
+        timeout_ms: i64,
+        has_password: bool,
+        now_ms: i64,
+    ) -> bool {
+        let session = &mut self.session;
+        if session.authenticated || !has_password {
+            session.unauthenticated_since_ms = None;
+            return false;
+        }
+        let since_ms = *session.unauthenticated_since_ms.get_or_insert(now_ms);
+        timeout_ms > 0 && now_ms - since_ms >= timeout_ms
     }
 
     fn is_waiting(&self) -> bool {

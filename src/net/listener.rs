@@ -15,6 +15,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::mailbox::{Accepted, Mailbox};
+use super::seats::Seats;
 use super::stream::Stream;
 use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::config::params;
@@ -23,6 +24,8 @@ use crate::session::Endpoint;
 
 /// How long a listener waits before it tries again when `accept` fails.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// Connections that are turned away get at most one line of the log in this time.
+const REFUSAL_LOG_REST: Duration = Duration::from_secs(1);
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +41,19 @@ enum ListenSocket {
 
 /// Decides who may come in. Shared by all listeners.
 pub struct Admission {
-    pub engine: Arc<Engine>,
-    pub workers: Vec<Arc<Mailbox>>,
+    engine: Arc<Engine>,
+    workers: Vec<Arc<Mailbox>>,
+    seats: Seats,
+    refusals: Mutex<Refusals>,
+}
+
+/// What was said about connections that were turned away.
+#[derive(Default)]
+struct Refusals {
+    /// When one was last logged, in nanoseconds of the monotonic clock.
+    logged_ns: Option<i64>,
+    /// How many were not, since then.
+    unlogged: u64,
 }
 
 /// See the module's description.
@@ -179,29 +193,60 @@ const DENIED: &str = "-DENIED This server runs in protected mode: it has no pass
 another machine. Set a password (--password, or CONFIG SET requirepass from this machine), or bind it to \
 loopback addresses only, or turn the check off with CONFIG SET protected-mode no.\r\n";
 
+impl Refusals {
+    /// Notes one more; if it is to be logged, tells how many before it were not.
+    fn note(&mut self, now_ns: i64) -> Option<u64> {
+        let rest_ns = REFUSAL_LOG_REST.as_nanos() as i64;
+        if self.logged_ns.is_some_and(|logged_ns| now_ns - logged_ns < rest_ns) {
+            self.unlogged += 1;
+            return None;
+        }
+        self.logged_ns = Some(now_ns);
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
 impl Admission {
+    pub fn new(engine: Arc<Engine>, workers: Vec<Arc<Mailbox>>) -> Admission {
+        let refusals = Mutex::new(Rank::Leaf, Refusals::default());
+        Admission { engine, workers, seats: Seats::default(), refusals }
+    }
+
     fn admit(&self, accepted: Accepted) {
         let config = &self.engine.config;
         if config.flag(params::PROTECTED_MODE)
             && config.text(params::REQUIREPASS).is_empty()
             && !accepted.address.is_local()
         {
-            log::warn!("{} was turned away: protected mode", accepted.address);
-            return self.turn_away(accepted, DENIED);
+            return self.turn_away(accepted, "protected mode", DENIED);
         }
         let connected: usize =
             self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
         if connected as i64 >= config.int(params::MAXCLIENTS) {
-            log::warn!("{} was turned away: maxclients ({connected}) reached", accepted.address);
-            return self.turn_away(accepted, "-ERR max number of clients reached\r\n");
+            let why = format!("maxclients ({connected}) reached");
+            return self.turn_away(accepted, &why, "-ERR max number of clients reached\r\n");
         }
+        let most = config.int(params::MAXCLIENTS_PER_ADDRESS) as usize;
+        let Ok(seat) = self.seats.take(&accepted.address, most) else {
+            let why = format!("maxclients-per-address ({most}) reached");
+            let text = "-ERR max number of clients per address reached\r\n";
+            return self.turn_away(accepted, &why, text);
+        };
         let fewest =
             self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
-        fewest.expect("there is at least one worker").adopt(accepted);
+        fewest.expect("there is at least one worker").adopt(accepted, seat);
     }
 
-    fn turn_away(&self, mut accepted: Accepted, text: &str) {
+    fn turn_away(&self, mut accepted: Accepted, why: &str, text: &str) {
         self.engine.clients.rejected.fetch_add(1, Ordering::Relaxed);
+        let now_ns = self.engine.clock.monotonic_nanos();
+        let unlogged = self.refusals.lock().note(now_ns);
+        if let Some(others) = unlogged {
+            log::warn!(
+                "{} was turned away: {why} (and {others} others since the last such line)",
+                accepted.address
+            );
+        }
         // The socket is fresh, so its buffer takes the line; if the peer is gone, nobody misses it.
         let _ = accepted.stream.write(text.as_bytes());
     }
@@ -227,7 +272,7 @@ mod tests {
         let engine = Engine::new(commands::registry(), keyspace, Arc::new(config), clock);
         let poll = mio::Poll::new().unwrap();
         let mailbox = Arc::new(Mailbox::new(poll.registry(), mio::Token(0)).unwrap());
-        (Admission { engine: Arc::new(engine), workers: vec![mailbox] }, poll)
+        (Admission::new(Arc::new(engine), vec![mailbox]), poll)
     }
 
     /// What a peer with this address is told: nothing if it is served.
@@ -265,5 +310,36 @@ mod tests {
             let (admission, _poll) = admission(&[setting]);
             assert_eq!(told(&admission, ELSEWHERE), "", "{setting:?}");
         }
+    }
+
+    #[test]
+    fn at_most_one_refusal_in_a_second_is_logged_and_names_how_many_were_not() {
+        let mut refusals = Refusals::default();
+        let second_ns = 1_000_000_000;
+        assert_eq!(refusals.note(5), Some(0));
+        assert_eq!([refusals.note(5), refusals.note(second_ns)], [None, None]);
+        assert_eq!(refusals.note(5 + second_ns), Some(2));
+        assert_eq!(refusals.note(6 + second_ns), None);
+        assert_eq!(refusals.note(6 + 3 * second_ns), Some(1));
+    }
+
+    #[test]
+    fn one_address_gets_only_so_many_connections_and_others_are_not_concerned() {
+        let (admission, _poll) =
+            admission(&[("maxclients-per-address", "2"), ("requirepass", "x")]);
+        let refusal = "-ERR max number of clients per address reached\r\n";
+        for (address, expected) in [
+            (ELSEWHERE, ""),
+            ("[::ffff:192.0.2.7]:40001", ""),
+            ("192.0.2.7:40002", refusal),
+            ("192.0.2.8:40000", ""),
+            ("127.0.0.1:1", ""),
+            ("127.0.0.1:2", ""),
+            ("127.0.0.1:3", refusal),
+            ("[::1]:1", ""),
+        ] {
+            assert_eq!(told(&admission, address), expected, "{address}");
+        }
+        assert_eq!(admission.engine.clients.rejected.load(Ordering::Relaxed), 2);
     }
 }

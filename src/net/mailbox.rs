@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mio::{Registry, Token, Waker};
 
+use super::seats::Seat;
 use super::stream::Stream;
 use crate::base::sync::{Mutex, Rank};
 use crate::session::{Endpoint, Message, Postbox};
 
 /// A connection that a listener accepted and admitted.
-#[derive(Debug)]
 pub struct Accepted {
     pub stream: Stream,
     pub address: Endpoint,
@@ -18,9 +18,8 @@ pub struct Accepted {
 }
 
 /// Something for a worker to do.
-#[derive(Debug)]
 pub(super) enum Mail {
-    Adopt(Accepted),
+    Adopt(Accepted, Seat),
     Deliver { client: u64, message: Message },
     Resume,
     Stop,
@@ -102,9 +101,9 @@ impl Mailbox {
     }
 
     /// Hands a connection over for life.
-    pub(super) fn adopt(&self, accepted: Accepted) {
+    pub(super) fn adopt(&self, accepted: Accepted, seat: Seat) {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        self.put(Mail::Adopt(accepted));
+        self.put(Mail::Adopt(accepted, seat));
     }
 
     /// Ends the worker's loop: it finishes its turn, sends what it can at once, and closes everything.

@@ -1,11 +1,13 @@
 //! The network: listeners accept, workers own connections for life.
 //!
-//! In reading order: `listener` (accept, admit, hand over) → `mailbox` (how a worker is reached) →
+//! In reading order: `listener` (accept, admit, hand over) → `seats` (connections by address) →
+//! `mailbox` (how a worker is reached) →
 //! `worker` (one thread's loop) → `connection` (one peer's buffers and state) → `stream` (TCP or unix).
 
 mod connection;
 mod listener;
 mod mailbox;
+mod seats;
 mod stream;
 mod worker;
 

@@ -179,10 +179,8 @@ impl Server {
                 worker.run().expect("polling a valid descriptor works");
             })?;
         }
-        let admission = Arc::new(Admission {
-            engine: Arc::clone(&self.engine),
-            workers: self.mailboxes.clone(),
-        });
+        let admission = Admission::new(Arc::clone(&self.engine), self.mailboxes.clone());
+        let admission = Arc::new(admission);
         for listener in self.listeners.clone() {
             log::info!("listening on {}", listener.address());
             let admission = Arc::clone(&admission);

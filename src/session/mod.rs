@@ -88,6 +88,8 @@ pub struct Session {
     /// The selected database.
     pub db: usize,
     pub authenticated: bool,
+    /// Since when (Unix milliseconds) it owes the password, as far as its worker has noticed.
+    pub unauthenticated_since_ms: Option<i64>,
     pub reply_mode: ReplyMode,
     /// `CLIENT NO-TOUCH`
     pub no_touch: bool,
@@ -117,6 +119,7 @@ impl Session {
             protocol: Protocol::default(),
             db: 0,
             authenticated,
+            unauthenticated_since_ms: None,
             reply_mode: ReplyMode::default(),
             no_touch: false,
             no_evict: false,
@@ -140,6 +143,7 @@ impl Session {
     /// Lets the client in, or not any longer.
     pub fn set_authenticated(&mut self, authenticated: bool) {
         self.authenticated = authenticated;
+        self.unauthenticated_since_ms = None;
         self.client.authenticated.store(authenticated, Relaxed);
     }
 

@@ -1,5 +1,6 @@
 //! What `MULTI` and `WATCH` remember of a session.
 
+use indexmap::IndexSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,9 @@ use crate::resp::ArgList;
 
 /// Memory for commands that is kept from one transaction to the next.
 const KEPT_BYTES_MAX: usize = 4096;
+
+/// Watched keys for which memory is kept when they are watched no longer.
+const KEPT_KEYS_MAX: usize = 64;
 
 /// Commands that wait for `EXEC`, one behind the other.
 #[derive(Debug, Default)]
@@ -53,6 +57,15 @@ impl Transaction {
         self.commands.push((number, first..self.spans.len()));
     }
 
+    /// Bytes that the queue would use with one command more. The memory that it takes may be twice as much, because it
+    /// grows by doubling.
+    pub fn bytes_with(&self, args: ArgList<'_>) -> usize {
+        self.data.len()
+            + args.iter().map(<[u8]>::len).sum::<usize>()
+            + (self.spans.len() + args.len()) * size_of::<Range<usize>>()
+            + (self.commands.len() + 1) * size_of::<(u16, Range<usize>)>()
+    }
+
     /// How many commands are queued.
     pub fn len(&self) -> usize {
         self.commands.len()
@@ -92,7 +105,9 @@ impl Transaction {
 /// The keys that a session watches. The store raises the alarm when one of them changes.
 #[derive(Debug, Default)]
 pub struct Watches {
-    keys: Vec<(usize, KeyBytes)>,
+    keys: IndexSet<(usize, KeyBytes)>,
+    /// Bytes of keys that are too long to lie in the set itself.
+    spilled_bytes: usize,
     alarm: Option<Arc<AtomicBool>>,
 }
 
@@ -109,16 +124,23 @@ impl Watches {
 
     /// Adds a key of a database; the alarm to register for it, unless it is watched already.
     pub fn add(&mut self, db: usize, key: &[u8]) -> Option<Arc<AtomicBool>> {
-        if self.keys.iter().any(|(other_db, other)| *other_db == db && other[..] == *key) {
+        let key = KeyBytes::from_slice(key);
+        let spilled_bytes = if key.spilled() { key.len() } else { 0 };
+        if !self.keys.insert((db, key)) {
             return None;
         }
-        self.keys.push((db, KeyBytes::from_slice(key)));
+        self.spilled_bytes += spilled_bytes;
         Some(Arc::clone(self.alarm.get_or_insert_default()))
     }
 
+    /// Whether a key of a database is watched.
+    pub fn contains(&self, db: usize, key: &[u8]) -> bool {
+        self.keys.contains(&(db, KeyBytes::from_slice(key)))
+    }
+
     /// Databases and keys.
-    pub fn keys(&self) -> &[(usize, KeyBytes)] {
-        &self.keys
+    pub fn keys(&self) -> impl Iterator<Item = &(usize, KeyBytes)> {
+        self.keys.iter()
     }
 
     /// There once a key was watched.
@@ -133,16 +155,21 @@ impl Watches {
 
     /// Nothing is watched any more, in the store neither.
     pub fn clear(&mut self) {
+        if self.keys.len() > KEPT_KEYS_MAX {
+            self.keys = IndexSet::new();
+        }
         self.keys.clear();
+        self.spilled_bytes = 0;
         if let Some(alarm) = &self.alarm {
             alarm.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Bytes that the list takes.
+    /// Bytes that the set takes.
     pub fn memory_bytes(&self) -> usize {
-        let spilled = self.keys.iter().filter(|(_, key)| key.spilled()).map(|(_, key)| key.len());
-        self.keys.capacity() * size_of::<(usize, KeyBytes)>() + spilled.sum::<usize>()
+        // Each entry also has its hash, and its place in the table of hashes.
+        let entry = size_of::<(usize, KeyBytes)>() + 2 * size_of::<usize>();
+        self.keys.capacity() * entry + self.spilled_bytes
     }
 }
 
@@ -156,7 +183,10 @@ mod tests {
         transaction.doom();
         transaction.open();
         assert!(!transaction.is_doomed(), "there was nothing to doom");
-        transaction.push(7, ArgList::new(b"SETkv", &[0..3, 3..4, 4..5]));
+        let first = ArgList::new(b"SETkv", &[0..3, 3..4, 4..5]);
+        let bytes = transaction.bytes_with(first);
+        transaction.push(7, first);
+        assert!(bytes > 5 && bytes <= transaction.memory_bytes());
         transaction.push(9, ArgList::new(b"PING", std::slice::from_ref(&(0..4))));
         let commands: Vec<_> = transaction
             .commands()
@@ -177,9 +207,23 @@ mod tests {
         let alarm = watches.add(0, b"k").unwrap();
         assert!(watches.add(0, b"k").is_none());
         assert!(Arc::ptr_eq(&alarm, &watches.add(1, b"k").unwrap()));
+        assert!(watches.contains(1, b"k") && !watches.contains(2, b"k"));
         alarm.store(true, Ordering::Relaxed);
         assert!(watches.is_raised());
         watches.clear();
         assert!(!watches.is_raised() && watches.is_empty());
+    }
+
+    #[test]
+    fn memory_for_many_or_long_keys_is_given_back() {
+        let mut watches = Watches::default();
+        (0..1_000).for_each(|n: u32| {
+            drop(watches.add(0, &[n.to_string().as_bytes(), &[b'x'; 90]].concat()))
+        });
+        assert!(watches.memory_bytes() > 1_000 * 90);
+        assert!(watches.add(0, &[&b"7"[..], &[b'x'; 90]].concat()).is_none());
+        assert_eq!(watches.len(), 1_000);
+        watches.clear();
+        assert_eq!(watches.memory_bytes(), 0);
     }
 }

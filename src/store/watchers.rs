@@ -93,9 +93,9 @@ impl View<'_> {
 
     /// Watches keys no longer, which must be held for writing, unless nothing is held; tells whether any of them
     /// has changed, or has expired by now.
-    pub fn end_watch(
+    pub fn end_watch<'k>(
         &mut self,
-        keys: &[(usize, KeyBytes)],
+        keys: impl Iterator<Item = &'k (usize, KeyBytes)>,
         alarm: &Alarm,
     ) -> Result<bool, Poisoned> {
         let mut has_expired = false;

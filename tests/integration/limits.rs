@@ -1,11 +1,11 @@
-//! What the server keeps clients from: working without a password, being too many, being idle, sending
-//! or owing too much.
+//! What the server keeps clients from: working without a password, being too many, being idle, owing or
+//! sending too much, and having too much of what the server remembers for them.
 
 use crate::support::ask::Ask;
 use crate::support::peer::Connection;
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 fn start(flags: &[&str]) -> Sanderling {
@@ -178,5 +178,269 @@ fn a_request_that_outgrows_the_query_buffer_ends_the_connection() {
     control.send(&requests).unwrap();
     for _ in 0..4 {
         assert_eq!(control.receive().unwrap(), Some(ok()));
+    }
+}
+
+/// What `EXEC` says of a transaction one of whose commands was refused.
+const DOOMED: &str = "-EXECABORT Transaction discarded because of previous errors.";
+
+#[test]
+fn a_transaction_queues_no_more_commands_than_allowed_and_is_refused_as_a_whole() {
+    let server = start(&["--multi-queue-limit", "3"]);
+    let mut client = server.client();
+    assert_eq!(client.say("MULTI"), "+OK");
+    for _ in 0..3 {
+        assert_eq!(client.say("INCR n"), "+QUEUED");
+    }
+    let told =
+        "-ERR the commands of the transaction would be more than multi-queue-limit (3) allows";
+    assert_eq!(client.say("INCR n"), told);
+    // Nothing is kept behind the refusal, as behind any other.
+    assert_eq!(client.say("INCR n"), "+QUEUED");
+    assert!(server.client().say("CLIENT LIST").contains(" multi=3 "));
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("GET n"), "nil");
+    // A transaction of just as many is executed, and the limit can be lifted.
+    let just_enough = "MULTI|INCR n|INCR n|INCR n|EXEC".split('|').map(|line| client.say(line));
+    assert_eq!(just_enough.last().unwrap(), "[ :1, :2, :3 ]");
+    assert_eq!(client.say("CONFIG SET multi-queue-limit 0"), "+OK");
+    client.send(&[b"MULTI\r\n", &b"INCR n\r\n".repeat(50)[..], b"EXEC\r\n"].concat()).unwrap();
+    let last = std::iter::from_fn(|| client.receive().unwrap()).nth(51).unwrap();
+    assert!(resp::render(&last).ends_with(" :53 ]"), "all are executed");
+}
+
+#[test]
+fn a_transaction_takes_no_more_memory_than_allowed_however_it_is_spread() {
+    let server = start(&["--multi-queue-memory", "100kb"]);
+    let mut client = server.client();
+    let refusal =
+        "-ERR the bytes of the transaction would be more than multi-queue-memory (102400) allows";
+    let large = "x".repeat(60_000);
+    assert_eq!(client.say("MULTI"), "+OK");
+    assert_eq!(resp::render(&client.ask(&["SET", "k", &large])), "+QUEUED");
+    assert_eq!(resp::render(&client.ask(&["SET", "k", &large])), refusal);
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("EXISTS k"), ":0");
+    // Empty arguments take memory, too: where each of them is.
+    let empty = vec![""; 5_000];
+    let many = [&["DEL"], &empty[..]].concat();
+    assert_eq!(client.say("MULTI"), "+OK");
+    assert_eq!(resp::render(&client.ask(&many)), "+QUEUED");
+    assert_eq!(resp::render(&client.ask(&many)), refusal);
+    assert_eq!(client.say("DISCARD"), "+OK");
+    // So do commands without any.
+    client.send(&[b"MULTI\r\n", &b"PING\r\n".repeat(3_000)[..]].concat()).unwrap();
+    let replies = std::iter::from_fn(|| client.receive().unwrap()).take(3_001);
+    let refused = replies.filter(|reply| resp::render(reply) == refusal).count();
+    assert_eq!(refused, 1);
+    assert_eq!(client.say("EXEC"), DOOMED);
+    assert_eq!(client.say("PING"), "+PONG", "the connection lives on");
+}
+
+#[test]
+fn a_client_watches_no_more_keys_than_allowed_and_one_key_counts_once() {
+    let server = start(&["--client-watch-limit", "3"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let refusal = "-ERR the keys watched would be more than client-watch-limit (3) allows";
+    assert_eq!(client.say("WATCH a b"), "+OK");
+    assert_eq!(client.say("WATCH d e"), refusal);
+    assert_eq!(client.say("WATCH b c a c c"), "+OK");
+    assert_eq!(client.say("WATCH c d"), refusal);
+    assert_eq!(client.say("WATCH a b c"), "+OK", "nothing new is never too much");
+    client.say("SELECT 1");
+    assert_eq!(client.say("WATCH a"), refusal, "the same name in another database is another key");
+    client.say("SELECT 0");
+    // Nothing of what was refused is watched, and all the rest is.
+    other.say("MSET d 1 e 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "[ \"1\" ]");
+    assert_eq!(client.say("WATCH d e f"), "+OK", "EXEC has ended the watching of the others");
+    other.say("SET f 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "*nil");
+    // Very many keys, all of them in one shard.
+    assert_eq!(other.say("CONFIG SET client-watch-limit 10000"), "+OK");
+    let keys: Vec<String> = (0..10_000).map(|n| format!("{{one-shard}}{n}")).collect();
+    let words: Vec<&str> = ["WATCH"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    assert_eq!(client.ask(&words), ok());
+    let refusal = "-ERR the keys watched would be more than client-watch-limit (10000) allows";
+    assert_eq!(client.say("WATCH one-more"), refusal);
+    other.say("SET {one-shard}9999 1");
+    assert_eq!(["MULTI", "GET d", "EXEC"].map(|line| client.say(line))[2], "*nil");
+}
+
+#[test]
+fn a_client_listens_to_no_more_names_than_allowed_of_all_kinds_together() {
+    let server = start(&["--client-subscription-limit", "3", "--pubsub-history", "kept* 10 60"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    let refusal = "-ERR the subscriptions would be more than client-subscription-limit (3) allows";
+    for line in ["SUBSCRIBE a", "PSUBSCRIBE b*", "SSUBSCRIBE c"] {
+        assert!(client.say(line).contains("subscribe"), "{line}");
+    }
+    for line in
+        ["SUBSCRIBE d", "SUBSCRIBE a d", "PSUBSCRIBE d*", "SSUBSCRIBE d", "SUBSCRIBE.FROM kept 0"]
+    {
+        assert_eq!(client.say(line), refusal, "{line}");
+    }
+    assert_eq!(other.say("PUBSUB NUMSUB a d kept"), "[ \"a\", :1, \"d\", :0, \"kept\", :0 ]");
+    assert_eq!(other.say("PUBSUB NUMPAT"), ":1");
+    assert_eq!(other.say("PUBSUB SHARDNUMSUB d"), "[ \"d\", :0 ]");
+    assert_eq!(
+        client.say("SUBSCRIBE a"),
+        "[ \"subscribe\", \"a\", :2 ]",
+        "it listens to that already"
+    );
+    assert_eq!(client.say("UNSUBSCRIBE a"), "[ \"unsubscribe\", \"a\", :1 ]");
+    assert!(client.say("SUBSCRIBE.FROM kept 0").starts_with("[ \"subscribe.from\", \"kept\", :2"));
+    assert!(client.say("SUBSCRIBE.FROM kept 0").starts_with("[ \"subscribe.from\", \"kept\", :2"));
+    assert_eq!(client.say("SUBSCRIBE d"), refusal);
+    assert_eq!(other.say("CONFIG SET client-subscription-limit 0"), "+OK");
+    assert_eq!(client.say("SUBSCRIBE d"), "[ \"subscribe\", \"d\", :3 ]");
+}
+
+#[test]
+fn a_client_tracks_no_more_prefixes_than_allowed() {
+    let server = start(&["--client-tracking-prefix-limit", "2"]);
+    let mut client = server.client();
+    let refusal =
+        "-ERR the prefixes tracked would be more than client-tracking-prefix-limit (2) allows";
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX a PREFIX b PREFIX c"), refusal);
+    assert_eq!(client.say("CLIENT GETREDIR"), ":-1", "nothing was done");
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX a PREFIX b"), "+OK");
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST PREFIX c"), refusal);
+    assert!(client.say("CLIENT TRACKINGINFO").ends_with("\"prefixes\", [ \"a\", \"b\" ] ]"));
+    assert_eq!(client.say("CLIENT TRACKING ON BCAST"), "+OK");
+    // So few are allowed that comparing each with each takes no time.
+    client.say("CLIENT TRACKING OFF");
+    client.say("CONFIG SET client-tracking-prefix-limit 1000");
+    let prefixes: Vec<String> = (0..500_000).map(|n| format!("{n:06}")).collect();
+    let mut words = vec!["CLIENT", "TRACKING", "ON", "BCAST"];
+    words.extend(prefixes.iter().flat_map(|prefix| ["PREFIX", prefix]));
+    let told = resp::render(&client.ask(&words));
+    assert!(told.contains("client-tracking-prefix-limit (1000)"), "{told}");
+}
+
+#[test]
+fn who_does_not_give_the_password_in_time_is_disconnected_however_busy() {
+    let server = start(&["--password", "swordfish", "--unauthenticated-timeout", "10"]);
+    let clock = &server.engine().clock;
+    let (mut silent, mut guessing, mut known) = (server.client(), server.client(), server.client());
+    assert_eq!(silent.say("PING"), "-NOAUTH Authentication required.");
+    assert_eq!(known.say("AUTH swordfish"), "+OK");
+    for _ in 0..3 {
+        assert!(guessing.say("AUTH shark").starts_with("-WRONGPASS"));
+        clock.advance(Duration::from_secs(3));
+    }
+    assert!(guessing.say("AUTH shark").starts_with("-WRONGPASS"), "9 seconds are not 10");
+    clock.advance(Duration::from_secs(1));
+    silent.expect_end();
+    guessing.expect_end();
+    clock.advance(Duration::from_secs(1_000_000));
+    assert_eq!(known.say("PING"), "+PONG");
+}
+
+#[test]
+fn who_gives_up_its_authentication_has_the_whole_time_to_give_the_password_again() {
+    let server = start(&["--password", "swordfish", "--unauthenticated-timeout", "10"]);
+    let clock = &server.engine().clock;
+    let (mut client, mut control) = (server.client(), server.client());
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(client.say("AUTH swordfish"), "+OK");
+    assert_eq!(client.say("RESET"), "+RESET");
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(client.say("AUTH swordfish"), "+OK");
+    assert_eq!(client.say("RESET"), "+RESET");
+    // 0 waits forever, and so does a server without a password.
+    assert_eq!(control.say("CONFIG SET unauthenticated-timeout 0"), "+OK");
+    clock.advance(Duration::from_secs(1_000));
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    assert_eq!(control.say("CONFIG SET requirepass ''"), "+OK");
+    assert_eq!(control.say("CONFIG SET unauthenticated-timeout 10"), "+OK");
+    clock.advance(Duration::from_secs(1_000));
+    assert_eq!(client.say("PING"), "+PONG");
+    assert_eq!(control.say("CONFIG SET requirepass shark"), "+OK");
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    // The worker looks once a second, and counts from when it first sees that the client owes the password.
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    clock.advance(Duration::from_secs(11));
+    client.expect_end();
+}
+
+#[test]
+fn a_stranger_that_sends_an_endless_request_is_disconnected() {
+    let server = start(&["--password", "swordfish"]);
+    let mut stream = server.connect_tcp().unwrap();
+    // Each argument is allowed; all of them together are not.
+    let argument = [&b"$16384\r\n"[..], &[b'x'; 16_384], b"\r\n"].concat();
+    let request = [&b"*10\r\n"[..], &argument.repeat(9)].concat();
+    // The server may close before it has read all of it.
+    let _ = stream.write_all(&request);
+    let mut control = server.client();
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.send(&[&request[..], &argument].concat()).unwrap();
+    let told = control.receive().unwrap().expect("a reply");
+    assert!(resp::render(&told).starts_with("-ERR unknown command"), "others may send that much");
+}
+
+#[test]
+fn a_stranger_that_does_not_read_its_refusals_is_disconnected() {
+    let server = start(&["--password", "swordfish"]);
+    let mut stranger = server.connect_tcp().unwrap();
+    let mut control = server.client();
+    assert_eq!(control.say("AUTH swordfish"), "+OK");
+    // More refusals than the kernel buffers for two ends of a connection.
+    let requests = b"GET k\r\n".repeat(10_000);
+    let is_cut_off = (0..10_000).any(|_| stranger.write_all(&requests).is_err());
+    assert!(is_cut_off);
+    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+}
+
+#[test]
+fn one_address_gets_only_so_many_connections_until_one_of_them_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let server =
+        start(&["--maxclients-per-address", "2", "--unixsocket", socket.to_str().unwrap()]);
+    let (mut first, second) = (server.client(), server.client());
+    assert_eq!(first.say("PING"), "+PONG");
+    let mut third = server.client();
+    let told = third.receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
+    third.expect_end();
+    assert_eq!(first.info("rejected_connections"), "1");
+    // Other ways in are not concerned.
+    let mut local = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    local.write_all(b"PING\r\n").unwrap();
+    let mut pong = [0; 7];
+    local.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"+PONG\r\n");
+    assert!(Box::new(second).finish().unwrap().is_empty());
+    let mut next = server.client();
+    assert_eq!(next.say("PING"), "+PONG");
+    // Who is in stays in, and is counted when there is a limit again.
+    assert_eq!(first.say("CONFIG SET maxclients-per-address 0"), "+OK");
+    assert_eq!(server.client().say("PING"), "+PONG");
+    assert_eq!(first.say("CONFIG SET maxclients-per-address 1"), "+OK");
+    assert_eq!(next.say("PING"), "+PONG");
+    let told = server.client().receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients per address reached");
+}
+
+#[test]
+fn the_limits_are_set_by_default() {
+    let server = start(&[]);
+    let mut client = server.client();
+    for (name, expected) in [
+        ("multi-queue-limit", "100000"),
+        ("multi-queue-memory", "67108864"),
+        ("client-watch-limit", "10000"),
+        ("client-subscription-limit", "100000"),
+        ("client-tracking-prefix-limit", "1000"),
+        ("unauthenticated-timeout", "30"),
+        ("maxclients-per-address", "0"),
+    ] {
+        let told = client.say(&format!("CONFIG GET {name}"));
+        assert_eq!(told, format!("[ \"{name}\", \"{expected}\" ]"));
     }
 }

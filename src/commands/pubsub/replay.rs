@@ -14,7 +14,7 @@
 //!
 //! The kept messages go to the client's output at once, so `client-output-buffer-limit` bounds them as well.
 
-use super::subscribe::subscription_count;
+use super::subscribe::{check_count, subscription_count};
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::pubsub::{Replay, ReplayFrom};
@@ -31,6 +31,7 @@ pub(super) fn subscribe_from<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> O
     if !ctx.engine.pubsub.keeps(&name) {
         return Err(NOT_KEPT);
     }
+    check_count(ctx, SubscriptionKind::Channel, std::iter::once(&name[..]))?;
     if ctx.session.subscriptions.contains(SubscriptionKind::Channel, &name) {
         // The new subscription takes the place of the old one, whose messages come before it.
         let names = std::slice::from_ref(&name);

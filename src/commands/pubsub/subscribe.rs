@@ -16,6 +16,7 @@
 //! Confirmations are messages, not replies: there is one for each name, and they are sent even while the client
 //! wants no replies.
 
+use crate::config::params::CLIENT_SUBSCRIPTION_LIMIT;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::session::{Name, SubscriptionKind};
 
@@ -65,8 +66,10 @@ pub(super) fn sunsubscribe<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome
 }
 
 fn begin<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, kind: SubscriptionKind) -> Outcome {
+    let names = args.rest();
+    check_count(ctx, kind, names.iter())?;
     ctx.take_pushes();
-    for name in args.rest().iter() {
+    for name in names.iter() {
         let name = Name::from(name);
         let may_follow = ctx.session.subscriptions.may_follow;
         if ctx.session.subscribe(kind, Name::clone(&name)) || may_follow {
@@ -76,6 +79,18 @@ fn begin<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, kind: SubscriptionKind) 
     }
     ctx.reply_is_push();
     Ok(())
+}
+
+/// Refuses names that would be too many together with what the client listens to already.
+pub(super) fn check_count<'n>(
+    ctx: &Context<'_>,
+    kind: SubscriptionKind,
+    names: impl ExactSizeIterator<Item = &'n [u8]>,
+) -> Outcome {
+    let subscriptions = &ctx.session.subscriptions;
+    let present = SubscriptionKind::ALL.map(|kind| subscriptions.len(kind)).iter().sum();
+    let is_new = |name: &[u8]| !subscriptions.contains(kind, name);
+    ctx.engine.check_names(CLIENT_SUBSCRIPTION_LIMIT, present, names, is_new, "the subscriptions")
 }
 
 /// Without names, all subscriptions of the kind end; if there are none, one confirmation says so.

@@ -27,6 +27,7 @@ use slab::Slab;
 use self::durability::DurabilityQueue;
 use super::connection::Connection;
 use super::mailbox::{Accepted, Mail, Mailbox};
+use super::seats::Seat;
 use crate::base::clock::Moment;
 use crate::base::limits::TURN_READ_BYTES_MAX;
 use crate::base::random::Random;
@@ -215,12 +216,13 @@ impl Worker {
                     turn,
                     bulk_bytes_max,
                 );
-                if connection.unread() > query_bytes_max {
+                if connection.has_sent_too_much(query_bytes_max) {
+                    let why = match connection.session.authenticated {
+                        true => "client-query-buffer-limit exceeded",
+                        false => "too long a request from a client that has not authenticated",
+                    };
                     let client = &connection.session.client;
-                    log::warn!(
-                        "client {} is disconnected: client-query-buffer-limit exceeded",
-                        client.id
-                    );
+                    log::warn!("client {} at {} is disconnected: {why}", client.id, client.address);
                     return self.close(slot);
                 }
             }
@@ -269,7 +271,7 @@ impl Worker {
     fn read_mail(&mut self, lane: &Lane<'_>) {
         for mail in self.mailbox.take() {
             match mail {
-                Mail::Adopt(accepted) => self.adopt(accepted),
+                Mail::Adopt(accepted, seat) => self.adopt(accepted, seat),
                 Mail::Deliver { client, message } => {
                     if let Some(slot) = self.slots.get(&client).copied() {
                         self.deliver(slot, message, lane);
@@ -281,7 +283,7 @@ impl Worker {
         }
     }
 
-    fn adopt(&mut self, accepted: Accepted) {
+    fn adopt(&mut self, accepted: Accepted, seat: Seat) {
         let engine = Arc::clone(self.executor.engine());
         let Accepted { mut stream, address, local_address } = accepted;
         let keepalive_s = engine.config.int(params::TCP_KEEPALIVE) as u64;
@@ -304,8 +306,9 @@ impl Worker {
         self.slots.insert(client.id, slot);
         let authenticated = engine.config.text(params::REQUIREPASS).is_empty();
         client.authenticated.store(authenticated, Ordering::Relaxed);
-        let session = Session::new(client, Origin::Network, authenticated);
-        self.connections.insert(Connection::new(stream, session));
+        let mut session = Session::new(client, Origin::Network, authenticated);
+        session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
+        self.connections.insert(Connection::new(stream, session, seat));
     }
 
     fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {
@@ -407,10 +410,29 @@ impl Worker {
         }
     }
 
-    /// Once a second: who has been silent for too long, or has not read its output for too long?
+    /// Closes connections of clients that have not given the password in time, however busy they are.
+    fn sweep_strangers(&mut self, now_ms: i64) {
+        let config = &self.executor.engine().config;
+        let timeout_s = config.int(params::UNAUTHENTICATED_TIMEOUT);
+        let has_password = !config.text(params::REQUIREPASS).is_empty();
+        let owes = |c: &mut Connection| c.owes_password_for(timeout_s * 1000, has_password, now_ms);
+        let all = self.connections.iter_mut();
+        let strangers: Vec<_> = all.filter_map(|(slot, c)| owes(c).then_some(slot)).collect();
+        for slot in strangers {
+            let client = &self.connections[slot].session.client;
+            let (id, address) = (client.id, &client.address);
+            log::warn!(
+                "client {id} at {address} is disconnected: no password for {timeout_s} s (unauthenticated-timeout)"
+            );
+            self.close(slot);
+        }
+    }
+
+    /// Once a second: who has not authenticated, or has been silent, or has not read its output for too long?
     fn sweep(&mut self) {
         let now_ms = self.now.unix_millis();
         self.next_sweep_ms = now_ms + SWEEP_MS;
+        self.sweep_strangers(now_ms);
         let timeout_ms = self.executor.engine().config.int(params::TIMEOUT) * 1000;
         let idle = |connection: &Connection| {
             let last_active = connection.session.client.last_active_ms.load(Ordering::Relaxed);

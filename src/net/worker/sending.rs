@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use crate::base::limits::UNAUTHENTICATED_OUTPUT_BYTES_MAX;
 use crate::session::Postbox;
 
 /// A round of messages to so many clients is followed by a rest.
@@ -123,7 +124,9 @@ impl Worker {
         connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
         let too_long =
             since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
-        if limits.hard_bytes > 0 && bytes > limits.hard_bytes || too_long {
+        let too_much = limits.hard_bytes > 0 && bytes > limits.hard_bytes
+            || !connection.session.authenticated && waiting > UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+        if too_much || too_long {
             client.drop_slow(waiting);
             self.close(slot);
         }
