@@ -51,7 +51,8 @@ pub struct Worker {
     poll: Poll,
     mailbox: Arc<Mailbox>,
     executor: Executor,
-    connections: Slab<Connection>,
+    /// Boxed, because a slab doubles, and half-empty room for connections is memory.
+    connections: Slab<Box<Connection>>,
     /// Slots by client number.
     slots: std::collections::HashMap<u64, usize>,
     scratch: Vec<u8>,
@@ -308,7 +309,7 @@ impl Worker {
         client.authenticated.store(authenticated, Ordering::Relaxed);
         let mut session = Session::new(client, Origin::Network, authenticated);
         session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
-        self.connections.insert(Connection::new(stream, session, seat));
+        self.connections.insert(Box::new(Connection::new(stream, session, seat)));
     }
 
     fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {
