@@ -7,7 +7,7 @@ use super::stream::Stream;
 use crate::base::limits::UNAUTHENTICATED_QUERY_BYTES_MAX;
 use crate::exec::{Executor, Flow};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
-use crate::session::{Session, WaitKind};
+use crate::session::{Footprint, Session, WaitKind};
 use crate::store::Turn;
 
 /// How much output a connection may have before it takes over more of what others sent.
@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub postponed_until_ms: Option<i64>,
     /// Since when (Unix milliseconds) the output has been above its soft limit.
     pub over_soft_limit_since_ms: Option<i64>,
+    /// What was last counted of the memory that this client takes.
+    pub counted: Footprint,
     /// Queued to be written at the end of the turn.
     pub is_dirty: bool,
     /// The replies wait until the log is durable; until then nothing more is executed, so that they need
@@ -47,6 +49,7 @@ impl Connection {
             peer_closed: false,
             postponed_until_ms: None,
             over_soft_limit_since_ms: None,
+            counted: Footprint::default(),
             is_dirty: false,
             is_on_hold: false,
         }
@@ -205,6 +208,7 @@ impl Connection {
         client.db.store(self.session.db as u32, Ordering::Relaxed);
         client.query_buffer.store(self.input.len(), Ordering::Relaxed);
         client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
+        client.args_memory.store(self.parser.memory_bytes(), Ordering::Relaxed);
         let transaction = &self.session.transaction;
         let queued = transaction.is_open().then(|| transaction.len());
         let memory = transaction.memory_bytes() + self.session.watches.memory_bytes();

@@ -5,6 +5,7 @@ mod caching;
 mod chance;
 mod channels;
 mod check;
+mod client_memory;
 mod clients;
 mod concurrency;
 mod crash;

@@ -34,7 +34,7 @@ use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{CommandError, Ending, Engine, Executor, depart};
 use crate::resp::{Outbox, Reply};
-use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
+use crate::session::{Footprint, Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
 
 const WAKE: Token = Token(usize::MAX);
@@ -262,7 +262,9 @@ impl Worker {
         // The kernel forgets a closed socket by itself; only its error is of no interest.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.slots.remove(&client.id);
-        self.executor.engine().clients.disconnect(client.id);
+        let clients = &self.executor.engine().clients;
+        clients.memory.count(&mut connection.counted, Footprint::default());
+        clients.disconnect(client.id);
         self.mailbox.connections.fetch_sub(1, Ordering::Relaxed);
         if !connection.session.watches.is_empty() {
             self.departed.push(connection.session);
@@ -310,6 +312,7 @@ impl Worker {
         let mut session = Session::new(client, Origin::Network, authenticated);
         session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
         self.connections.insert(Box::new(Connection::new(stream, session, seat)));
+        self.count_memory(slot);
     }
 
     fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {
