@@ -31,6 +31,7 @@ mod support;
 mod tidy;
 mod transcripts;
 mod transfers;
+mod turns;
 mod waiting;
 
 /// That of the binary, so that tests can see what is allocated.
