@@ -65,6 +65,7 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "rejected_connections", clients.rejected.load(Ordering::Relaxed));
     line(text, "expired_keys", expired);
     line(text, "evicted_keys", stats.total(|s| &s.evicted));
+    line(text, "evicted_clients", clients.memory.evicted.load(Ordering::Relaxed));
     line(text, "keyspace_hits", stats.total(|s| &s.hits));
     line(text, "keyspace_misses", stats.total(|s| &s.misses));
     let disconnections = clients.allowance.disconnections.load(Ordering::Relaxed);

@@ -68,7 +68,7 @@ macro_rules! handles {
 
 handles! {
     /// Handle of a number: an integer, or an amount of memory in bytes.
-    Int fits (Kind::Int { .. } | Kind::Memory { .. } | Kind::Octal { .. });
+    Int fits (Kind::Int { .. } | Kind::Memory { .. } | Kind::MemoryOrPercent | Kind::Octal { .. });
     /// Handle of a yes/no parameter.
     Flag fits (Kind::Bool);
     /// Handle of a parameter with a fixed list of values.
@@ -174,6 +174,8 @@ params! {
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        MAXMEMORY_CLIENTS: Int = "maxmemory-clients", Kind::MemoryOrPercent, "0", Changeable,
+            "What all clients may take together before those that take most are disconnected; 0 sets no limit.";
         MULTI_QUEUE_LIMIT: Int = "multi-queue-limit", int(0, i64::MAX), "100000", Changeable,
             "How many commands one transaction may queue; one more is refused, and so is EXEC; 0 sets no limit.";
         MULTI_QUEUE_MEMORY: Int = "multi-queue-memory", memory(0, i64::MAX), "64mb", Changeable,

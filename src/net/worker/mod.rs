@@ -130,6 +130,15 @@ impl Worker {
         Ok(())
     }
 
+    /// `maxmemory-clients`. Redis looks before each command; as a turn can add only so much to each client, this comes to
+    /// the same, but for one command whose reply is large.
+    fn limit_client_memory(&self) {
+        let engine = self.executor.engine();
+        if let Some(bytes_max) = engine.config.client_memory_limit() {
+            engine.clients.limit_memory(bytes_max, self.now.monotonic_nanos);
+        }
+    }
+
     /// How long there is nothing to do.
     fn sleep(&self) -> Option<Duration> {
         if !self.backlog.is_empty() {
@@ -160,6 +169,7 @@ impl Worker {
         self.serve_all(events, &backlog, lane);
         self.executor.end_turn();
         self.send_round();
+        self.limit_client_memory();
         self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
             self.sweep();
