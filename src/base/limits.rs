@@ -44,6 +44,10 @@ pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
 
+/// The longest glob pattern of a command, in bytes. Matching takes time in proportion to the pattern and to the text. (Redis
+/// gives up at a thousand stars, and says that nothing matches.)
+pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
+
 /// The most elements that one command draws at random with repetition. Redis has no limit there, so that
 /// one client can make it draw until its memory is full.
 pub const DRAWS_MAX: i64 = 1 << 24;

@@ -83,6 +83,11 @@ fn parse_offset(ctx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CommandEr
     check_offset(ctx, offset)
 }
 
+/// How long a string with so many bits is.
+fn bytes_for(bits: u64) -> usize {
+    bits.div_ceil(8) as usize
+}
+
 /// `GETBIT key offset`
 fn getbit<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
@@ -101,6 +106,7 @@ fn setbit<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         Some(bit @ (0 | 1)) => bit == 1,
         _ => return Err(BAD_BIT),
     };
+    ctx.check_growth(bytes_for(offset + 1))?;
     let old = ctx.keys.edit_bytes(&key, |bytes, change| {
         let has_grown = bitmap::grow(bytes, offset + 1);
         let old = bitmap::get_bit(bytes, offset);
@@ -227,6 +233,7 @@ fn bitop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         sources.push(ctx.keys.string(&source)?.map(shared).unwrap_or_default());
     }
     let slices: Vec<&[u8]> = sources.iter().map(|source| &source[..]).collect();
+    ctx.check_growth(slices.iter().map(|slice| slice.len()).max().unwrap_or(0))?;
     let result = bitmap::combine(operation, &slices);
     if result.is_empty() {
         ctx.keys.remove(&target, event::DEL);
@@ -329,6 +336,7 @@ fn bitfield<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         reply_fields(ctx, &key, &fields)?;
         return Ok(());
     };
+    ctx.check_growth(bytes_for(end))?;
     let replies = ctx.keys.edit_bytes(&key, |bytes, change| apply_all(&fields, end, bytes, change));
     let replies = replies?;
     ctx.reply.array(replies.len());

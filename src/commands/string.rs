@@ -110,14 +110,6 @@ pub static COMMANDS: &[Spec] = &[
         .deprecated("2.0.0", "`GETRANGE`"),
 ];
 
-/// Refuses strings longer than `proto-max-bulk-len`.
-fn check_length(ctx: &Context<'_>, len: usize) -> Result<(), CommandError> {
-    if len as u64 > ctx.engine.config.int(params::PROTO_MAX_BULK_LEN) as u64 {
-        return Err(CommandError::StringTooLong);
-    }
-    Ok(())
-}
-
 /// `GET key`
 fn get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
@@ -365,7 +357,7 @@ fn append<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.count(value.len());
         return Ok(());
     };
-    check_length(ctx, len + value.len())?;
+    ctx.check_string(len + value.len())?;
     let len = ctx.keys.edit_string(&key, event::APPEND, |bytes| bytes.extend_from_slice(value))?;
     ctx.reply.count(len);
     Ok(())
@@ -403,7 +395,7 @@ fn setrange<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.count(len);
         return Ok(());
     }
-    check_length(ctx, offset.saturating_add(value.len()))?;
+    ctx.check_string(offset.saturating_add(value.len()))?;
     let len =
         ctx.keys.edit_string(&key, event::SETRANGE, |bytes| overwrite(bytes, offset, value))?;
     ctx.reply.count(len);

@@ -159,6 +159,8 @@ params! {
     "Clients" {
         MAXCLIENTS: Int = "maxclients", int(1, u32::MAX as i64), "10000", Changeable,
             "Connections served at the same time; one more is told so and closed.";
+        MAXCLIENTS_RESERVED: Int = "maxclients-reserved", int(0, 1000), "8", Changeable,
+            "Connections from this machine that are served beyond maxclients, so that an operator can come in.";
         MAXCLIENTS_PER_ADDRESS: Int = "maxclients-per-address", int(0, u32::MAX as i64), "0", Changeable,
             "Connections served at the same time from one IP address, this machine's included; 0 sets no limit.";
         TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
@@ -166,6 +168,10 @@ params! {
         PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",
             memory(limits::BULK_BYTES_MIN, i64::MAX), "512mb", Changeable,
             "The longest single argument, and so the longest string value.";
+        MAX_KEY_SIZE: Int = "max-key-size", memory(0, i64::MAX), "512mb", Changeable,
+            "The longest key that a command may name; 0 leaves it to proto-max-bulk-len.";
+        MAX_VALUE_SIZE: Int = "max-value-size", memory(0, i64::MAX), "512mb", Changeable,
+            "The longest string, and argument of a command that adds data; 0 leaves it to proto-max-bulk-len.";
         CLIENT_QUERY_BUFFER_LIMIT: Int = "client-query-buffer-limit",
             memory(1024 * 1024, i64::MAX), "1gb", Changeable,
             "How much of an unfinished request is buffered before the connection is closed.";

@@ -137,6 +137,9 @@ impl Executor {
                 return self.refuse(session, Some(command), error, outbox, mark);
             }
         }
+        if let Err(error) = self.engine.check_sizes(command.spec, args, session) {
+            return self.refuse(session, Some(command), error, outbox, mark);
+        }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
             if let Err(error) = self.enqueue(command, session, args) {
                 return self.refuse(session, Some(command), error, outbox, mark);

@@ -21,6 +21,7 @@ mod monitor;
 mod pause;
 mod registry;
 mod serving;
+mod sizes;
 mod slowlog;
 pub mod spec;
 mod stats;
@@ -29,7 +30,7 @@ mod tracking;
 mod transaction;
 mod waiters;
 
-pub use args::{Args, Keys, Word};
+pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
 pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};

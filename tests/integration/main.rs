@@ -27,6 +27,7 @@ mod payloads;
 mod persistence;
 mod power;
 mod recovery;
+mod sizes;
 mod support;
 mod tidy;
 mod transcripts;

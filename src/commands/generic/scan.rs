@@ -6,7 +6,7 @@ use crate::store::EntryRef;
 
 /// `KEYS pattern`
 pub(super) fn keys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let pattern = args.bytes()?;
+    let pattern = args.pattern()?;
     let mut found: Vec<Box<[u8]>> = Vec::new();
     ctx.keys.for_each(|entry| {
         if matches(pattern, entry.key()) {
