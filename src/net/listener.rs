@@ -222,7 +222,12 @@ impl Admission {
         }
         let connected: usize =
             self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
-        if connected as i64 >= config.int(params::MAXCLIENTS) {
+        // An operator can come in when everybody else has filled the server.
+        let reserved = match accepted.address.is_local() {
+            true => config.int(params::MAXCLIENTS_RESERVED),
+            false => 0,
+        };
+        if connected as i64 >= config.int(params::MAXCLIENTS) + reserved {
             let why = format!("maxclients ({connected}) reached");
             return self.turn_away(accepted, &why, "-ERR max number of clients reached\r\n");
         }
@@ -321,6 +326,26 @@ mod tests {
         assert_eq!(refusals.note(5 + second_ns), Some(2));
         assert_eq!(refusals.note(6 + second_ns), None);
         assert_eq!(refusals.note(6 + 3 * second_ns), Some(1));
+    }
+
+    #[test]
+    fn when_there_are_enough_clients_a_few_more_are_served_but_only_from_this_machine() {
+        let (admission, _poll) =
+            admission(&[("maxclients", "2"), ("maxclients-reserved", "1"), ("requirepass", "x")]);
+        let refusal = "-ERR max number of clients reached\r\n";
+        for (address, expected) in [
+            (ELSEWHERE, ""),
+            ("192.0.2.8:40000", ""),
+            ("192.0.2.9:40000", refusal),
+            ("127.0.0.1:1", ""),
+            ("127.0.0.1:2", refusal),
+            ("192.0.2.9:40000", refusal),
+        ] {
+            assert_eq!(told(&admission, address), expected, "{address}");
+        }
+        admission.engine.config.set(&[(b"maxclients-reserved", b"2")], false, |_| Ok(())).unwrap();
+        assert_eq!(told(&admission, "[::1]:1"), "");
+        assert_eq!(told(&admission, "[::1]:2"), refusal);
     }
 
     #[test]

@@ -63,9 +63,10 @@ impl ServerControl {
                 self.engine.pubsub.set_event_classes(config.event_classes());
             }
             "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
-            "maxclients" => {
+            "maxclients" | "maxclients-reserved" => {
                 let wanted = config.int(params::MAXCLIENTS) as u64;
-                let possible = startup::allow_clients(wanted);
+                let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
+                let possible = startup::allow_clients(wanted, reserved);
                 if possible < wanted {
                     return Err(format!(
                         "The operating system is not able to handle the specified number of clients, try with {possible}"

@@ -405,10 +405,10 @@ pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
     Keyspace::new(config.int(params::DATABASES) as usize, SHARDS_DEFAULT, gates, secret)
 }
 
-/// Lowers `maxclients` to what the system allows, and says so.
+/// Lowers `maxclients` to what the system allows, and says so. The slots that are reserved come first.
 fn limit_clients(config: &Config) {
     let wanted = config.int(params::MAXCLIENTS) as u64;
-    let possible = allow_clients(wanted);
+    let possible = allow_clients(wanted, config.int(params::MAXCLIENTS_RESERVED) as u64);
     if possible < wanted {
         log::warn!(
             "the system allows {possible} clients, not {wanted}; raise the limit of open files (ulimit -n) for more"
@@ -417,11 +417,13 @@ fn limit_clients(config: &Config) {
     }
 }
 
-/// Raises the limit of open files for so many clients; returns how many are possible.
-pub(super) fn allow_clients(wanted: u64) -> u64 {
+/// Raises the limit of open files for so many clients besides those that have reserved slots; returns how many are
+/// possible.
+pub(super) fn allow_clients(wanted: u64, reserved_slots: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let needed = wanted + DESCRIPTORS_RESERVED;
+    let reserved = DESCRIPTORS_RESERVED + reserved_slots;
+    let needed = wanted + reserved;
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= needed {
         return wanted;
@@ -430,7 +432,7 @@ pub(super) fn allow_clients(wanted: u64) -> u64 {
     let raised =
         setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
     let allowed = if raised.is_ok() { reachable } else { current };
-    allowed.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+    allowed.saturating_sub(reserved).max(1)
 }
 
 fn open_listeners(config: &Config) -> Result<Vec<Arc<Listener>>, StartupError> {
