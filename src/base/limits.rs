@@ -37,6 +37,10 @@ pub const TURN_REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// ... and after how many bytes of replies. (After how many commands, `turn-command-limit` says.)
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
 
+/// After so many bytes of replies to all its connections a worker sends and looks at limits before it goes on with the
+/// rest of them.
+pub const WORKER_TURN_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A connection that is held back for a while reads no more from its socket when so many bytes of requests wait.
 pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
 

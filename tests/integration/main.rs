@@ -27,6 +27,7 @@ mod payloads;
 mod persistence;
 mod power;
 mod recovery;
+mod siege;
 mod sizes;
 mod support;
 mod tidy;

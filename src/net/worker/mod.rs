@@ -29,7 +29,7 @@ use super::connection::{Connection, TurnLimits};
 use super::mailbox::{Accepted, Mail, Mailbox};
 use super::seats::Seat;
 use crate::base::clock::Moment;
-use crate::base::limits::TURN_READ_BYTES_MAX;
+use crate::base::limits::{TURN_READ_BYTES_MAX, WORKER_TURN_REPLY_BYTES_MAX};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{CommandError, Ending, Engine, Executor, depart};
@@ -58,6 +58,8 @@ pub struct Worker {
     scratch: Vec<u8>,
     /// Connections with more to execute or to read than one turn allows.
     backlog: Vec<usize>,
+    /// Bytes of replies to what was executed in this turn.
+    replied: usize,
     /// Connections with output.
     dirty: Vec<usize>,
     /// Kept for its memory.
@@ -90,6 +92,7 @@ impl Worker {
             slots: std::collections::HashMap::new(),
             scratch: vec![0; TURN_READ_BYTES_MAX],
             backlog: Vec::new(),
+            replied: 0,
             dirty: Vec::new(),
             pushed: Vec::new(),
             rests_until_ns: None,
@@ -157,6 +160,7 @@ impl Worker {
 
     fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
         self.now = self.executor.begin_turn();
+        self.replied = 0;
         let backlog = std::mem::take(&mut self.backlog);
         if self.mailbox.answer() {
             self.read_mail(lane);
@@ -213,12 +217,18 @@ impl Worker {
         if !connection.wants_turn() {
             return;
         }
+        if self.replied >= WORKER_TURN_REPLY_BYTES_MAX {
+            return self.queue(slot);
+        }
+        let waiting = connection.outbox.len();
         if connection.has_more() {
             lend_buffer(&mut self.pool, connection);
             connection.proceed(&mut self.executor, turn, limits);
         } else if !self.receive(slot, turn, limits) {
             return;
         }
+        let replies = self.connections[slot].outbox.len().saturating_sub(waiting);
+        self.replied = self.replied.saturating_add(replies);
         self.after_execution(slot);
     }
 
