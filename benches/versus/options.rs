@@ -23,9 +23,11 @@ pub enum Part {
     Publish,
     Transactions,
     Events,
+    Storm,
+    Siege,
 }
 
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 15] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -39,6 +41,8 @@ const PARTS: [(&str, Part); 13] = [
     ("publish", Part::Publish),
     ("transactions", Part::Transactions),
     ("events", Part::Events),
+    ("storm", Part::Storm),
+    ("siege", Part::Siege),
 ];
 
 /// How large a run is; flags override single figures.
@@ -234,7 +238,7 @@ fn command() -> Command {
                 .value_parser(value_parser!(f64))
                 .help("Length of one measurement"),
         )
-        .arg(count("connections", "Connections of the idle part"))
+        .arg(count("connections", "Connections of the parts idle and siege"))
         .arg(
             Arg::new("rate")
                 .long("rate")
