@@ -63,7 +63,10 @@ impl Reaper {
         engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
         let stats = engine.stats.register_thread();
         let (rates, is_stopping) = (Arc::new(Rates::default()), Cell::new(false));
-        (Reaper { engine: Arc::clone(engine), stats, rates, mail, is_stopping }, ReaperHandle(sender))
+        (
+            Reaper { engine: Arc::clone(engine), stats, rates, mail, is_stopping },
+            ReaperHandle(sender),
+        )
     }
 
     /// What it samples.

@@ -30,8 +30,8 @@ pub use effects::{
     Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogRecord, OwnedRecord,
     Wants, event,
 };
-pub use evict::{EvictionOrder, EvictionRule, Evictor};
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use evict::{EvictionOrder, EvictionRule, Evictor};
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use snapshot_walk::CutWalk;
