@@ -72,7 +72,8 @@ struct Candidate {
 pub struct Evictor {
     random: Random,
     rule: EvictionRule,
-    refreshed_ms: i64,
+    /// `None`: at once.
+    refreshed_ms: Option<i64>,
     /// Places with the number of keys in them and in all before them.
     shares: Vec<(u64, Place)>,
     /// The least stale first.
@@ -87,7 +88,7 @@ impl Evictor {
         Evictor {
             random,
             rule,
-            refreshed_ms: i64::MIN,
+            refreshed_ms: None,
             shares: Vec::new(),
             pool: Vec::with_capacity(POOL),
             by_deadline: BinaryHeap::new(),
@@ -105,10 +106,11 @@ impl Evictor {
         if self.rule != rule {
             self.rule = rule;
             self.pool.clear();
-            self.refreshed_ms = i64::MIN;
+            self.refreshed_ms = None;
         }
         for _ in 0..TRIES {
-            if view.now_ms.wrapping_sub(self.refreshed_ms) >= REFRESH_MS || self.shares.is_empty() {
+            let is_fresh = |at_ms: i64| (0..REFRESH_MS).contains(&(view.now_ms - at_ms));
+            if !self.refreshed_ms.is_some_and(is_fresh) || self.shares.is_empty() {
                 self.refresh(view);
             }
             // In a damaged shard nothing is evicted.
@@ -120,14 +122,14 @@ impl Evictor {
             match evicted {
                 Ok(Some(bytes)) => return Some(bytes),
                 _ if self.shares.is_empty() => return None,
-                _ => self.refreshed_ms = i64::MIN,
+                _ => self.refreshed_ms = None,
             }
         }
         None
     }
 
     fn refresh(&mut self, view: &View<'_>) {
-        self.refreshed_ms = view.now_ms;
+        self.refreshed_ms = Some(view.now_ms);
         self.shares.clear();
         self.by_deadline.clear();
         let mut total = 0;
@@ -224,16 +226,13 @@ impl Evictor {
         log: &mut impl FnMut(&mut View<'_>),
     ) -> Result<Option<usize>, Poisoned> {
         let Some(Reverse((_, place))) = self.by_deadline.pop() else { return Ok(None) };
-        let mut first = None;
+        let mut next = None;
         let find = |shard: &Shard| {
-            first = shard.first_volatile();
-            first.map(|(_, at)| at)
+            next = shard.second_deadline();
+            shard.first_volatile()
         };
         let evicted = view.evict_at(place, find, log)?;
-        // The next of this shard may be later than those of others, and is compared to them next time.
-        if let Some((deadline, _)) = first {
-            self.by_deadline.push(Reverse((deadline, place)));
-        }
+        self.by_deadline.extend(next.map(|deadline| Reverse((deadline, place))));
         Ok(evicted)
     }
 }
@@ -286,5 +285,153 @@ impl View<'_> {
             log(view);
             Some(freed)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Deadline, DeclaredKey, Keyspace, Tracking, Wants, string_ref};
+
+    const NOW_MS: i64 = 1_790_000_000_000;
+    const KEYS: i64 = 4_000;
+
+    fn view(keyspace: &Keyspace, now_ms: i64) -> View<'_> {
+        let access = Access { tracking: Tracking::Lru, now_ms, touches: true, random: 0 };
+        let wants = Wants { events: true, log: true, touched: true };
+        View::new(keyspace, 0, now_ms, access, wants)
+    }
+
+    /// Key number `n` was used `n` seconds after the first; those in `volatile` expire in the opposite order.
+    fn filled(volatile: impl Fn(i64) -> bool) -> Keyspace {
+        let keyspace = Keyspace::new(2, 16, 4, [7; 16]);
+        for n in 0..KEYS {
+            let name = n.to_string();
+            let mut view = view(&keyspace, NOW_MS + n * 1000);
+            let key = DeclaredKey { bytes: name.as_bytes(), db: (n % 2) as usize, arg: 1 };
+            view.lock(&[key], Mode::Write).expect("it is sound");
+            let key = view.key_at(1).expect("it is declared");
+            let deadline = if volatile(n) { Deadline::At(2 * NOW_MS - n) } else { Deadline::Clear };
+            view.put_string(&key, string_ref(b"some value"), deadline, event::SET);
+        }
+        keyspace
+    }
+
+    fn rule(order: EvictionOrder, volatile_only: bool) -> EvictionRule {
+        EvictionRule { order, volatile_only, buckets: 5 }
+    }
+
+    /// Evicts up to `count` keys and returns their numbers.
+    fn evict(keyspace: &Keyspace, rule: EvictionRule, count: usize) -> Vec<i64> {
+        let mut evictor = Evictor::new(Random::seeded(1));
+        let mut view = view(keyspace, NOW_MS + KEYS * 1000);
+        let mut logged = Vec::new();
+        for _ in 0..count {
+            let freed = evictor.evict(&mut view, rule, |view| {
+                logged.append(&mut view.effects.expirations);
+            });
+            match freed {
+                Some(bytes) => assert!(bytes > 20, "an entry takes {bytes} bytes"),
+                None => break,
+            }
+        }
+        assert_eq!(view.effects.evicted as usize, logged.len());
+        let events = view.effects.events.iter().filter(|e| e.kind == event::EVICTED).count();
+        assert_eq!(events, logged.len());
+        logged.iter().map(|command| number_of(&command.args[1])).collect()
+    }
+
+    fn number_of(key: &[u8]) -> i64 {
+        std::str::from_utf8(key).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn what_goes_is_among_the_stalest_few_percent() {
+        let keyspace = filled(|_| false);
+        let evicted = evict(&keyspace, rule(EvictionOrder::Stalest, false), 1_000);
+        assert_eq!(evicted.len(), 1_000);
+        let too_young = evicted.iter().filter(|n| **n > 1_250).count();
+        assert!(too_young < 20, "{too_young} of 1000 are younger than the oldest 1250");
+    }
+
+    #[test]
+    fn keys_without_a_deadline_stay_under_volatile_policies() {
+        use EvictionOrder::*;
+        for share in [2, 100] {
+            let is_volatile = |n: i64| n % share == 1;
+            for order in [Stalest, Random, FirstToExpire] {
+                let keyspace = filled(is_volatile);
+                let evicted = evict(&keyspace, rule(order, true), KEYS as usize);
+                assert!(evicted.iter().all(|n| is_volatile(*n)), "{order:?}");
+                assert_eq!(evicted.len() as i64, KEYS / share, "{order:?} evicts all there are");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_to_expire_goes_first() {
+        let keyspace = filled(|n| n % 3 == 0);
+        let evicted = evict(&keyspace, rule(EvictionOrder::FirstToExpire, true), 500);
+        let expected: Vec<i64> = (0..KEYS).rev().filter(|n| n % 3 == 0).take(500).collect();
+        assert!(evicted == expected, "in the order of their deadlines");
+    }
+
+    #[test]
+    fn chance_treats_all_keys_alike() {
+        let keyspace = filled(|_| false);
+        let evicted = evict(&keyspace, rule(EvictionOrder::Random, false), 1_000);
+        let mean = evicted.iter().sum::<i64>() / 1_000;
+        assert!((1_800..2_200).contains(&mean), "the mean of 0..4000 is {mean}");
+    }
+
+    #[test]
+    fn everything_can_go_and_then_there_is_nothing() {
+        for order in [EvictionOrder::Stalest, EvictionOrder::Random] {
+            let keyspace = filled(|_| false);
+            let mut evicted = evict(&keyspace, rule(order, false), KEYS as usize + 1);
+            evicted.sort_unstable();
+            let left = (0..2).map(|db| keyspace.counts(db).keys).sum::<usize>();
+            assert_eq!((left, evicted.len()), (0, KEYS as usize), "{order:?}");
+            assert!(evicted.into_iter().eq(0..KEYS), "each goes once");
+        }
+    }
+
+    #[test]
+    fn what_was_used_after_it_was_seen_stays() {
+        let keyspace = filled(|_| false);
+        let mut evictor = Evictor::new(Random::seeded(1));
+        let mut view = view(&keyspace, NOW_MS + KEYS * 1000);
+        evictor.evict(&mut view, rule(EvictionOrder::Stalest, false), |_| {});
+        let pool: Vec<i64> = evictor.pool.iter().map(|c| key_of(&mut view, c)).collect();
+        assert!(pool.len() > 5);
+        for n in &pool {
+            let name = n.to_string();
+            let read = view.with_key((n % 2) as usize, name.as_bytes(), Mode::Read, |view, key| {
+                view.read(key).is_some()
+            });
+            assert_eq!(read, Ok(true));
+        }
+        let evicted = evict_with(&mut evictor, &mut view, 100);
+        assert!(pool.iter().all(|n| !evicted.contains(n)));
+    }
+
+    fn key_of(view: &mut View<'_>, candidate: &Candidate) -> i64 {
+        let Candidate { place, hash, word } = *candidate;
+        let found = view.with_shard(place.db.into(), place.shard.into(), Mode::Read, |view| {
+            let shard = view.only_shard();
+            number_of(shard.key_at(shard.find_unused(hash, word).expect("it is there")))
+        });
+        found.expect("it is sound")
+    }
+
+    fn evict_with(evictor: &mut Evictor, view: &mut View<'_>, count: usize) -> Vec<i64> {
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            evictor.evict(view, rule(EvictionOrder::Stalest, false), |view| {
+                let commands = view.effects.expirations.drain(..);
+                keys.extend(commands.map(|command| number_of(&command.args[1])));
+            });
+        }
+        keys
     }
 }

@@ -331,11 +331,15 @@ impl Shard {
         }
     }
 
-    /// The earliest deadline of an entry as a whole, and where that entry is.
-    pub(super) fn first_volatile(&self) -> Option<(i64, u32)> {
+    /// The place of the entry that as a whole expires first.
+    pub(super) fn first_volatile(&self) -> Option<u32> {
         let &(deadline, hash) = self.contents.deadlines.first()?;
-        let at = self.volatile_at(deadline, hash)?;
-        Some((deadline, self.contents.table.place(at)))
+        Some(self.contents.table.place(self.volatile_at(deadline, hash)?))
+    }
+
+    /// When the next one does.
+    pub(super) fn second_deadline(&self) -> Option<i64> {
+        self.contents.deadlines.iter().nth(1).map(|(deadline, _)| *deadline)
     }
 
     /// The slot of an entry that is in the index of deadlines.
