@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod dump;
 mod effects;
+mod eviction;
 mod faults;
 mod fixtures;
 mod formats;
