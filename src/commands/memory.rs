@@ -85,14 +85,14 @@ impl Usage {
             let (_, value) = lines.iter().find(|(name, _)| *name == wanted)?;
             value.parse().ok()
         };
-        let clients = ctx.engine.clients.all();
+        let clients = &ctx.engine.clients;
         let keyspace = &ctx.engine.keyspace;
         let keys: usize = (0..keyspace.databases()).map(|db| keyspace.counts(db).keys).sum();
         Usage {
             allocator: allocator::figures(),
             peak: figure("used_memory_peak"),
             startup: figure("used_memory_startup"),
-            clients: clients.iter().map(|client| client.memory_bytes()).sum::<usize>() as u64,
+            clients: clients.memory.own_bytes() as u64,
             connected: clients.len() as u64,
             keys: keys as u64,
         }

@@ -100,8 +100,7 @@ impl ServerControl {
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
-        let clients = self.engine.clients.all();
-        let clients = clients.iter().map(|client| client.memory_bytes()).sum::<usize>();
+        let clients = self.engine.clients.memory.own_bytes();
         vec![
             ("used_memory", used.to_string()),
             ("used_memory_human", human(used)),

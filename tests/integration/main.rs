@@ -5,6 +5,7 @@ mod caching;
 mod chance;
 mod channels;
 mod check;
+mod client_memory;
 mod clients;
 mod concurrency;
 mod crash;
@@ -31,6 +32,7 @@ mod support;
 mod tidy;
 mod transcripts;
 mod transfers;
+mod turns;
 mod waiting;
 
 /// That of the binary, so that tests can see what is allocated.
