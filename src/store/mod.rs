@@ -10,6 +10,7 @@ mod cut;
 mod effects;
 mod entry;
 mod hash;
+mod index_bytes;
 mod keyspace;
 mod reach;
 mod record;
@@ -29,6 +30,7 @@ pub use effects::{
     Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use snapshot_walk::CutWalk;
