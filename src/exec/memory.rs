@@ -191,7 +191,7 @@ impl Engine {
     /// Bytes that are allocated and do not count as data.
     pub fn uncounted_bytes(&self) -> u64 {
         let log = self.hooks.log().map_or(0, |log| log.backlog_bytes());
-        self.clients.memory_bytes() as u64
+        self.clients.memory.own_bytes() as u64
             + log
             + self.pubsub.history_bytes() as u64
             + self.hooks.garbage_waiting.bytes().unwrap_or(0)

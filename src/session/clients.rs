@@ -100,11 +100,6 @@ impl Clients {
         self.len() == 0
     }
 
-    /// Bytes that all clients take together.
-    pub fn memory_bytes(&self) -> usize {
-        self.by_id.read().values().map(|client| client.memory_bytes()).sum()
-    }
-
     /// All clients, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.by_id.read().values().cloned().collect()

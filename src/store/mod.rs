@@ -12,6 +12,7 @@ mod effects;
 mod entry;
 mod evict;
 mod hash;
+mod index_bytes;
 mod keyspace;
 mod reach;
 mod record;
@@ -32,6 +33,7 @@ pub use effects::{
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use evict::{EvictionOrder, EvictionRule, Evictor};
+pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use snapshot_walk::CutWalk;

@@ -108,13 +108,22 @@ impl Contents {
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
         let objects: usize = self.objects.iter().map(|o| o.key.len() + o.value.heap_bytes()).sum();
-        // A B-tree of 16-byte elements is about two thirds full.
-        let deadlines = (self.deadlines.len() + self.field_deadlines.len()) * 24;
-        self.table.heap_bytes()
+        self.table_bytes()
             + self.slabs.heap_bytes()
             + self.objects.capacity() * size_of::<Object>()
             + objects
-            + deadlines
+            + self.deadline_bytes()
+    }
+
+    /// The part of them that leads to entries.
+    pub fn table_bytes(&self) -> usize {
+        self.table.heap_bytes()
+    }
+
+    /// The part that orders deadlines.
+    pub fn deadline_bytes(&self) -> usize {
+        // A B-tree of 16-byte elements is about two thirds full.
+        (self.deadlines.len() + self.field_deadlines.len()) * 24
     }
 
     #[inline]

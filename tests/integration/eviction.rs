@@ -127,14 +127,8 @@ fn volatile_policies_take_only_keys_that_expire() {
 
 #[test]
 fn a_large_value_gets_its_room_and_one_that_never_fits_costs_nothing() {
-    let (server, _data) = start(&[
-        "--maxmemory",
-        "16mb",
-        "--maxmemory-policy",
-        "allkeys-lru",
-        "--appendonly",
-        "no",
-    ]);
+    let (server, _data) =
+        start(&["--maxmemory", "16mb", "--maxmemory-policy", "allkeys-lru", "--appendonly", "no"]);
     let mut client = server.client();
     assert_eq!(send_all(&mut client, (0..100_000).map(|n| set(format!("k{n}"), 100))), 0);
     let before = number(&mut client, "DBSIZE");
@@ -154,8 +148,7 @@ fn a_large_value_gets_its_room_and_one_that_never_fits_costs_nothing() {
 
 #[test]
 fn a_limit_that_is_lowered_is_reached_without_any_write() {
-    let (server, _data) =
-        start(&["--maxmemory-policy", "allkeys-random", "--appendonly", "no"]);
+    let (server, _data) = start(&["--maxmemory-policy", "allkeys-random", "--appendonly", "no"]);
     let mut client = server.client();
     assert_eq!(send_all(&mut client, (0..50_000).map(|n| set(format!("k{n}"), 200))), 0);
     assert_eq!(client.say("CONFIG SET maxmemory 6mb"), "+OK");

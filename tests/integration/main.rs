@@ -22,6 +22,7 @@ mod interchange;
 mod lifecycle;
 mod limits;
 mod log;
+mod memory_figures;
 mod model;
 mod network;
 mod payloads;
