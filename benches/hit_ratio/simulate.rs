@@ -7,16 +7,16 @@ use crate::chart::Series;
 use crate::markdown::print_table;
 use crate::options::Options;
 use crate::policies::{
-    AgedLfu, Dice, ExactLfu, ExactLru, Ghost, Hyperbolic, LfuDa, Lrfu, Lru, Optimum, Policy,
-    Random, RedisLfu, Rule, S3Fifo, Sampled, Sieve, TinyLfu, hit_ratio,
+    AgedLfu, Dice, ExactLfu, ExactLru, Hyperbolic, LfuDa, Lrfu, Lru, Optimum, Policy, Random,
+    RedisLfu, Rule, S3Fifo, Sampled, Sieve, TinyLfu, hit_ratio,
 };
 use crate::traces::{Size, Trace};
 use crate::{Result, percent, plot};
 
 /// Keys looked at per eviction: one bucket, mostly.
 const SAMPLES: usize = 5;
-/// How far above recent victims new keys enter, if they are on trial.
-const ENTRY: f64 = 0.1;
+/// How fast the trial of new keys adapts.
+const STEP: f64 = 4.0;
 /// The loop is longer than the cache by a fifth.
 const LOOP_PERCENT: usize = 120;
 /// What a minute of the simulated `redis-server` is: 50,000 requests a second.
@@ -54,16 +54,19 @@ fn entries() -> Vec<Entry> {
         entry("aged LFU, half-life 4", false, |c, t| sampled(AgedLfu { half_life: 4.0 }, c, t)),
         entry("LFU with dynamic aging", false, |c, t| sampled(LfuDa::default(), c, t)),
         entry("LRFU, half-life 1/2", false, |c, t| sampled(Lrfu::new(0.5), c, t)),
-        entry("LRFU, half-life 1", true, |c, t| sampled(Lrfu::new(1.0), c, t)),
+        entry("LRFU, half-life 1", false, |c, t| sampled(Lrfu::new(1.0), c, t)),
         entry("LRFU, half-life 4", false, |c, t| sampled(Lrfu::new(4.0), c, t)),
-        entry("LRFU with ghost, half-life 1/2", false, |c, t| {
-            sampled(Lrfu::with_ghost(0.5, ENTRY, Ghost::new(c)), c, t)
+        entry("LRFU on fixed trial, half-life 1", false, |c, t| {
+            sampled(Lrfu::with_trial(1.0, 0.0, c), c, t)
         }),
-        entry("LRFU with ghost, half-life 1", true, |c, t| {
-            sampled(Lrfu::with_ghost(1.0, ENTRY, Ghost::new(c)), c, t)
+        entry("LRFU on trial, half-life 1/2", true, |c, t| {
+            sampled(Lrfu::with_trial(0.5, STEP, c), c, t)
         }),
-        entry("LRFU with ghost, half-life 2", false, |c, t| {
-            sampled(Lrfu::with_ghost(2.0, ENTRY, Ghost::new(c)), c, t)
+        entry("LRFU on trial, half-life 1", true, |c, t| {
+            sampled(Lrfu::with_trial(1.0, STEP, c), c, t)
+        }),
+        entry("LRFU on trial, half-life 2", false, |c, t| {
+            sampled(Lrfu::with_trial(2.0, STEP, c), c, t)
         }),
     ]
 }

@@ -1,10 +1,12 @@
 //! Replacement policies, simulated with a capacity in keys.
 //!
 //! In reading order: `queue` (linked lists of keys) → `exact` (LRU, LFU, the optimum) → `fifo` (SIEVE,
-//! S3-FIFO) → `tiny_lfu` → `sampled` (victims from random buckets, as in the server) and its `rules`.
+//! S3-FIFO) → `tiny_lfu` → `sampled` (victims from random buckets, as in the server), its `rules` and the
+//! candidate among them, `lrfu`.
 
 mod exact;
 mod fifo;
+mod lrfu;
 mod queue;
 mod rules;
 mod sampled;
@@ -12,7 +14,8 @@ mod tiny_lfu;
 
 pub use exact::{ExactLfu, ExactLru, Optimum};
 pub use fifo::{S3Fifo, Sieve};
-pub use rules::{AgedLfu, Ghost, Hyperbolic, LfuDa, Lrfu, Lru, Random, RedisLfu};
+pub use lrfu::Lrfu;
+pub use rules::{AgedLfu, Hyperbolic, LfuDa, Lru, Random, RedisLfu};
 pub use sampled::{Rule, Sampled};
 pub use tiny_lfu::TinyLfu;
 
