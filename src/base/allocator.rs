@@ -3,7 +3,14 @@
 //! The binary allocates through jemalloc, which counts exactly what it handed out. In a program that
 //! does not install it (tests of the library), the figures are those of an unused jemalloc.
 
-use tikv_jemalloc_ctl::{background_thread, epoch, stats, stats_print};
+use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
+use tikv_jemalloc_ctl::{Access, AsName, Error, epoch, stats, stats_print};
+
+thread_local! {
+    /// Where the allocator counts what this thread took and gave back.
+    static COUNTERS: Option<(ThreadLocal<u64>, ThreadLocal<u64>)> =
+        allocatedp::read().and_then(|taken| Ok((taken, deallocatedp::read()?))).ok();
+}
 
 /// Bytes, by the allocator's count at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +27,7 @@ pub struct Figures {
 
 /// Reads the figures anew; costs some microseconds.
 pub fn figures() -> Figures {
-    let read = || -> Result<Figures, tikv_jemalloc_ctl::Error> {
+    let read = || -> Result<Figures, Error> {
         epoch::advance()?;
         Ok(Figures {
             allocated: stats::allocated::read()? as u64,
@@ -30,6 +37,15 @@ pub fn figures() -> Figures {
         })
     };
     read().unwrap_or_default()
+}
+
+/// Bytes that this thread has taken more than it has given back since it began; below zero if it frees what
+/// others allocate. Exact at any moment, and costs a few nanoseconds.
+pub fn thread_bytes() -> i64 {
+    COUNTERS.with(|counters| match counters {
+        Some((taken, returned)) => taken.get().wrapping_sub(returned.get()) as i64,
+        None => 0,
+    })
 }
 
 pub fn allocated_bytes() -> u64 {
@@ -45,11 +61,27 @@ pub fn report() -> String {
     String::from_utf8_lossy(&report).into_owned()
 }
 
-/// Sees to it that threads of the allocator return empty pages to the system, within about ten seconds
-/// of their last use. Without them an arena does so only when one of its threads allocates or frees.
-/// (An immediate purge exists, but not behind a safe interface.)
-pub fn return_pages_in_background() -> Result<(), String> {
-    background_thread::write(true).map_err(|error| error.to_string())
+/// Returns all empty pages to the system at once: tells every arena that they may stay for no time at all, which it
+/// acts upon before it answers, and then for as long as before.
+///
+/// (jemalloc has a call for just this, but it takes and gives no value, and only those that do have a safe interface.)
+pub fn return_pages() -> Result<(), String> {
+    let arenas: u32 =
+        b"arenas.narenas\0".name().read().map_err(|error: Error| error.to_string())?;
+    for arena in 0..arenas {
+        // Dirty pages become muzzy ones if those may stay, so these come first.
+        let decays = ["muzzy", "dirty"].map(|kind| format!("arena.{arena}.{kind}_decay_ms\0"));
+        let set = |decay: &String, millis: isize| decay.name().update(millis);
+        // An arena that no thread uses has no such figures, and no pages.
+        let Ok(muzzy_ms) = set(&decays[0], 0) else { continue };
+        let dirty_ms = set(&decays[1], 0);
+        let restored =
+            [dirty_ms.and_then(|millis| set(&decays[1], millis)), set(&decays[0], muzzy_ms)];
+        if let Some(error) = restored.into_iter().find_map(Result::err) {
+            return Err(error.to_string());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -61,5 +93,13 @@ mod tests {
         let Figures { allocated, active, resident, .. } = figures();
         assert!(allocated <= active && active <= resident, "{allocated} {active} {resident}");
         assert!(report().contains("jemalloc"));
+    }
+
+    #[test]
+    fn returning_pages_leaves_decay_times_as_they_were() {
+        let decay = || -> isize { "arena.0.dirty_decay_ms\0".name().read().unwrap() };
+        let before = decay();
+        return_pages().unwrap();
+        assert!(before > 0 && decay() == before, "{before} {}", decay());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Words, numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
 //! what a peer may make grow. Everything here is pure: same input, same output, no shared state
-//! (`allocator` excepted, which reads the process's own).
+//! (`allocator` and `process_memory` excepted, which read the process's own).
 
 mod float_text;
 
@@ -16,6 +16,7 @@ pub mod limits;
 pub mod long_double;
 pub mod number;
 pub mod prefixes;
+pub mod process_memory;
 pub mod random;
 pub mod sync;
 pub mod version;

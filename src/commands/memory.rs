@@ -1,10 +1,14 @@
 //! `MEMORY`: where the memory goes.
 
+use std::borrow::Cow;
+
 use super::family_help::family_help;
 use crate::base::allocator;
+use crate::base::process_memory::resident_bytes;
 use crate::exec::keyspec::{RO, key_at};
-use crate::exec::spec::{LOADING, NONE, READ, STALE};
+use crate::exec::spec::{LOADING, NONE, READ, STALE, WALKS};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, family};
+use crate::store::IndexBytes;
 
 pub static COMMANDS: &[Spec] = &[family("MEMORY", -2, NONE, MEMORY).doc(
     "4.0.0",
@@ -14,7 +18,7 @@ pub static COMMANDS: &[Spec] = &[family("MEMORY", -2, NONE, MEMORY).doc(
 )];
 
 static MEMORY: &[Spec] = &[
-    cmd("MEMORY DOCTOR", 2, &[], NONE, memory_doctor)
+    cmd("MEMORY DOCTOR", 2, &[], WALKS, memory_doctor)
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .doc("4.0.0", "O(1)", "", "Returns a report on the use of memory, in prose."),
     cmd("MEMORY MALLOC-STATS", 2, &[], NONE, memory_malloc_stats)
@@ -31,9 +35,9 @@ static MEMORY: &[Spec] = &[
             "4.0.0",
             "Depends on how much memory is allocated, could be slow",
             "",
-            "Asks the allocator to return freed pages to the system.",
+            "Returns freed pages to the system.",
         ),
-    cmd("MEMORY STATS", 2, &[], NONE, memory_stats)
+    cmd("MEMORY STATS", 2, &[], WALKS, memory_stats)
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .doc("4.0.0", "O(1)", "", "Returns figures on the use of memory."),
     cmd("MEMORY USAGE", -3, &[key_at(2, RO)], READ, memory_usage).doc(
@@ -50,7 +54,7 @@ static MEMORY: &[Spec] = &[
     ),
 ];
 
-/// `MEMORY USAGE key [SAMPLES count]`: the figure is exact for strings, whatever `count` is.
+/// `MEMORY USAGE key [SAMPLES count]`: values keep count of what they take, so `count` changes nothing.
 fn memory_usage<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
     while !args.is_empty() {
@@ -75,7 +79,13 @@ struct Usage {
     /// Taken by clients: their state and their buffers.
     clients: u64,
     connected: u64,
+    /// What waits to be written to the log.
+    log: u64,
+    /// The process's memory that is backed by real pages.
+    resident: u64,
     keys: u64,
+    /// Of databases that hold keys, with their numbers.
+    indexes: Vec<(usize, IndexBytes)>,
 }
 
 impl Usage {
@@ -87,20 +97,26 @@ impl Usage {
         };
         let clients = &ctx.engine.clients;
         let keyspace = &ctx.engine.keyspace;
-        let keys: usize = (0..keyspace.databases()).map(|db| keyspace.counts(db).keys).sum();
+        let keys = |db: &usize| keyspace.counts(*db).keys;
+        let used = (0..keyspace.databases()).filter(|db| keys(db) > 0);
+        let allocator = allocator::figures();
         Usage {
-            allocator: allocator::figures(),
+            allocator,
             peak: figure("used_memory_peak"),
             startup: figure("used_memory_startup"),
             clients: clients.memory.own_bytes() as u64,
             connected: clients.len() as u64,
-            keys: keys as u64,
+            log: figure("mem_aof_buffer").unwrap_or(0),
+            resident: resident_bytes().unwrap_or(allocator.resident),
+            keys: used.clone().map(|db| keys(&db)).sum::<usize>() as u64,
+            indexes: used.map(|db| (db, keyspace.index_bytes(db))).collect(),
         }
     }
 
     /// Allocated for other things than data.
     fn overhead(&self) -> u64 {
-        self.startup.unwrap_or(0) + self.clients
+        let indexes: usize = self.indexes.iter().map(|(_, bytes)| bytes.total()).sum();
+        self.startup.unwrap_or(0) + self.clients + self.log + indexes as u64
     }
 
     fn dataset(&self) -> u64 {
@@ -116,7 +132,10 @@ impl Usage {
 /// A figure of `MEMORY STATS`.
 enum Figure {
     Count(u64),
+    /// What may be less than nothing.
+    Difference(i64),
     Ratio(f64),
+    Index(IndexBytes),
 }
 
 /// `part / whole`, and 0 where that says nothing.
@@ -127,47 +146,71 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// `MEMORY STATS`
 fn memory_stats<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     let figures = stats(&Usage::of(ctx));
-    ctx.reply.map(figures.len());
+    let reply = &mut ctx.reply;
+    reply.map(figures.len());
     for (name, figure) in figures {
-        ctx.reply.bulk(name);
+        reply.bulk(name.as_bytes());
         match figure {
-            Figure::Count(count) => ctx.reply.integer(count as i64),
-            Figure::Ratio(ratio) => ctx.reply.double(ratio),
+            Figure::Count(count) => reply.integer(count as i64),
+            Figure::Difference(difference) => reply.integer(difference),
+            Figure::Ratio(ratio) => reply.double(ratio),
+            Figure::Index(index) => {
+                reply.map(2);
+                reply.bulk("overhead.hashtable.main");
+                reply.count(index.table);
+                reply.bulk("overhead.hashtable.expires");
+                reply.count(index.deadlines);
+            }
         }
     }
     Ok(())
 }
 
 /// Names as Redis has them. What concerns machinery that is not there (replicas, scripts) is left out.
-fn stats(usage: &Usage) -> Vec<(&'static str, Figure)> {
-    use Figure::{Count, Ratio};
-    let allocator::Figures { allocated, active, resident, .. } = usage.allocator;
+fn stats(usage: &Usage) -> Vec<(Cow<'static, str>, Figure)> {
+    use Figure::{Count, Index, Ratio};
     let percentage = |part, whole| Ratio(ratio(part, whole) * 100.0);
-    let mut figures = Vec::new();
-    figures.extend(usage.peak.map(|peak| ("peak.allocated", Count(peak))));
-    figures.push(("total.allocated", Count(allocated)));
-    figures.extend(usage.startup.map(|startup| ("startup.allocated", Count(startup))));
+    let allocated = usage.allocator.allocated;
+    let mut figures: Vec<(Cow<'static, str>, Figure)> = Vec::new();
+    figures.extend(usage.peak.map(|peak| ("peak.allocated".into(), Count(peak))));
+    figures.push(("total.allocated".into(), Count(allocated)));
+    figures.extend(usage.startup.map(|startup| ("startup.allocated".into(), Count(startup))));
+    figures.push(("clients.normal".into(), Count(usage.clients)));
+    figures.push(("aof.buffer".into(), Count(usage.log)));
+    let indexes = usage.indexes.iter();
+    figures.extend(indexes.map(|(db, bytes)| (format!("db.{db}").into(), Index(*bytes))));
     figures.extend([
-        ("clients.normal", Count(usage.clients)),
-        ("overhead.total", Count(usage.overhead())),
-        ("keys.count", Count(usage.keys)),
-        ("keys.bytes-per-key", Count(usage.net().checked_div(usage.keys).unwrap_or(0))),
-        ("dataset.bytes", Count(usage.dataset())),
-        ("dataset.percentage", percentage(usage.dataset(), usage.net())),
+        ("overhead.total".into(), Count(usage.overhead())),
+        ("keys.count".into(), Count(usage.keys)),
+        ("keys.bytes-per-key".into(), Count(usage.net().checked_div(usage.keys).unwrap_or(0))),
+        ("dataset.bytes".into(), Count(usage.dataset())),
+        ("dataset.percentage".into(), percentage(usage.dataset(), usage.net())),
     ]);
-    figures.extend(usage.peak.map(|peak| ("peak.percentage", percentage(allocated, peak))));
-    figures.extend([
+    figures.extend(usage.peak.map(|peak| ("peak.percentage".into(), percentage(allocated, peak))));
+    figures.extend(fragmentation(usage).map(|(name, figure)| (name.into(), figure)));
+    figures
+}
+
+/// How much more the allocator's pages take than what it handed out, and the process than those.
+fn fragmentation(usage: &Usage) -> [(&'static str, Figure); 11] {
+    use Figure::{Count, Difference, Ratio};
+    let allocator::Figures { allocated, active, resident: mapped, .. } = usage.allocator;
+    let resident = usage.resident;
+    // The kernel counts what the allocator does not know of, and not what it has swapped out.
+    let difference = |more: u64, less: u64| Difference(more as i64 - less as i64);
+    [
         ("allocator.allocated", Count(allocated)),
         ("allocator.active", Count(active)),
-        ("allocator.resident", Count(resident)),
+        ("allocator.resident", Count(mapped)),
         ("allocator-fragmentation.ratio", Ratio(ratio(active, allocated))),
-        ("allocator-fragmentation.bytes", Count(active.saturating_sub(allocated))),
-        ("allocator-rss.ratio", Ratio(ratio(resident, active))),
-        ("allocator-rss.bytes", Count(resident.saturating_sub(active))),
+        ("allocator-fragmentation.bytes", difference(active, allocated)),
+        ("allocator-rss.ratio", Ratio(ratio(mapped, active))),
+        ("allocator-rss.bytes", difference(mapped, active)),
+        ("rss-overhead.ratio", Ratio(ratio(resident, mapped))),
+        ("rss-overhead.bytes", difference(resident, mapped)),
         ("fragmentation", Ratio(ratio(resident, allocated))),
-        ("fragmentation.bytes", Count(resident.saturating_sub(allocated))),
-    ]);
-    figures
+        ("fragmentation.bytes", difference(resident, allocated)),
+    ]
 }
 
 /// `MEMORY DOCTOR`
@@ -206,7 +249,7 @@ fn diagnosis(usage: &Usage) -> String {
     finding(
         ratio(resident, active) > 1.1 && resident - active > WASTE_MIN,
         "The allocator holds many empty pages, as after many values were freed. It returns them within \
-         seconds; MEMORY PURGE sees to it that it can.",
+         seconds as memory is used, and at once on MEMORY PURGE.",
     );
     finding(
         ratio(usage.clients, usage.connected) > CLIENT_BUFFERS_MAX as f64,
@@ -222,9 +265,9 @@ fn memory_malloc_stats<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     Ok(())
 }
 
-/// `MEMORY PURGE`: see [`allocator::return_pages_in_background`].
+/// `MEMORY PURGE`
 fn memory_purge<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
-    allocator::return_pages_in_background()
+    allocator::return_pages()
         .map_err(|error| CommandError::err(format!("Error purging dirty pages: {error}")))?;
     ctx.reply.ok();
     Ok(())
@@ -241,7 +284,17 @@ mod tests {
 
     fn usage(allocated: u64, active: u64, resident: u64) -> Usage {
         let allocator = allocator::Figures { allocated, active, resident, metadata: 0 };
-        Usage { allocator, peak: None, startup: Some(MIB), clients: MIB, connected: 1, keys: 10 }
+        Usage {
+            allocator,
+            peak: None,
+            startup: Some(MIB),
+            clients: MIB,
+            connected: 1,
+            log: 0,
+            resident,
+            keys: 10,
+            indexes: vec![(0, IndexBytes { table: 1000, deadlines: 24 })],
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::control::ServerControl;
 use crate::base::allocator;
+use crate::base::process_memory::{resident_bytes, system_bytes};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::version::{REDIS_VERSION, VERSION};
 use crate::config::params;
@@ -100,8 +101,12 @@ impl ServerControl {
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
-        let clients = self.engine.clients.memory.own_bytes();
-        vec![
+        let startup = self.memory_at_start;
+        let clients = self.engine.clients.memory.own_bytes() as u64;
+        let log = self.log.backlog_bytes();
+        let overhead = startup + clients + log + self.index_bytes();
+        let dataset = used.saturating_sub(overhead);
+        let mut lines = vec![
             ("used_memory", used.to_string()),
             ("used_memory_human", human(used)),
             ("used_memory_rss", resident.to_string()),
@@ -109,22 +114,32 @@ impl ServerControl {
             ("used_memory_peak", peak.to_string()),
             ("used_memory_peak_human", human(peak)),
             ("used_memory_peak_perc", percent(used, peak)),
-            ("used_memory_startup", self.memory_at_start.to_string()),
-            ("used_memory_dataset", used.saturating_sub(self.memory_at_start).to_string()),
+            ("used_memory_overhead", overhead.to_string()),
+            ("used_memory_startup", startup.to_string()),
+            ("used_memory_dataset", dataset.to_string()),
+            ("used_memory_dataset_perc", percent(dataset, used.saturating_sub(startup))),
             ("mem_pubsub_history", self.engine.pubsub.history_bytes().to_string()),
-            ("allocator_allocated", figures.allocated.to_string()),
-            ("allocator_active", figures.active.to_string()),
-            ("allocator_resident", figures.resident.to_string()),
+            ("total_system_memory", system_bytes().to_string()),
+            ("total_system_memory_human", human(system_bytes())),
             ("maxmemory", limit.to_string()),
             ("maxmemory_human", human(limit)),
             ("maxmemory_policy", policy_name(policy).to_owned()),
-            ("allocator_frag_ratio", ratio(figures.active, figures.allocated)),
-            ("allocator_rss_ratio", ratio(figures.resident, figures.active)),
-            ("mem_fragmentation_ratio", ratio(resident, used)),
+        ];
+        lines.extend(fragmentation_lines(&figures, resident));
+        lines.extend([
+            ("mem_not_counted_for_evict", self.engine.uncounted_bytes().to_string()),
             ("mem_clients_slaves", "0".to_owned()),
             ("mem_clients_normal", clients.to_string()),
+            ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
-        ]
+        ]);
+        lines
+    }
+
+    /// What all databases take besides keys and values.
+    fn index_bytes(&self) -> u64 {
+        let keyspace = &self.engine.keyspace;
+        (0..keyspace.databases()).map(|db| keyspace.index_bytes(db).total()).sum::<usize>() as u64
     }
 
     pub(super) fn cpu_lines(&self) -> InfoLines {
@@ -169,11 +184,24 @@ fn ratio(a: u64, b: u64) -> String {
     format!("{:.2}", a as f64 / b.max(1) as f64)
 }
 
-/// Memory of this process that is backed by real pages.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+/// How much more the allocator's pages take than what it handed out, and the process than those.
+fn fragmentation_lines(figures: &allocator::Figures, resident: u64) -> InfoLines {
+    let allocator::Figures { allocated, active, resident: mapped, .. } = *figures;
+    // The kernel counts what the allocator does not know of, and not what it has swapped out.
+    let difference = |more: u64, less: u64| (more as i64 - less as i64).to_string();
+    vec![
+        ("allocator_allocated", allocated.to_string()),
+        ("allocator_active", active.to_string()),
+        ("allocator_resident", mapped.to_string()),
+        ("allocator_frag_ratio", ratio(active, allocated)),
+        ("allocator_frag_bytes", difference(active, allocated)),
+        ("allocator_rss_ratio", ratio(mapped, active)),
+        ("allocator_rss_bytes", difference(mapped, active)),
+        ("rss_overhead_ratio", ratio(resident, mapped)),
+        ("rss_overhead_bytes", difference(resident, mapped)),
+        ("mem_fragmentation_ratio", ratio(resident, allocated)),
+        ("mem_fragmentation_bytes", difference(resident, allocated)),
+    ]
 }
 
 /// User and system seconds of this process.

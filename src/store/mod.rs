@@ -1,7 +1,8 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
-//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `shard` (one
+//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `evict` (what goes when memory is
+//! short) → `shard` (one
 //! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
 //! progress keeps).
 
@@ -9,7 +10,9 @@ mod access;
 mod cut;
 mod effects;
 mod entry;
+mod evict;
 mod hash;
+mod index_bytes;
 mod keyspace;
 mod reach;
 mod record;
@@ -29,6 +32,8 @@ pub use effects::{
     Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use evict::{EvictionOrder, EvictionRule, Evictor};
+pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use snapshot_walk::CutWalk;

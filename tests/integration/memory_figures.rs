@@ -1,0 +1,57 @@
+//! What `INFO memory` and `MEMORY` say, against what the process does.
+
+use crate::support::ask::Ask;
+use crate::support::peer::Connection;
+use crate::support::process::Process;
+use tempfile::tempdir;
+
+const FLAGS: [&str; 4] = ["--enable-debug-command", "yes", "--appendonly", "no"];
+
+/// A number in the reply to `INFO memory`.
+fn number(info: &str, name: &str) -> i64 {
+    let (_, behind) = info.split_once(&format!("\\n{name}:")).expect("the figure is there");
+    let (value, _) = behind.split_once("\\r").expect("lines end");
+    value.parse().expect("it is a number")
+}
+
+fn figure(client: &mut impl Connection, name: &str) -> i64 {
+    number(&client.say("INFO memory"), name)
+}
+
+fn wait_until_below(client: &mut impl Connection, name: &str, limit: i64) {
+    client.say_until("INFO memory", |info| number(info, name) < limit);
+}
+
+#[test]
+fn purging_returns_at_once_what_deleted_values_took() {
+    const MIB: i64 = 1024 * 1024;
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &FLAGS);
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 100 key 1000000");
+    assert!(figure(&mut client, "used_memory_dataset") > 90 * MIB);
+    client.say("FLUSHALL");
+    // The reaper frees it.
+    wait_until_below(&mut client, "used_memory", 20 * MIB);
+    assert_eq!(client.say("MEMORY PURGE"), "+OK");
+    let unused = figure(&mut client, "allocator_rss_bytes");
+    assert!(unused < 10 * MIB, "{unused} bytes of empty pages are left");
+}
+
+#[test]
+fn the_parts_of_used_memory_add_up() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &FLAGS);
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 100000 key 100");
+    let info = |client: &mut _| {
+        ["used_memory", "used_memory_overhead", "used_memory_dataset"]
+            .map(|name| figure(client, name))
+    };
+    let [used, overhead, dataset] = info(&mut client);
+    // Each figure is of a moment of its own.
+    assert!((used - overhead - dataset).abs() < 100_000, "{used} {overhead} {dataset}");
+    assert!(dataset > 11_000_000 && dataset < 17_000_000, "{dataset}");
+    client.say("FLUSHALL");
+    wait_until_below(&mut client, "used_memory_dataset", 3_000_000);
+}
