@@ -350,7 +350,10 @@ mod tests {
             .into_iter()
             .map(|pair| pair.0)
             .collect();
-        assert_eq!(names, ["maxmemory-clients", "maxmemory", "maxmemory-policy", "maxmemory-samples"]);
+        assert_eq!(
+            names,
+            ["maxmemory-clients", "maxmemory", "maxmemory-policy", "maxmemory-samples"]
+        );
         assert_eq!(get(&config, &["TimeOut", "timeout"]), [("TimeOut".to_owned(), "0".to_owned())]);
         assert_eq!(get(&config, &["*"]).len(), COUNT);
     }

@@ -148,9 +148,6 @@ impl Executor {
             }
             Err(Refusal::LacksRoom) => unreachable!("room was made"),
         }
-        if let Err(error) = self.engine.check_sizes(command.spec, args, session) {
-            return self.refuse(session, Some(command), error, outbox, mark);
-        }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
             if let Err(error) = self.enqueue(command, session, args) {
                 return self.refuse(session, Some(command), error, outbox, mark);
@@ -192,7 +189,7 @@ impl Executor {
         args: ArgList<'_>,
     ) -> Result<(), Refusal> {
         let now = self.lap;
-        let request = gates::Request::new(command.spec, session, &self.engine, now);
+        let request = gates::Request::new(command.spec, session, &self.engine, now, args);
         let is_exempt = session.origin == Origin::Replay || !request.takes_memory();
         if self.engine.memory.limit() == 0 || is_exempt {
             return gates::admit(&request);
@@ -203,7 +200,7 @@ impl Executor {
         } as u64;
         let lacks_room = self.lacks_room(bytes);
         let engine = Arc::clone(&self.engine);
-        let mut request = gates::Request::new(command.spec, session, &engine, now);
+        let mut request = gates::Request::new(command.spec, session, &engine, now, args);
         request.lacks_room = lacks_room;
         match gates::admit(&request) {
             Err(Refusal::LacksRoom) => self.make_room(bytes, now)?,

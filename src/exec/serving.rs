@@ -127,7 +127,7 @@ impl Executor {
         now: Moment,
     ) -> Attempt {
         let engine = Arc::clone(&self.engine);
-        let request = gates::Request::new(command.spec, session, &engine, now);
+        let request = gates::Request::new(command.spec, session, &engine, now, waiter.args());
         match gates::admit(&request) {
             Ok(()) => {}
             Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return Attempt::InVain,
