@@ -35,7 +35,8 @@ pub enum ListenAddress {
 }
 
 enum ListenSocket {
-    Tcp(TcpListener),
+    /// With the local address of all its connections, unless it listens on several.
+    Tcp(TcpListener, Option<SocketAddr>),
     Unix(UnixListener, PathBuf),
 }
 
@@ -68,7 +69,12 @@ impl Listener {
     /// Opens a listening socket.
     pub fn open(address: &ListenAddress, backlog: i32) -> io::Result<Listener> {
         let socket = match address {
-            ListenAddress::Tcp(address) => ListenSocket::Tcp(listen_tcp(*address, backlog)?),
+            ListenAddress::Tcp(address) => {
+                let socket = listen_tcp(*address, backlog)?;
+                let local_address = socket.local_addr()?;
+                let is_one = !local_address.ip().is_unspecified();
+                ListenSocket::Tcp(socket, is_one.then_some(local_address))
+            }
             ListenAddress::Unix { path, permissions } => {
                 ListenSocket::Unix(listen_unix(path, *permissions, backlog)?, path.clone())
             }
@@ -84,7 +90,7 @@ impl Listener {
     /// The address that clients can connect to.
     pub fn address(&self) -> Endpoint {
         match &self.socket {
-            ListenSocket::Tcp(socket) => {
+            ListenSocket::Tcp(socket, _) => {
                 Endpoint::Tcp(socket.local_addr().expect("a listening socket has an address"))
             }
             ListenSocket::Unix(_, path) => Endpoint::Unix(path.clone()),
@@ -116,10 +122,14 @@ impl Listener {
 
     fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
-            ListenSocket::Tcp(socket) => {
+            ListenSocket::Tcp(socket, local_address) => {
                 let (stream, peer) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                let local_address = Endpoint::Tcp(stream.local_addr()?);
+                let local_address = match local_address {
+                    Some(address) => *address,
+                    None => stream.local_addr()?,
+                };
+                let local_address = Endpoint::Tcp(local_address);
                 let stream = Stream::Tcp(mio::net::TcpStream::from_std(stream));
                 Ok(Accepted { stream, address: Endpoint::Tcp(peer), local_address })
             }
@@ -137,7 +147,9 @@ impl Listener {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         let shut_down = match &self.socket {
-            ListenSocket::Tcp(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
+            ListenSocket::Tcp(socket, _) => {
+                SockRef::from(socket).shutdown(std::net::Shutdown::Both)
+            }
             ListenSocket::Unix(socket, _) => {
                 SockRef::from(socket).shutdown(std::net::Shutdown::Both)
             }

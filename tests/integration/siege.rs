@@ -79,7 +79,7 @@ fn a_crowd_that_sends_half_a_frame_each_keeps_nobody_from_being_served() {
 fn a_crowd_that_never_reads_its_replies_takes_no_more_than_clients_may_take_together() {
     const LIMIT: usize = 32 << 20;
     /// What two workers may add before they look.
-    const SLACK: usize = 2 * (16 + 2) << 20;
+    const SLACK: usize = (2 * (16 + 2)) << 20;
     let server = start(&["--maxmemory-clients", "32mb"]);
     let mut control = server.client();
     assert_eq!(control.say("CLIENT NO-EVICT ON"), "+OK");

@@ -326,8 +326,7 @@ impl Worker {
         let client = &connection.session.client;
         client.inbox.clear();
         log::debug!("client {} at {} disconnected", client.id, client.address);
-        // The kernel forgets a closed socket by itself; only its error is of no interest.
-        let _ = self.poll.registry().deregister(&mut connection.stream);
+        // The kernel's list forgets a socket that is closed by itself.
         self.slots.remove(&client.id);
         let clients = &self.executor.engine().clients;
         clients.memory.count(&mut connection.counted, Footprint::default());
