@@ -14,7 +14,6 @@ use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
 use super::keyspec::NOT_KEY;
-use super::memory::Meter;
 use super::registry::{Command, Lookup};
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
@@ -49,7 +48,6 @@ pub struct Executor {
     /// When the last command ended, which is when the next one begins.
     lap: Moment,
     pub(super) pending: Pending,
-    pub(super) meter: Meter,
     pub(super) evictor: Evictor,
 }
 
@@ -64,8 +62,8 @@ pub(super) struct Pending {
 
 impl Executor {
     pub fn new(engine: Arc<Engine>, random: Random) -> Executor {
-        let (stats, meter) = (engine.stats.register_thread(), engine.memory.meter());
-        Executor { meter, ..Executor::with_stats(engine, random, stats) }
+        let stats = engine.stats.register_thread();
+        Executor::with_stats(engine, random, stats)
     }
 
     /// An executor for loading, whose counters nobody adds up.
@@ -79,8 +77,7 @@ impl Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
         let evictor = Evictor::new(Random::seeded(random.next_u64()));
-        let (pending, meter) = (Pending::default(), Meter::default());
-        Executor { stats, engine, random, reader, lap, pending, meter, evictor }
+        Executor { stats, engine, random, reader, lap, pending: Pending::default(), evictor }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -95,10 +92,6 @@ impl Executor {
     pub fn begin_turn(&mut self) -> Moment {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
-        if self.engine.memory.limit() > 0 {
-            self.engine.survey_memory(self.lap.monotonic_nanos);
-            self.meter.publish(&self.engine.memory);
-        }
         self.lap
     }
 

@@ -46,7 +46,6 @@ impl ServerControl {
             }
             "maxmemory" => {
                 self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
-                self.engine.survey_memory(self.engine.clock.monotonic_nanos());
             }
             "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
                 (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),

@@ -183,11 +183,11 @@ pub enum Garbage {
 }
 
 impl Garbage {
-    /// Bytes that freeing it gives back, as far as that is known beforehand.
-    pub fn bytes(&self) -> Option<usize> {
+    /// Bytes that freeing it gives back.
+    pub fn bytes(&self) -> usize {
         match self {
-            Garbage::Value(value) => Some(value.heap_bytes()),
-            Garbage::Contents(_) => None,
+            Garbage::Value(value) => value.heap_bytes(),
+            Garbage::Contents(contents) => contents.heap_bytes(),
         }
     }
 }

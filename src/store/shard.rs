@@ -22,6 +22,7 @@ use super::record::{Form, Parts, Record};
 use super::slab::{Cell, Slabs};
 use super::table::{Position, Table};
 use super::watchers::Watchers;
+use crate::base::allocator::allocation_size;
 use crate::value::Value;
 
 /// Places below this number are indexes into the objects; others are slab cells.
@@ -33,6 +34,12 @@ pub(super) struct Object {
     pub key: Box<[u8]>,
     pub value: Value,
     pub deadline: Option<i64>,
+}
+
+impl Object {
+    fn heap_bytes(&self) -> usize {
+        allocation_size(self.key.len()) + self.value.heap_bytes()
+    }
 }
 
 /// How an entry is written.
@@ -70,6 +77,8 @@ pub struct Contents {
     table: Table,
     slabs: Slabs,
     objects: Vec<Object>,
+    /// What their keys and values take.
+    object_bytes: usize,
     /// `(deadline, hash)` of every entry that has a deadline. Invariant: exactly those.
     deadlines: BTreeSet<(i64, u64)>,
     /// `(earliest deadline of a field, hash)` of every entry with fields that have one.
@@ -105,14 +114,24 @@ impl Contents {
         self.deadlines.len()
     }
 
-    /// Bytes taken from the allocator.
+    /// Bytes taken from the allocator, as far as the parts know. O(1).
     pub fn heap_bytes(&self) -> usize {
-        let objects: usize = self.objects.iter().map(|o| o.key.len() + o.value.heap_bytes()).sum();
         self.table_bytes()
             + self.slabs.heap_bytes()
             + self.objects.capacity() * size_of::<Object>()
-            + objects
+            + self.object_bytes
             + self.deadline_bytes()
+    }
+
+    /// What [`Contents::object_bytes`] must be.
+    #[cfg(test)]
+    pub(super) fn object_bytes_anew(&self) -> usize {
+        self.objects.iter().map(Object::heap_bytes).sum()
+    }
+
+    #[cfg(test)]
+    pub(super) fn object_bytes(&self) -> usize {
+        self.object_bytes
     }
 
     /// The part of them that leads to entries.
@@ -169,6 +188,7 @@ impl Contents {
 
     fn store_object(&mut self, object: Object) -> u32 {
         assert!(self.objects.len() < OBJECTS_MAX as usize, "a shard holds too many objects");
+        self.object_bytes += object.heap_bytes();
         self.objects.push(object);
         (self.objects.len() - 1) as u32
     }
@@ -177,6 +197,10 @@ impl Contents {
     fn release(&mut self, place: u32, hasher: &KeyHasher) -> Option<Value> {
         let (moved_from, value) = if place < OBJECTS_MAX {
             let object = self.objects.swap_remove(place as usize);
+            self.object_bytes -= object.heap_bytes();
+            if self.objects.len() * 4 < self.objects.capacity() {
+                self.objects.shrink_to(self.objects.len() * 2);
+            }
             let last = self.objects.len() as u32;
             ((last != place).then_some(last), Some(object.value))
         } else {
@@ -532,9 +556,10 @@ impl Shard {
             return None;
         }
         let value = &mut self.contents.objects[place as usize].value;
-        let old = value.next_field_deadline();
+        let (old, bytes) = (value.next_field_deadline(), value.heap_bytes());
         let result = edit(value);
         let new = value.next_field_deadline();
+        self.contents.object_bytes = self.contents.object_bytes + value.heap_bytes() - bytes;
         self.contents.index_fields(hash, old, new);
         Some(result)
     }

@@ -16,7 +16,7 @@ use super::access::Access;
 use super::effects::{Effects, EventKind, LogCommand, Wants, event};
 use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 use super::hash::KeyHash;
-use super::keyspace::{Keyspace, ShardCell};
+use super::keyspace::{DataBytes, Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
@@ -55,13 +55,13 @@ pub struct WrongType;
 
 pub(super) enum Held<'a> {
     Read(ReadGuard<'a, Shard>),
-    Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
+    Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell, sum: &'a DataBytes },
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if let Held::Write { guard, cell } = self {
-            cell.publish(guard);
+        if let Held::Write { guard, cell, sum } = self {
+            cell.publish(guard, sum);
             if std::thread::panicking() {
                 guard.poison();
             }
@@ -189,7 +189,7 @@ impl<'a> View<'a> {
                 self.effects.wants.touched |=
                     self.keyspace.has_waiters() || self.keyspace.has_trackers();
                 guard.join_cut(self.keyspace.cut());
-                Held::Write { guard, cell }
+                Held::Write { guard, cell, sum: self.keyspace.sum_of(ordinal) }
             }
         };
         let poisoned = match &held {
