@@ -8,6 +8,7 @@ use super::control::Control;
 use super::error::CommandError;
 use super::executor::declare;
 use super::hooks::Hooks;
+use super::hotkeys::HotKeys;
 use super::latency::LatencyMonitor;
 use super::monitor::Monitors;
 use super::pause::Pause;
@@ -122,6 +123,7 @@ pub struct Engine {
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
+    pub hotkeys: HotKeys,
     pub pause: Pause,
     pub hooks: Hooks,
     pub health: Health,
@@ -142,6 +144,7 @@ impl Engine {
     ) -> Engine {
         let commands = registry.all().len();
         let pubsub = Arc::new(PubSub::new(Arc::clone(&clock)));
+        let hotkeys = HotKeys::new(clock.monotonic_nanos());
         Engine {
             registry,
             keyspace,
@@ -154,6 +157,7 @@ impl Engine {
             stats: Stats::new(commands),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
+            hotkeys,
             pause: Pause::default(),
             hooks: Hooks::new(Arc::clone(&pubsub)),
             pubsub,

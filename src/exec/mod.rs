@@ -2,7 +2,7 @@
 //!
 //! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `stats`, `slowlog`, `latency` (what is remembered of it).
+//! → `stats`, `slowlog`, `latency`, `hotkeys` (what is remembered of it).
 
 mod account;
 mod args;
@@ -15,6 +15,7 @@ mod error;
 mod executor;
 mod gates;
 mod hooks;
+mod hotkeys;
 pub mod keyspec;
 mod latency;
 mod monitor;
@@ -38,6 +39,7 @@ pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
 pub use hooks::{Hooks, LogHook};
+pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};

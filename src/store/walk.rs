@@ -83,7 +83,7 @@ impl View<'_> {
     }
 
     /// Holds one shard for the time of `work`.
-    fn with_shard<R>(
+    pub(super) fn with_shard<R>(
         &mut self,
         db: usize,
         shard: usize,
