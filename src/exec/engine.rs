@@ -8,6 +8,7 @@ use super::control::Control;
 use super::error::CommandError;
 use super::executor::declare;
 use super::hooks::Hooks;
+use super::hotkeys::HotKeys;
 use super::latency::LatencyMonitor;
 use super::memory::Memory;
 use super::monitor::Monitors;
@@ -114,6 +115,7 @@ pub struct Engine {
     pub stats: Stats,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
+    pub hotkeys: HotKeys,
     pub pause: Pause,
     pub hooks: Hooks,
     pub health: Health,
@@ -135,6 +137,7 @@ impl Engine {
     ) -> Engine {
         let commands = registry.all().len();
         let pubsub = Arc::new(PubSub::new(Arc::clone(&clock)));
+        let hotkeys = HotKeys::new(clock.monotonic_nanos());
         Engine {
             registry,
             keyspace,
@@ -147,6 +150,7 @@ impl Engine {
             stats: Stats::new(commands),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
+            hotkeys,
             pause: Pause::default(),
             hooks: Hooks::new(Arc::clone(&pubsub)),
             pubsub,

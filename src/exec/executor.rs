@@ -13,6 +13,7 @@ use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
+use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
 use super::registry::{Command, Lookup};
 use super::spec::{self, Declared, Outcome};
@@ -20,6 +21,7 @@ use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
 use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
+use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
 use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
 use crate::store::{
@@ -47,6 +49,7 @@ pub struct Executor {
     pub(super) reader: Reader,
     /// When the last command ended, which is when the next one begins.
     lap: Moment,
+    pub(super) sampler: Sampler,
     pub(super) pending: Pending,
     pub(super) evictor: Evictor,
 }
@@ -77,7 +80,9 @@ impl Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
         let evictor = Evictor::new(Random::seeded(random.next_u64()));
-        Executor { stats, engine, random, reader, lap, pending: Pending::default(), evictor }
+        let sampler = Sampler::new(&engine.hotkeys, Random::seeded(random.next_u64()));
+        let pending = Pending::default();
+        Executor { stats, engine, random, reader, lap, sampler, pending, evictor }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -92,6 +97,7 @@ impl Executor {
     pub fn begin_turn(&mut self) -> Moment {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
+        self.sampler.follow(self.engine.config.int(HOTKEYS_SAMPLING) as u32);
         self.lap
     }
 
@@ -154,6 +160,7 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
+        let (db, before) = (session.db, outbox.len());
         let mut outcome = self.run(command, session, args, outbox, turn, began);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
@@ -161,7 +168,8 @@ impl Executor {
         if session.origin != Origin::Replay {
             self.lap = self.reader.now(&self.engine.clock);
             let times = (began, self.lap);
-            let executed = Executed::new(command, args, outcome, session, times);
+            let reply_bytes = outbox.len().saturating_sub(before);
+            let executed = Executed::new(command, (db, args), outcome, session, times, reply_bytes);
             self.account(&session.client, &executed);
             outcome = executed.outcome;
         }

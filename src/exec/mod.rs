@@ -2,7 +2,8 @@
 //!
 //! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency` (what is remembered of it).
+//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`, `hotkeys` (what is
+//! remembered of it).
 
 mod account;
 mod args;
@@ -16,6 +17,7 @@ mod eviction;
 mod executor;
 mod gates;
 mod hooks;
+mod hotkeys;
 pub mod keyspec;
 mod latency;
 mod memory;
@@ -41,6 +43,7 @@ pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
 pub use hooks::{Hooks, LogHook};
+pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use memory::Memory;
 pub use monitor::Monitors;

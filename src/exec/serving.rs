@@ -112,6 +112,9 @@ impl Executor {
             self.count_failure(command, &error);
         }
         let mut reply = outbox.take_all();
+        if self.sampler.is_due() {
+            self.note_keys(command.spec, (waiter.db, waiter.args()), reply.len(), now);
+        }
         reply.extend(self.engine.disown_read(command.spec, waiter));
         waiter.client.send(Message::Served { reply, logged: session.logged });
         true

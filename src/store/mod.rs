@@ -7,10 +7,12 @@
 //! progress keeps).
 
 mod access;
+mod big;
 mod cut;
 mod effects;
 mod entry;
 mod evict;
+mod excerpt;
 mod hash;
 mod index_bytes;
 mod keyspace;
@@ -27,12 +29,14 @@ mod walk;
 mod watchers;
 
 pub use access::{Access, Tracking};
+pub use big::{BigKey, Biggest, Measure};
 pub use effects::{
     Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogRecord, OwnedRecord,
     Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 pub use evict::{EvictionOrder, EvictionRule, Evictor};
+pub use excerpt::KeyExcerpt;
 pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;

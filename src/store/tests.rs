@@ -302,7 +302,7 @@ fn the_shards_know_what_they_take() {
     for cell in keyspace.shards_if_used(0) {
         let shard = cell.lock.read();
         let contents = shard.contents();
-        assert_eq!(contents.object_bytes(), contents.object_bytes_anew());
+        assert_eq!(contents.census(), &big::Census::of(contents.objects()));
         total += contents.heap_bytes();
     }
     assert!(total > 100_000);

@@ -106,7 +106,7 @@ impl Value {
         }
     }
 
-    /// Bytes taken from the allocator, payload included even if it is shared.
+    /// Bytes taken from the allocator, payload included even if it is shared. O(1).
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String { bytes, .. } => {
@@ -117,6 +117,18 @@ impl Value {
             Value::Hash(hash) => hash.heap_bytes(),
             Value::SortedSet(set) => set.heap_bytes(),
             Value::Stream(stream) => stream.heap_bytes(),
+        }
+    }
+
+    /// How many elements it has, those of a hash that have expired included; a string is one. O(1).
+    pub fn elements(&self) -> usize {
+        match self {
+            Value::String { .. } => 1,
+            Value::List(list) => list.len(),
+            Value::Set(set) => set.len(),
+            Value::Hash(hash) => hash.stored_len(),
+            Value::SortedSet(set) => set.len(),
+            Value::Stream(stream) => stream.len(),
         }
     }
 

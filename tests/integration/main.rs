@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod big_keys;
 mod caching;
 mod chance;
 mod channels;

@@ -184,7 +184,7 @@ pub(super) fn meet_consumer(
     member: &Member<'_>,
     now_ms: i64,
 ) -> bool {
-    let group = stream.group_mut(member.group).expect("the group was looked up");
+    let mut group = stream.group_mut(member.group).expect("the group was looked up");
     if group.consumer(member.consumer).is_some() {
         group.touch_consumer(member.consumer, now_ms, false);
         return false;
@@ -243,7 +243,7 @@ fn deliver_new(
 ) -> Position {
     let read = stream.group(member.group).expect("the group was looked up").entries_read;
     let entries_read = ids.iter().fold(read, |read, id| stream.count_read(read, *id));
-    let group = stream.group_mut(member.group).expect("the group was looked up");
+    let mut group = stream.group_mut(member.group).expect("the group was looked up");
     group.entries_read = entries_read;
     group.last_id = *ids.last().expect("something is delivered");
     if !noack {
@@ -253,7 +253,7 @@ fn deliver_new(
         }
         group.touch_consumer(member.consumer, now_ms, true);
     }
-    Position::of(group)
+    Position::of(&group)
 }
 
 /// Delivers again what is pending with the consumer. Entries that are gone are named, and stay pending.
@@ -278,7 +278,7 @@ fn read_history(
             .collect();
         if !delivered.is_empty() {
             change.internally();
-            let group = stream.group_mut(member.group).expect("the group was looked up");
+            let mut group = stream.group_mut(member.group).expect("the group was looked up");
             for (id, time_ms, count) in &delivered {
                 group.deliver(*id, Delivery::new(consumer, *time_ms, *count));
             }

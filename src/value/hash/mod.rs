@@ -69,7 +69,7 @@ impl Hash {
     }
 
     /// How many fields are kept, expired ones included.
-    fn stored_len(&self) -> usize {
+    pub fn stored_len(&self) -> usize {
         match &self.form {
             Form::Small(pack) => pack.len() / STEP,
             Form::Large(fields) => fields.len(),
