@@ -35,6 +35,7 @@ mod replies;
 mod report;
 mod server;
 mod snapshot;
+mod stalls;
 mod subscribers;
 mod throughput;
 mod transactions;
@@ -80,6 +81,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Publish => publish::run(options, &programs)?,
             Part::Transactions => transactions::run(options, &programs)?,
             Part::Events => events::run(options, &programs)?,
+            Part::Stalls => stalls::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -23,9 +23,10 @@ pub enum Part {
     Publish,
     Transactions,
     Events,
+    Stalls,
 }
 
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 14] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -39,6 +40,7 @@ const PARTS: [(&str, Part); 13] = [
     ("publish", Part::Publish),
     ("transactions", Part::Transactions),
     ("events", Part::Events),
+    ("stalls", Part::Stalls),
 ];
 
 /// How large a run is; flags override single figures.

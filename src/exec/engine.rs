@@ -12,6 +12,7 @@ use super::latency::LatencyMonitor;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
+use super::slow_lane::SlowLane;
 use super::slowlog::SlowLog;
 use super::spec::{self, Outcome};
 use super::stats::Stats;
@@ -120,6 +121,7 @@ pub struct Engine {
     pub caches: Caches,
     pub monitors: Monitors,
     pub stats: Stats,
+    pub slow_lane: SlowLane,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
     pub pause: Pause,
@@ -152,6 +154,7 @@ impl Engine {
             caches: Caches::default(),
             monitors: Monitors::default(),
             stats: Stats::new(commands),
+            slow_lane: SlowLane::default(),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
             pause: Pause::default(),

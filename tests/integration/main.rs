@@ -26,6 +26,7 @@ mod payloads;
 mod persistence;
 mod power;
 mod recovery;
+mod slow_lane;
 mod support;
 mod tidy;
 mod transcripts;
