@@ -39,6 +39,7 @@ mod report;
 mod server;
 mod siege;
 mod snapshot;
+mod stalls;
 mod storm;
 mod subscribers;
 mod throughput;
@@ -89,6 +90,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Events => events::run(options, &programs)?,
             Part::Storm => storm::run(options, &programs)?,
             Part::Siege => siege::run(options, &programs)?,
+            Part::Stalls => stalls::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

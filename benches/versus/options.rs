@@ -27,9 +27,10 @@ pub enum Part {
     Events,
     Storm,
     Siege,
+    Stalls,
 }
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 18] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -47,6 +48,7 @@ const PARTS: [(&str, Part); 15] = [
     ("events", Part::Events),
     ("storm", Part::Storm),
     ("siege", Part::Siege),
+    ("stalls", Part::Stalls),
 ];
 
 /// How large a run is; flags override single figures.

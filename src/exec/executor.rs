@@ -16,6 +16,7 @@ use super::gates::{self, Refusal};
 use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
 use super::registry::{Command, Lookup};
+use super::slow_lane::Job;
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
@@ -23,7 +24,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
-use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
+use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
 use crate::store::{
     Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
 };
@@ -167,6 +168,8 @@ impl Executor {
         }
         if session.origin != Origin::Replay {
             self.lap = self.reader.now(&self.engine.clock);
+        }
+        if session.origin != Origin::Replay && !session.waits_in_slow_lane() {
             let times = (began, self.lap);
             let reply_bytes = outbox.len().saturating_sub(before);
             let executed = Executed::new(command, (db, args), outcome, session, times, reply_bytes);
@@ -312,6 +315,15 @@ impl Executor {
         session.secret_args = 0;
         let mut keys = view(engine, session, began);
         lock_keys(&mut keys, spec, args)?;
+        if world.is_none() && engine.slow_lane.takes(spec, session, args, &keys) {
+            let copies = (!spec.keys.is_empty()).then(|| keys.copy_declared(lock_mode(spec)));
+            engine.slow_lane.submit(Job::new(command, session, args, copies));
+            let kind = WaitKind::SlowLane;
+            session.waiting = Some(Waiting { kind, deadline_ms: None, on_deadline: Vec::new() });
+            // Taking copies has removed what had expired.
+            self.pending.settle(engine, &self.stats, keys, session, (db, args));
+            return Ok(());
+        }
         let is_replay = session.origin == Origin::Replay;
         let mut ctx = Context {
             keys,

@@ -32,6 +32,7 @@ mod power;
 mod recovery;
 mod siege;
 mod sizes;
+mod slow_lane;
 mod support;
 mod tidy;
 mod transcripts;

@@ -394,11 +394,14 @@ impl Worker {
             Message::Reply(encoded) => self.answer(slot, &encoded, lane),
             Message::Served { reply, logged } => {
                 connection.session.logged = connection.session.logged.max(logged);
-                self.answer(slot, &reply, lane);
+                self.answer_with(slot, lane, |out| out.append(reply));
             }
             Message::Unblock { error } => {
                 let ending = if error { Ending::Error } else { Ending::TimeOut };
-                if connection.session.waiting.is_some() && self.withdraw(slot, ending) {
+                // What it was sent for may be over, and the client may wait for something else by now.
+                let waiting = connection.session.waiting.as_ref();
+                let may_end = waiting.is_some_and(|waiting| waiting.kind.may_unblock());
+                if may_end && self.withdraw(slot, ending) {
                     self.end_wait(slot, error, lane);
                 }
             }
@@ -427,10 +430,15 @@ impl Worker {
 
     /// Ends a session's wait with an encoded reply and goes on with its next requests.
     fn answer(&mut self, slot: usize, encoded: &[u8], lane: &Lane<'_>) {
+        self.answer_with(slot, lane, |out| out.tail().extend_from_slice(encoded));
+    }
+
+    /// The same with a reply that `write` puts into the outbox.
+    fn answer_with(&mut self, slot: usize, lane: &Lane<'_>, write: impl FnOnce(&mut Outbox)) {
         let connection = &mut self.connections[slot];
         if connection.session.waiting.is_some() {
             if connection.session.end_wait() {
-                Reply::new(&mut connection.outbox, connection.session.protocol).raw(encoded);
+                write(&mut connection.outbox);
             }
             self.proceed(slot, lane);
         }
