@@ -8,7 +8,7 @@ use crate::exec::spec::{self, Flags};
 use crate::exec::{Command, syntax};
 
 /// Commands that Redis does not have.
-const OWN: &[&str] = &["BACKUP", "HELP", "PUBSUB HISTORY", "SUBSCRIBE.FROM"];
+const OWN: &[&str] = &["BACKUP", "DELPATTERN", "HELP", "PUBSUB HISTORY", "SUBSCRIBE.FROM"];
 
 /// Commands of later versions of Redis than the facts are about, with their group, arity, flags, key
 /// specifications and age.

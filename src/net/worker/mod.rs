@@ -60,6 +60,8 @@ pub struct Worker {
     backlog: Vec<usize>,
     /// Connections with output.
     dirty: Vec<usize>,
+    /// Those that could take more than one turn allows.
+    unsent: Vec<usize>,
     /// Kept for its memory.
     pushed: Vec<(usize, u64)>,
     /// Until when (in nanoseconds of the monotonic clock) others' messages rest, if they do.
@@ -91,6 +93,7 @@ impl Worker {
             scratch: vec![0; TURN_READ_BYTES_MAX],
             backlog: Vec::new(),
             dirty: Vec::new(),
+            unsent: Vec::new(),
             pushed: Vec::new(),
             rests_until_ns: None,
             departed: Vec::new(),
@@ -125,14 +128,14 @@ impl Worker {
         let connections = self.connections.drain();
         connections.filter(|c| c.session.logged <= released).for_each(|mut connection| {
             // Last words; a peer that does not take them now will not get them.
-            let _ = connection.send();
+            let _ = connection.send(usize::MAX);
         });
         Ok(())
     }
 
     /// How long there is nothing to do.
     fn sleep(&self) -> Option<Duration> {
-        if !self.backlog.is_empty() {
+        if !self.backlog.is_empty() || !self.unsent.is_empty() {
             return Some(Duration::ZERO);
         }
         let engine = self.executor.engine();
@@ -149,6 +152,7 @@ impl Worker {
     fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
         self.now = self.executor.begin_turn();
         let backlog = std::mem::take(&mut self.backlog);
+        std::mem::take(&mut self.unsent).into_iter().for_each(|slot| self.mark_dirty(slot));
         if self.mailbox.answer() {
             self.read_mail(lane);
         }
