@@ -12,7 +12,7 @@
 //! In reading order: `options` → `server` (children) and `process` (what the kernel knows of them) →
 //! `workload` and `replies` (what is sent and what comes back) → `generator` (one thread of load) →
 //! `load` (all of it, in phases) → `subscribers` and `crowd` (who listens) → one file per part → `report`
-//! (medians, ratios, Markdown).
+//! (medians, ratios) and `markdown`.
 //!
 //! Without `--bench`, which is how `cargo test --benches` starts it, or with `--test`, everything runs
 //! once on a tiny data set against this server only, so that the script itself is tested.
@@ -29,6 +29,7 @@ mod idle;
 mod latency;
 mod load;
 mod loading;
+mod markdown;
 mod memory;
 mod options;
 mod process;

@@ -1,5 +1,6 @@
 //! The report: medians over the rounds, ratios, Markdown.
 
+use crate::markdown::print_table;
 use crate::options::Options;
 use crate::server::Program;
 
@@ -79,7 +80,7 @@ impl Table {
         let mut lines = vec![self.head()];
         lines.extend(self.rows.iter().map(Row::cells));
         println!("\n### {}\n", self.title);
-        print_aligned(&lines);
+        print_table(&lines);
     }
 
     fn head(&self) -> Vec<String> {
@@ -142,31 +143,6 @@ fn median(mut figures: Vec<f64>) -> f64 {
         0 => f64::NAN,
         len if len % 2 == 1 => figures[middle],
         _ => (figures[middle - 1] + figures[middle]) / 2.0,
-    }
-}
-
-fn print_aligned(lines: &[Vec<String>]) {
-    let columns = lines[0].len();
-    let width = |column: usize| {
-        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default().max(3)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for (number, line) in lines.iter().enumerate() {
-        let mut text = String::from("|");
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            match column {
-                0 => text.push_str(&format!(" {cell:<width$} |")),
-                _ => text.push_str(&format!(" {cell:>width$} |")),
-            }
-        }
-        println!("{text}");
-        if number == 0 {
-            let rule = |(column, width): (usize, &usize)| match column {
-                0 => format!("{}|", "-".repeat(width + 2)),
-                _ => format!("{}:|", "-".repeat(width + 1)),
-            };
-            println!("|{}", widths.iter().enumerate().map(rule).collect::<String>());
-        }
     }
 }
 

@@ -31,6 +31,15 @@ pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// How much a worker reads from one connection before it turns to the next, in bytes.
 pub const TURN_READ_BYTES_MAX: usize = 64 * 1024;
 
+/// How much of a connection's requests is executed before the others get their turn, in bytes ...
+pub const TURN_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// ... and after how many bytes of replies. (After how many commands, `turn-command-limit` says.)
+pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A connection that is held back for a while reads no more from its socket when so many bytes of requests wait.
+pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
 /// The most that may be buffered of a client's unfinished requests
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;

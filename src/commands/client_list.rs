@@ -2,7 +2,7 @@
 //!
 //! The fields and their order are Redis's, because tools take such lines apart. Some mean less here than
 //! there: a connection has no reply buffer of its own while nothing is to be sent (`rbs`, `rbp`), and
-//! arguments are read where they lie in the query buffer (`argv-mem`).
+//! arguments are read where they lie in the query buffer (`argv-mem` is what it takes to know where).
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -146,17 +146,16 @@ fn memory(client: &Client) -> [(&'static str, usize); 10] {
     let query = client.query_buffer.load(Relaxed);
     let query_capacity = client.query_buffer_capacity.load(Relaxed);
     let (output, inbox) = (client.output_memory.load(Relaxed), client.inbox.bytes());
-    let shared = inbox + output.saturating_sub(client.output_own_memory.load(Relaxed));
     [
         ("qbuf", query),
         ("qbuf-free", query_capacity.saturating_sub(query)),
-        ("argv-mem", 0),
+        ("argv-mem", client.args_memory.load(Relaxed)),
         ("multi-mem", client.multi_memory.load(Relaxed)),
         ("rbs", 0),
         ("rbp", 0),
         ("obl", client.output_tail.load(Relaxed)),
         ("oll", client.output_segments.load(Relaxed) + client.inbox.frames()),
         ("omem", output + inbox),
-        ("tot-mem", client.memory_bytes() + shared),
+        ("tot-mem", client.footprint().total),
     ]
 }

@@ -104,6 +104,7 @@ fn config_resetstat<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     ctx.engine.clients.accepted.store(0, Ordering::Relaxed);
     ctx.engine.clients.rejected.store(0, Ordering::Relaxed);
     ctx.engine.clients.allowance.disconnections.store(0, Ordering::Relaxed);
+    ctx.engine.memory.reset_exceeded();
     ctx.reply.ok();
     Ok(())
 }

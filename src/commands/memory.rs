@@ -95,7 +95,7 @@ impl Usage {
             let (_, value) = lines.iter().find(|(name, _)| *name == wanted)?;
             value.parse().ok()
         };
-        let clients = ctx.engine.clients.all();
+        let clients = &ctx.engine.clients;
         let keyspace = &ctx.engine.keyspace;
         let keys = |db: &usize| keyspace.counts(*db).keys;
         let used = (0..keyspace.databases()).filter(|db| keys(db) > 0);
@@ -104,7 +104,7 @@ impl Usage {
             allocator,
             peak: figure("used_memory_peak"),
             startup: figure("used_memory_startup"),
-            clients: clients.iter().map(|client| client.memory_bytes()).sum::<usize>() as u64,
+            clients: clients.memory.own_bytes() as u64,
             connected: clients.len() as u64,
             log: figure("mem_aof_buffer").unwrap_or(0),
             resident: resident_bytes().unwrap_or(allocator.resident),

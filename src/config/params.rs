@@ -169,6 +169,8 @@ params! {
         CLIENT_QUERY_BUFFER_LIMIT: Int = "client-query-buffer-limit",
             memory(1024 * 1024, i64::MAX), "1gb", Changeable,
             "How much of an unfinished request is buffered before the connection is closed.";
+        TURN_COMMAND_LIMIT: Int = "turn-command-limit", int(1, INT_MAX), "1000", Changeable,
+            "How many commands of one client's pipeline are executed before other clients get their turn.";
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";

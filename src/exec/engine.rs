@@ -10,6 +10,7 @@ use super::executor::declare;
 use super::hooks::Hooks;
 use super::hotkeys::HotKeys;
 use super::latency::LatencyMonitor;
+use super::memory::Memory;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
@@ -70,7 +71,6 @@ pub struct Health {
     loading: AtomicBool,
     save_failed: AtomicBool,
     log_failed: AtomicBool,
-    out_of_memory: AtomicBool,
 }
 
 impl Health {
@@ -99,14 +99,6 @@ impl Health {
     pub fn set_log_failed(&self, failed: bool) {
         self.log_failed.store(failed, Ordering::Relaxed);
     }
-
-    pub fn is_out_of_memory(&self) -> bool {
-        self.out_of_memory.load(Ordering::Relaxed)
-    }
-
-    pub fn set_out_of_memory(&self, out_of_memory: bool) {
-        self.out_of_memory.store(out_of_memory, Ordering::Relaxed);
-    }
 }
 
 /// See the module's description.
@@ -127,6 +119,7 @@ pub struct Engine {
     pub pause: Pause,
     pub hooks: Hooks,
     pub health: Health,
+    pub memory: Memory,
     /// `DEBUG SET-ACTIVE-EXPIRE`: whether the reaper removes what has expired.
     pub active_expire: AtomicBool,
     /// How accesses are recorded; follows `maxmemory-policy`.
@@ -162,6 +155,7 @@ impl Engine {
             hooks: Hooks::new(Arc::clone(&pubsub)),
             pubsub,
             health: Health::default(),
+            memory: Memory::default(),
             active_expire: AtomicBool::new(true),
             lfu: AtomicU8::new(0),
             control: OnceLock::new(),

@@ -15,6 +15,7 @@ use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
 use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
+use super::memory::Meter;
 use super::registry::{Command, Lookup};
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
@@ -24,7 +25,9 @@ use crate::base::random::Random;
 use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
 use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
-use crate::store::{Access, DeclaredKey, LogRecord, Mode, Poisoned, Turn, View, Wants, World};
+use crate::store::{
+    Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
+};
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,21 +52,23 @@ pub struct Executor {
     lap: Moment,
     pub(super) sampler: Sampler,
     pub(super) pending: Pending,
+    pub(super) meter: Meter,
+    pub(super) evictor: Evictor,
 }
 
 /// What commands leave to be done.
 #[derive(Default)]
 pub(super) struct Pending {
     /// Something was appended to the log since [`Executor::end_turn`].
-    has_logged: bool,
+    pub has_logged: bool,
     /// Keys that changed and that somebody waits for, in the order of their changes.
     pub ready: VecDeque<AwaitedKey>,
 }
 
 impl Executor {
     pub fn new(engine: Arc<Engine>, random: Random) -> Executor {
-        let stats = engine.stats.register_thread();
-        Executor::with_stats(engine, random, stats)
+        let (stats, meter) = (engine.stats.register_thread(), engine.memory.meter());
+        Executor { meter, ..Executor::with_stats(engine, random, stats) }
     }
 
     /// An executor for loading, whose counters nobody adds up.
@@ -73,11 +78,13 @@ impl Executor {
         Executor::with_stats(engine, Random::seeded(0), stats)
     }
 
-    fn with_stats(engine: Arc<Engine>, random: Random, stats: Arc<ThreadStats>) -> Executor {
+    fn with_stats(engine: Arc<Engine>, mut random: Random, stats: Arc<ThreadStats>) -> Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
         let sampler = Sampler::new(&engine.hotkeys, Random::from_entropy());
-        Executor { stats, engine, random, reader, lap, sampler, pending: Pending::default() }
+        let evictor = Evictor::new(Random::seeded(random.next_u64()));
+        let (pending, meter) = (Pending::default(), Meter::default());
+        Executor { stats, engine, random, reader, lap, sampler, pending, meter, evictor }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -93,6 +100,10 @@ impl Executor {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
         self.sampler.follow(self.engine.config.int(HOTKEYS_SAMPLING) as u32);
+        if self.engine.memory.limit() > 0 {
+            self.engine.survey_memory(self.lap.monotonic_nanos);
+            self.meter.publish(&self.engine.memory);
+        }
         self.lap
     }
 
@@ -134,13 +145,13 @@ impl Executor {
             }
         };
         session.client.last_command.store(command.number, Ordering::Relaxed);
-        let request = gates::Request::new(command.spec, session, &self.engine, began);
-        match gates::admit(&request) {
+        match self.admit(command, session, args) {
             Ok(()) => {}
             Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
             Err(Refusal::Error(error)) => {
                 return self.refuse(session, Some(command), error, outbox, mark);
             }
+            Err(Refusal::LacksRoom) => unreachable!("room was made"),
         }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
             if let Err(error) = self.enqueue(command, session, args) {
@@ -175,6 +186,35 @@ impl Executor {
             reply.error(&error.reply_bytes());
         }
         self.finish_reply(session, outbox, mark)
+    }
+
+    /// Whether the command may run now. If it lacks room, evicts for it.
+    fn admit(
+        &mut self,
+        command: Command,
+        session: &Session,
+        args: ArgList<'_>,
+    ) -> Result<(), Refusal> {
+        let now = self.lap;
+        let request = gates::Request::new(command.spec, session, &self.engine, now);
+        let is_exempt = session.origin == Origin::Replay || !request.takes_memory();
+        if self.engine.memory.limit() == 0 || is_exempt {
+            return gates::admit(&request);
+        }
+        let bytes = match command.spec.has(spec::EXECUTES_QUEUE) {
+            true => session.transaction.memory_bytes(),
+            false => args.iter().map(<[u8]>::len).sum(),
+        } as u64;
+        let lacks_room = self.lacks_room(bytes);
+        let engine = Arc::clone(&self.engine);
+        let mut request = gates::Request::new(command.spec, session, &engine, now);
+        request.lacks_room = lacks_room;
+        match gates::admit(&request) {
+            Err(Refusal::LacksRoom) => self.make_room(bytes, now)?,
+            other => return other,
+        }
+        request.lacks_room = false;
+        gates::admit(&request)
     }
 
     /// The command that a request asks for, or why it cannot be executed; and whose refusal that is.
@@ -411,7 +451,7 @@ pub(super) fn view<'e>(engine: &'e Engine, session: &Session, began: Moment) -> 
     let is_replay = session.origin == Origin::Replay;
     let access = Access {
         tracking: engine.tracking(),
-        now_s: (began.unix_micros / 1_000_000) as u32,
+        now_ms: began.unix_millis(),
         touches: !session.no_touch,
         random: began.monotonic_nanos as u32 ^ (began.monotonic_nanos as u32).rotate_left(15),
     };

@@ -21,6 +21,8 @@ pub(super) struct Request<'a> {
     pub session: &'a Session,
     pub engine: &'a Engine,
     pub now: Moment,
+    /// There is no room for what it brings.
+    pub lacks_room: bool,
 }
 
 impl<'a> Request<'a> {
@@ -38,7 +40,14 @@ impl<'a> Request<'a> {
                 flags &= queued | !spec::LOADING;
             }
         }
-        Request { spec, flags, session, engine, now }
+        Request { spec, flags, session, engine, now, lacks_room: false }
+    }
+
+    /// Whether it makes the data grow, or a queue.
+    pub(super) fn takes_memory(&self) -> bool {
+        // Queueing takes memory, whatever is queued.
+        let is_queued = self.session.transaction.is_open() && !self.spec.has(spec::UNQUEUED);
+        self.has(spec::DENY_OOM) || is_queued
     }
 
     fn has(&self, flag: Flags) -> bool {
@@ -51,6 +60,8 @@ pub(super) enum Refusal {
     Error(CommandError),
     /// It may later: at this Unix millisecond, or when told before.
     Postpone(i64),
+    /// It may if room is made for it.
+    LacksRoom,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
@@ -114,13 +125,7 @@ fn alone(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn memory(request: &Request<'_>) -> Result<(), Refusal> {
-    // Queueing takes memory, whatever is queued.
-    let is_queued = request.session.transaction.is_open() && !request.spec.has(spec::UNQUEUED);
-    let takes_memory = request.has(spec::DENY_OOM) || is_queued;
-    if takes_memory && request.engine.health.is_out_of_memory() {
-        return Err(Refusal::Error(CommandError::OutOfMemory));
-    }
-    Ok(())
+    if request.lacks_room { Err(Refusal::LacksRoom) } else { Ok(()) }
 }
 
 fn disk(request: &Request<'_>) -> Result<(), Refusal> {

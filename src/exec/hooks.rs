@@ -4,7 +4,7 @@
 //! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
 //! costs one relaxed load per command.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::pubsub::PubSub;
@@ -28,6 +28,10 @@ pub trait LogHook: Send + Sync {
     /// Changes up to this position can never be acknowledged: the log failed before they were durable.
     fn is_lost(&self, _position: u64) -> bool {
         false
+    }
+    /// Bytes that were appended and not written yet.
+    fn backlog_bytes(&self) -> u64 {
+        0
     }
     /// Whether writers must wait because the disk does not follow, at this time of the monotonic clock.
     fn is_behind(&self, _now_ns: i64) -> bool {
@@ -72,13 +76,48 @@ pub struct Hooks {
     /// Publishes keyspace events, in the order in which one command caused them.
     pubsub: Arc<PubSub>,
     garbage: OnceLock<GarbageChute>,
+    reaper: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    pub garbage_waiting: GarbageWaiting,
+}
+
+/// What was handed over to be freed and has not been freed yet.
+#[derive(Default)]
+pub struct GarbageWaiting {
+    bytes: AtomicU64,
+    /// Pieces of unknown size: whole shards that were emptied.
+    unknown: AtomicU64,
+}
+
+impl GarbageWaiting {
+    /// Bytes; `None` if nobody knows.
+    pub fn bytes(&self) -> Option<u64> {
+        let is_known = self.unknown.load(Ordering::Relaxed) == 0;
+        is_known.then(|| self.bytes.load(Ordering::Relaxed))
+    }
+
+    fn add(&self, garbage: &Garbage) {
+        match garbage.bytes() {
+            Some(bytes) => self.bytes.fetch_add(bytes as u64, Ordering::Relaxed),
+            None => self.unknown.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Frees what was handed over.
+    pub fn free(&self, garbage: Garbage) {
+        let bytes = garbage.bytes();
+        drop(garbage);
+        match bytes {
+            Some(bytes) => self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed),
+            None => self.unknown.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
 }
 
 impl Hooks {
     /// `pubsub` gets the events.
     pub fn new(pubsub: Arc<PubSub>) -> Hooks {
-        let (log, garbage) = Default::default();
-        Hooks { log, pubsub, garbage }
+        let (log, garbage, reaper, garbage_waiting) = Default::default();
+        Hooks { log, pubsub, garbage, reaper, garbage_waiting }
     }
 
     pub fn install_log(&self, consumer: Box<dyn LogHook>) {
@@ -88,6 +127,17 @@ impl Hooks {
     /// Where large values go to be freed. Without one they are freed on the spot.
     pub fn install_garbage(&self, chute: GarbageChute) {
         assert!(self.garbage.set(chute).is_ok(), "there is one reaper");
+    }
+
+    /// How the reaper is woken when memory becomes short.
+    pub fn install_reaper(&self, call: Box<dyn Fn() + Send + Sync>) {
+        assert!(self.reaper.set(call).is_ok(), "there is one reaper");
+    }
+
+    pub fn call_reaper(&self) {
+        if let Some(call) = self.reaper.get() {
+            call();
+        }
     }
 
     #[inline]
@@ -105,7 +155,7 @@ impl Hooks {
         self.log.consumer.get().map_or(0, |log| log.append(unit))
     }
 
-    /// The log's part of removals by the reaper, to be called while the shard lock is held.
+    /// The log's part of removals that no command asked for, to be called while the shard lock is held.
     pub fn append_expirations(&self, effects: &Effects) {
         if let (Some(log), false) = (self.log.consumer.get(), effects.expirations.is_empty()) {
             log.append(&[LogRecord { removals: &effects.expirations, ..LogRecord::default() }]);
@@ -127,7 +177,10 @@ impl Hooks {
         effects.events.iter().for_each(|event| self.pubsub.notify(event));
         for garbage in effects.garbage.drain(..) {
             match self.garbage.get() {
-                Some(chute) => chute(garbage),
+                Some(chute) => {
+                    self.garbage_waiting.add(&garbage);
+                    chute(garbage);
+                }
                 None => drop(garbage),
             }
         }

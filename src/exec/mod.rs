@@ -2,7 +2,8 @@
 //!
 //! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `stats`, `slowlog`, `latency`, `hotkeys` (what is remembered of it).
+//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`,
+//! `hotkeys` (what is remembered of it).
 
 mod account;
 mod args;
@@ -12,12 +13,14 @@ mod control;
 mod departure;
 mod engine;
 mod error;
+mod eviction;
 mod executor;
 mod gates;
 mod hooks;
 mod hotkeys;
 pub mod keyspec;
 mod latency;
+mod memory;
 mod monitor;
 mod pause;
 mod registry;
@@ -41,6 +44,7 @@ pub use executor::{Executor, Flow};
 pub use hooks::{Hooks, LogHook};
 pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
+pub use memory::Memory;
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};
 pub use slowlog::{SlowCommand, SlowLog};

@@ -133,7 +133,7 @@ impl Executor {
         let request = gates::Request::new(command.spec, session, &engine, now);
         match gates::admit(&request) {
             Ok(()) => {}
-            Err(Refusal::Postpone(_)) => return Attempt::InVain,
+            Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return Attempt::InVain,
             Err(Refusal::Error(error)) if engine.waiters.begin(waiter) => {
                 engine.waiters.finish(waiter, &engine.keyspace);
                 return Attempt::Served(Err(error));

@@ -1,17 +1,33 @@
 //! One peer: its socket, its unread bytes, its unsent bytes, its session.
+//!
+//! A turn of a connection is bounded: by commands, by bytes of requests and by bytes of replies. What is left of a long
+//! pipeline then waits here, and nothing is read behind it, until the worker's other connections had their turn.
 
 use std::sync::atomic::Ordering;
 
+use super::input::Input;
 use super::seats::Seat;
 use super::stream::Stream;
-use crate::base::limits::UNAUTHENTICATED_QUERY_BYTES_MAX;
+use crate::base::limits::{
+    TURN_REPLY_BYTES_MAX, TURN_REQUEST_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX,
+    WAITING_REQUEST_BYTES_MAX,
+};
 use crate::exec::{Executor, Flow};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
-use crate::session::{Session, WaitKind};
+use crate::session::{Footprint, Session, WaitKind};
 use crate::store::Turn;
 
 /// How much output a connection may have before it takes over more of what others sent.
 const PUSH_WINDOW: usize = 64 * 1024;
+
+/// What one turn may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TurnLimits {
+    /// The longest single argument.
+    pub bulk_bytes_max: usize,
+    /// The most commands.
+    pub commands_max: usize,
+}
 
 pub(super) struct Connection {
     /// Stands before the socket, to be given back before the peer sees that the connection is closed.
@@ -20,14 +36,23 @@ pub(super) struct Connection {
     pub session: Session,
     pub outbox: Outbox,
     parser: RequestParser,
-    /// Bytes that were read but not executed: part of a request, or requests behind one that waits.
-    input: Vec<u8>,
+    input: Input,
+    /// A turn ended with more in `input`, perhaps whole requests.
+    has_more: bool,
+    /// The socket may have bytes, or the end of the stream.
+    pub is_readable: bool,
+    /// The kernel has said that the stream ends, so there is something to read until the end is read.
+    pub is_ending: bool,
+    /// Queued for another turn.
+    pub is_in_backlog: bool,
     /// The peer sends no more. What it sent is still executed and answered.
     pub peer_closed: bool,
     /// The first request in `input` must wait until this Unix millisecond, or until it is told.
     pub postponed_until_ms: Option<i64>,
     /// Since when (Unix milliseconds) the output has been above its soft limit.
     pub over_soft_limit_since_ms: Option<i64>,
+    /// What was last counted of the memory that this client takes.
+    pub counted: Footprint,
     /// Queued to be written at the end of the turn.
     pub is_dirty: bool,
     /// The replies wait until the log is durable; until then nothing more is executed, so that they need
@@ -43,10 +68,15 @@ impl Connection {
             session,
             outbox: Outbox::default(),
             parser: RequestParser::default(),
-            input: Vec::new(),
+            input: Input::default(),
+            has_more: false,
+            is_readable: false,
+            is_ending: false,
+            is_in_backlog: false,
             peer_closed: false,
             postponed_until_ms: None,
             over_soft_limit_since_ms: None,
+            counted: Footprint::default(),
             is_dirty: false,
             is_on_hold: false,
         }
@@ -60,6 +90,12 @@ impl Connection {
     /// Whether the next request must wait for something.
     pub(super) fn is_held_back(&self) -> bool {
         self.is_waiting() || self.is_on_hold
+    }
+
+    /// The replies need wait no longer. What came meanwhile is to be executed, even if the peer sends no more.
+    pub(super) fn release(&mut self) {
+        self.is_on_hold = false;
+        self.has_more = !self.input.is_empty();
     }
 
     /// Bytes of output that the peer has not taken.
@@ -97,10 +133,30 @@ impl Connection {
         self.session.waiting.is_some() || self.postponed_until_ms.is_some()
     }
 
+    /// Whether it may read from its socket now. Whole requests that are left of a turn come first, and one that is held
+    /// back for a while needs no more of them. Who waits for keys is read on, because the end of the stream ends the
+    /// waiting, and is known only when everything before it was read.
+    pub(super) fn wants_input(&self) -> bool {
+        let is_full = self.is_held_back()
+            && !self.waits_for_keys()
+            && self.unread() >= WAITING_REQUEST_BYTES_MAX;
+        !self.has_more && !self.peer_closed && (!is_full || self.is_ending)
+    }
+
+    /// Whether a turn ended before its requests did.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Whether another turn has something to do.
+    pub(super) fn wants_turn(&self) -> bool {
+        self.has_more && !self.is_held_back() || self.is_readable && self.wants_input()
+    }
+
     /// Nothing is left to do for this peer. One that has closed gets the answers to what it sent, but
     /// elements are not taken for somebody who is probably gone.
     pub(super) fn is_finished(&self) -> bool {
-        let goes_on = self.is_held_back() && !self.waits_for_keys();
+        let goes_on = self.has_more || self.is_held_back() && !self.waits_for_keys();
         let wants_no_more = self.session.closing || self.peer_closed && !goes_on;
         wants_no_more && self.outbox.is_empty()
     }
@@ -110,24 +166,23 @@ impl Connection {
         waiting.is_some_and(|waiting| matches!(waiting.kind, WaitKind::Keys { .. }))
     }
 
-    /// Takes bytes from the socket and executes the requests that are complete. `bulk_bytes_max` is the
-    /// limit of a single argument.
+    /// Takes bytes from the socket and executes the requests that are complete.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
         executor: &mut Executor,
         turn: &mut Turn<'_>,
-        bulk_bytes_max: usize,
+        limits: TurnLimits,
     ) {
         if self.session.closing {
             return;
         }
         if !self.input.is_empty() || self.is_held_back() {
-            self.input.extend_from_slice(bytes);
-            return self.proceed(executor, turn, bulk_bytes_max);
+            self.input.append(bytes);
+            return self.proceed(executor, turn, limits);
         }
-        let taken = self.execute(bytes, executor, turn, bulk_bytes_max);
-        self.input.extend_from_slice(&bytes[taken..]);
+        let taken = self.execute(bytes, executor, turn, limits);
+        self.input.append(&bytes[taken..]);
     }
 
     /// Executes what was received before, unless it must still wait.
@@ -135,28 +190,34 @@ impl Connection {
         &mut self,
         executor: &mut Executor,
         turn: &mut Turn<'_>,
-        bulk_bytes_max: usize,
+        limits: TurnLimits,
     ) {
         let mut input = std::mem::take(&mut self.input);
-        let taken = self.execute(&input, executor, turn, bulk_bytes_max);
-        if taken == input.len() {
-            return;
-        }
-        input.drain(..taken);
+        let taken = self.execute(input.rest(), executor, turn, limits);
+        input.take(taken);
         self.input = input;
     }
 
-    /// Executes complete requests from the front of `input`; returns how many bytes they took.
+    /// Executes complete requests from the front of `input`, as many as a turn may; returns how many bytes they took.
     fn execute(
         &mut self,
         input: &[u8],
         executor: &mut Executor,
         turn: &mut Turn<'_>,
-        bulk_bytes_max: usize,
+        TurnLimits { bulk_bytes_max, mut commands_max }: TurnLimits,
     ) -> usize {
         let mut taken = 0;
+        let outbox_bytes_max = self.outbox.len() + TURN_REPLY_BYTES_MAX;
+        self.has_more = false;
         // What arrived behind the command after which somebody killed the client is not executed.
         while !self.is_held_back() && !self.session.closing && !self.session.client.is_killed() {
+            if commands_max == 0
+                || taken >= TURN_REQUEST_BYTES_MAX
+                || self.outbox.len() >= outbox_bytes_max
+            {
+                self.has_more = taken < input.len();
+                break;
+            }
             let limits = Limits { bulk_bytes_max, authenticated: self.session.authenticated };
             let rest = &input[taken..];
             match self.parser.parse(rest, &limits) {
@@ -170,6 +231,7 @@ impl Connection {
                         break;
                     }
                     taken += count;
+                    commands_max -= 1;
                     self.take_pushes();
                 }
                 Err(error) => {
@@ -205,6 +267,7 @@ impl Connection {
         client.db.store(self.session.db as u32, Ordering::Relaxed);
         client.query_buffer.store(self.input.len(), Ordering::Relaxed);
         client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
+        client.args_memory.store(self.parser.memory_bytes(), Ordering::Relaxed);
         let transaction = &self.session.transaction;
         let queued = transaction.is_open().then(|| transaction.len());
         let memory = transaction.memory_bytes() + self.session.watches.memory_bytes();

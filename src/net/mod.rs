@@ -2,9 +2,11 @@
 //!
 //! In reading order: `listener` (accept, admit, hand over) → `seats` (connections by address) →
 //! `mailbox` (how a worker is reached) →
-//! `worker` (one thread's loop) → `connection` (one peer's buffers and state) → `stream` (TCP or unix).
+//! `worker` (one thread's loop) → `connection` (one peer's buffers and state) → `input` (what it has sent) → `stream`
+//! (TCP or unix).
 
 mod connection;
+mod input;
 mod listener;
 mod mailbox;
 mod seats;

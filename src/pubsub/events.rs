@@ -90,6 +90,7 @@ pub(super) fn class_bit(class: EventClass) -> EventClasses {
         EventClass::SortedSet => EventClasses::ZSET,
         EventClass::Stream => EventClasses::STREAM,
         EventClass::Expired => EventClasses::EXPIRED,
+        EventClass::Evicted => EventClasses::EVICTED,
         EventClass::New => EventClasses::NEW,
         EventClass::Miss => EventClasses::KEY_MISS,
     }

@@ -15,6 +15,9 @@ use crate::base::limits::{
 use crate::base::number::parse_i64;
 use crate::base::words::split_into;
 
+/// Memory for the arguments of a request that is kept for the next one, in bytes.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
+
 /// What a client did wrong on the wire. It is told, and the connection closes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Protocol error: {0}")]
@@ -104,6 +107,19 @@ impl Request {
         let data = if self.is_inline { &self.words } else { input };
         ArgList { data, spans: &self.spans }
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Range<usize>>() + self.words.capacity()
+    }
+
+    /// Forgets the arguments, and the memory for them if they were many.
+    fn clear(&mut self) {
+        if self.memory_bytes() > KEPT_BYTES_MAX {
+            *self = Request::default();
+        }
+        self.spans.clear();
+        self.words.clear();
+    }
 }
 
 /// See the module's description.
@@ -123,8 +139,7 @@ impl RequestParser {
     /// must begin behind the bytes that these took.
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<ParseState, ProtocolError> {
         if self.position == 0 {
-            self.request.spans.clear();
-            self.request.words.clear();
+            self.request.clear();
             self.missing = None;
             self.bulk_len = None;
             match input.first() {
@@ -138,6 +153,11 @@ impl RequestParser {
             self.position = 0;
         }
         Ok(state)
+    }
+
+    /// Bytes that are kept for the arguments, besides the input.
+    pub fn memory_bytes(&self) -> usize {
+        self.request.memory_bytes()
     }
 
     /// The last complete request.
@@ -345,6 +365,17 @@ mod tests {
             error(&[b"*".as_slice(), &[b'1'; 70_000]].concat()),
             "too big mbulk count string"
         );
+    }
+
+    #[test]
+    fn the_memory_for_many_arguments_is_given_back_when_they_were_executed() {
+        let mut parser = RequestParser::default();
+        let many = [&b"*100000\r\n"[..], &b"$1\r\nx\r\n".repeat(100_000)].concat();
+        assert_eq!(parser.parse(&many, &LIMITS), Ok(ParseState::Complete(many.len())));
+        assert!(parser.memory_bytes() >= 100_000 * size_of::<Range<usize>>());
+        assert_eq!(parser.parse(b"", &LIMITS), Ok(ParseState::Incomplete(1)));
+        assert_eq!(parser.memory_bytes(), 0);
+        assert_eq!(parser.parse(b"PING\n", &LIMITS), Ok(ParseState::Complete(5)));
     }
 
     #[test]

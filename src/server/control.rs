@@ -44,6 +44,10 @@ impl ServerControl {
                     matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
                 self.engine.set_lfu(is_lfu);
             }
+            "maxmemory" => {
+                self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
+                self.engine.survey_memory(self.engine.clock.monotonic_nanos());
+            }
             "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
                 (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),
                 (false, Phase::On | Phase::Starting | Phase::Failed) => {
@@ -80,8 +84,9 @@ impl ServerControl {
     /// Puts everything into effect that was configured before the start.
     pub(super) fn put_all_into_effect(&self) {
         // The number of clients was looked at before; the others cannot fail.
-        const NAMES: [&str; 6] = [
+        const NAMES: [&str; 7] = [
             "loglevel",
+            "maxmemory",
             "maxmemory-policy",
             "client-output-buffer-limit",
             "notify-keyspace-events",

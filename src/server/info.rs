@@ -102,7 +102,7 @@ impl ServerControl {
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
         let startup = self.memory_at_start;
-        let clients = self.client_bytes();
+        let clients = self.engine.clients.memory.own_bytes() as u64;
         let log = self.log.backlog_bytes();
         let overhead = startup + clients + log + self.index_bytes();
         let dataset = used.saturating_sub(overhead);
@@ -127,19 +127,13 @@ impl ServerControl {
         ];
         lines.extend(fragmentation_lines(&figures, resident));
         lines.extend([
-            ("mem_not_counted_for_evict", (clients + log).to_string()),
+            ("mem_not_counted_for_evict", self.engine.uncounted_bytes().to_string()),
             ("mem_clients_slaves", "0".to_owned()),
             ("mem_clients_normal", clients.to_string()),
             ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
         ]);
         lines
-    }
-
-    /// What connections take together.
-    fn client_bytes(&self) -> u64 {
-        let clients = self.engine.clients.all();
-        clients.iter().map(|client| client.memory_bytes()).sum::<usize>() as u64
     }
 
     /// What all databases take besides keys and values.

@@ -33,6 +33,10 @@ impl LogHook for Appender {
         self.0.is_lost(position)
     }
 
+    fn backlog_bytes(&self) -> u64 {
+        self.0.backlog_bytes()
+    }
+
     fn is_behind(&self, now_ns: i64) -> bool {
         self.0.is_behind(now_ns)
     }

@@ -4,6 +4,7 @@
 //! slices, so that no shard is locked for long even when a million keys expire in the same second.
 //! Between slices it frees what others detached under their locks.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -22,7 +23,7 @@ const SLICE: usize = 64;
 
 enum Mail {
     Garbage(Garbage),
-    /// A manual clock was moved.
+    /// A manual clock was moved, or memory becomes short.
     Wake,
     Stop,
 }
@@ -44,6 +45,7 @@ pub(super) struct Reaper {
     stats: Arc<ThreadStats>,
     rates: Arc<Rates>,
     mail: Receiver<Mail>,
+    is_stopping: Cell<bool>,
 }
 
 impl Reaper {
@@ -55,11 +57,16 @@ impl Reaper {
             // A reaper that is gone leaves the garbage to whoever made it.
             drop(chute.send(Mail::Garbage(garbage)));
         }));
+        let call = sender.clone();
+        engine.hooks.install_reaper(Box::new(move || drop(call.send(Mail::Wake))));
         let wake = sender.clone();
         engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
         let stats = engine.stats.register_thread();
-        let rates = Arc::new(Rates::default());
-        (Reaper { engine: Arc::clone(engine), stats, rates, mail }, ReaperHandle(sender))
+        let (rates, is_stopping) = (Arc::new(Rates::default()), Cell::new(false));
+        (
+            Reaper { engine: Arc::clone(engine), stats, rates, mail, is_stopping },
+            ReaperHandle(sender),
+        )
     }
 
     /// What it samples.
@@ -76,12 +83,17 @@ impl Reaper {
         let mut executor = Executor::new(Arc::clone(&engine), Random::from_entropy());
         loop {
             match self.mail.recv_timeout(TICK) {
-                Ok(Mail::Garbage(garbage)) => drop(garbage),
-                Ok(Mail::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Mail::Wake) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(mail) => self.take(mail),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.is_stopping.get() {
+                return;
             }
             self.rates.sample(&engine);
-            self.watch_memory();
+            while executor.evict_ahead(&lane) && !self.is_stopping.get() {
+                self.free_garbage();
+            }
             self.engine.pubsub.expire_history();
             let is_paused = engine.pause.holds(true, engine.clock.unix_millis()).is_some();
             let may_expire = engine.active_expire.load(Ordering::Relaxed) && !is_paused;
@@ -95,11 +107,9 @@ impl Reaper {
         let began_ms = self.engine.clock.unix_millis();
         let (due, _) = self.engine.keyspace.due_shards(began_ms);
         for (db, shard) in due {
-            while self.expire_slice(executor, lane, db, shard) {
+            while !self.is_stopping.get() && self.expire_slice(executor, lane, db, shard) {
                 // What others detached meanwhile must not pile up behind a million expiries.
-                while let Ok(Mail::Garbage(garbage)) = self.mail.try_recv() {
-                    drop(garbage);
-                }
+                self.free_garbage();
             }
         }
         if let Some(log) = self.engine.hooks.log() {
@@ -126,7 +136,7 @@ impl Reaper {
             return false;
         }
         let now_ms = engine.clock.unix_millis();
-        let access = Access { tracking: Tracking::Lru, now_s: 0, touches: false, random: 0 };
+        let access = Access { tracking: Tracking::Lru, now_ms: 0, touches: false, random: 0 };
         let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
         let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
@@ -140,10 +150,18 @@ impl Reaper {
         removed == SLICE
     }
 
-    /// Refuses writes that need memory while the data set is above `maxmemory`.
-    fn watch_memory(&self) {
-        let limit = self.engine.config.int(params::MAXMEMORY) as u64;
-        let is_short = limit > 0 && crate::base::allocator::allocated_bytes() > limit;
-        self.engine.health.set_out_of_memory(is_short);
+    /// Frees what others detached.
+    fn free_garbage(&self) {
+        while let Ok(mail) = self.mail.try_recv() {
+            self.take(mail);
+        }
+    }
+
+    fn take(&self, mail: Mail) {
+        match mail {
+            Mail::Garbage(garbage) => self.engine.hooks.garbage_waiting.free(garbage),
+            Mail::Wake => {}
+            Mail::Stop => self.is_stopping.set(true),
+        }
     }
 }

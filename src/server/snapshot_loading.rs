@@ -177,7 +177,7 @@ fn load_section(replayer: &mut Replayer<'_>, section: &Section) -> Result<(), Da
 
 /// Removes everything from all databases.
 pub(super) fn empty_store(engine: &Engine) {
-    let access = Access { tracking: Tracking::Lru, now_s: 0, touches: false, random: 0 };
+    let access = Access { tracking: Tracking::Lru, now_ms: 0, touches: false, random: 0 };
     let mut view = View::new(&engine.keyspace, 0, 0, access, Wants::default());
     view.flush(0..engine.keyspace.databases(), &engine.keyspace.world());
 }

@@ -8,12 +8,17 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
 
+use super::Session;
 use super::allowance::OutputAllowance;
 use super::caching::CacheState;
+use super::client_memory::Footprint;
 use super::inbox::Inbox;
 use super::subscriptions::{Name, SubscriptionKind};
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
+
+/// What a connection takes besides its session and its client: the socket's entry in tables, the parser, empty buffers.
+const CONNECTION_BYTES: usize = 512;
 
 /// Stands for the last command of a client that sent none yet, or an unknown one.
 pub const NO_COMMAND: u16 = u16::MAX;
@@ -112,6 +117,8 @@ pub struct Client {
     pub last_command: AtomicU16,
     pub query_buffer: AtomicUsize,
     pub query_buffer_capacity: AtomicUsize,
+    /// Bytes that the places of a request's arguments take.
+    pub args_memory: AtomicUsize,
     pub output_tail: AtomicUsize,
     pub output_segments: AtomicUsize,
     pub output_memory: AtomicUsize,
@@ -134,6 +141,8 @@ pub struct Client {
     pub multi_memory: AtomicUsize,
     /// How many channels, patterns and shard channels it listens to.
     pub(super) subscriptions: [AtomicU32; 3],
+    /// Bytes of their names.
+    pub(super) subscription_bytes: AtomicUsize,
     /// It is shown what others do (`MONITOR`).
     pub monitors: AtomicBool,
     /// It gets no replies at the moment (`CLIENT REPLY`).
@@ -144,6 +153,8 @@ pub struct Client {
     /// Where its worker keeps it.
     pub slot: AtomicUsize,
     texts: Mutex<ClientTexts>,
+    /// Bytes of `texts`.
+    texts_bytes: AtomicUsize,
     /// How much may wait for it.
     pub allowance: Arc<OutputAllowance>,
     postbox: Option<Arc<dyn Postbox>>,
@@ -174,6 +185,7 @@ impl Client {
             last_command: AtomicU16::new(NO_COMMAND),
             query_buffer: AtomicUsize::new(0),
             query_buffer_capacity: AtomicUsize::new(0),
+            args_memory: AtomicUsize::new(0),
             output_tail: AtomicUsize::new(0),
             output_segments: AtomicUsize::new(0),
             output_memory: AtomicUsize::new(0),
@@ -190,12 +202,14 @@ impl Client {
             multi: AtomicI64::new(-1),
             multi_memory: AtomicUsize::new(0),
             subscriptions: Default::default(),
+            subscription_bytes: AtomicUsize::new(0),
             monitors: AtomicBool::new(false),
             is_silent: AtomicBool::new(false),
             cache: CacheState::default(),
             inbox: Inbox::default(),
             slot: AtomicUsize::new(0),
             texts: Mutex::new(Rank::Leaf, ClientTexts::default()),
+            texts_bytes: AtomicUsize::new(0),
             allowance: setup.allowance,
             postbox: setup.postbox,
         }
@@ -203,7 +217,12 @@ impl Client {
 
     /// Reads or changes the client's texts.
     pub fn with_texts<R>(&self, work: impl FnOnce(&mut ClientTexts) -> R) -> R {
-        work(&mut self.texts.lock())
+        let mut texts = self.texts.lock();
+        let result = work(&mut texts);
+        let ClientTexts { name, lib_name, lib_version } = &*texts;
+        let bytes = name.capacity() + lib_name.capacity() + lib_version.capacity();
+        self.texts_bytes.store(bytes, Ordering::Relaxed);
+        result
     }
 
     /// Sends a message to the client's worker, if it has one.
@@ -276,17 +295,22 @@ impl Client {
         self.multi_memory.store(memory, Ordering::Relaxed);
     }
 
-    /// Bytes that its connection and its state take, without what it shares with others: large payloads, and what
-    /// others sent it.
-    pub fn memory_bytes(&self) -> usize {
-        let parts = [&self.query_buffer_capacity, &self.output_own_memory, &self.multi_memory];
-        let parts = parts.map(|part| part.load(Ordering::Relaxed)).iter().sum::<usize>();
-        let texts = self.with_texts(|texts| {
-            texts.name.capacity() + texts.lib_name.capacity() + texts.lib_version.capacity()
-        });
+    /// Bytes that its connection and its state take.
+    pub fn footprint(&self) -> Footprint {
+        let load = |part: &AtomicUsize| part.load(Ordering::Relaxed);
         let names = SubscriptionKind::ALL.map(|kind| self.subscriptions(kind) as usize);
-        let names = names.iter().sum::<usize>() * size_of::<Name>();
-        size_of::<Client>() + parts + texts + names
+        let own = size_of::<Client>()
+            + size_of::<Session>()
+            + CONNECTION_BYTES
+            + load(&self.query_buffer_capacity)
+            + load(&self.args_memory)
+            + load(&self.output_own_memory)
+            + load(&self.multi_memory)
+            + load(&self.texts_bytes)
+            + names.iter().sum::<usize>() * size_of::<Name>();
+        let shared_output = load(&self.output_memory).saturating_sub(load(&self.output_own_memory));
+        let shared = shared_output + self.inbox.bytes() + load(&self.subscription_bytes);
+        Footprint { own, total: own + shared }
     }
 
     /// As what `client-output-buffer-limit` sees it. Who monitors asks for nothing that could be large, but is

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::allowance::OutputAllowance;
 use super::client::{Client, ClientSetup, Endpoint, Postbox};
+use super::client_memory::ClientMemory;
 use crate::base::sync::{Rank, RwLock};
 
 /// The registry of connected clients, by their numbers. Locked when clients come, go or are listed,
@@ -16,6 +17,8 @@ pub struct Clients {
     next_id: AtomicU64,
     /// How much output may wait for each.
     pub allowance: Arc<OutputAllowance>,
+    /// What they take together.
+    pub memory: ClientMemory,
     /// Connections accepted since the start (or `CONFIG RESETSTAT`).
     pub accepted: AtomicU64,
     /// Connections refused because there were too many.
@@ -29,6 +32,7 @@ impl Default for Clients {
             postboxes: RwLock::new(Rank::Leaf, 0, Vec::new()),
             next_id: AtomicU64::new(1),
             allowance: Arc::default(),
+            memory: ClientMemory::default(),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
         }

@@ -7,6 +7,7 @@
 mod allowance;
 mod caching;
 mod client;
+mod client_memory;
 mod clients;
 mod inbox;
 mod subscriptions;
@@ -15,6 +16,7 @@ mod transaction;
 pub use allowance::OutputAllowance;
 pub use caching::{CacheFlags, CacheState};
 pub use client::{Client, ClientTexts, ClientType, Endpoint, Message, NO_COMMAND, Postbox};
+pub use client_memory::{ClientMemory, Footprint};
 pub use clients::Clients;
 pub use inbox::Inbox;
 pub use subscriptions::{Name, SubscriptionKind, Subscriptions};
@@ -170,6 +172,7 @@ impl Session {
     fn publish_subscriptions(&self, kind: SubscriptionKind) {
         let count = self.subscriptions.len(kind) as u32;
         self.client.subscriptions[kind as usize].store(count, Relaxed);
+        self.client.subscription_bytes.store(self.subscriptions.name_bytes(), Relaxed);
     }
 
     pub fn set_reply_mode(&mut self, mode: ReplyMode) {

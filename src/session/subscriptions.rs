@@ -27,6 +27,8 @@ impl SubscriptionKind {
 #[derive(Default)]
 pub struct Subscriptions {
     names: [BTreeSet<Name>; 3],
+    /// Of all names together.
+    name_bytes: usize,
     /// Some of the channels may be followed (`SUBSCRIBE.FROM`).
     pub may_follow: bool,
 }
@@ -49,11 +51,21 @@ impl Subscriptions {
         self.names[kind as usize].iter().cloned().collect()
     }
 
+    /// Bytes of all names.
+    pub(super) fn name_bytes(&self) -> usize {
+        self.name_bytes
+    }
+
     pub(super) fn add(&mut self, kind: SubscriptionKind, name: Name) -> bool {
-        self.names[kind as usize].insert(name)
+        let bytes = name.len();
+        let is_new = self.names[kind as usize].insert(name);
+        self.name_bytes += if is_new { bytes } else { 0 };
+        is_new
     }
 
     pub(super) fn remove(&mut self, kind: SubscriptionKind, name: &[u8]) -> bool {
-        self.names[kind as usize].remove(name)
+        let was_there = self.names[kind as usize].remove(name);
+        self.name_bytes -= if was_there { name.len() } else { 0 };
+        was_there
     }
 }

@@ -29,6 +29,8 @@ pub enum EventClass {
     Stream,
     /// `x`: a key was removed because its deadline passed.
     Expired,
+    /// `e`: a key was removed because memory was short.
+    Evicted,
     /// `n`: a key was created.
     New,
     /// `m`: a key was read that does not exist.
@@ -121,6 +123,7 @@ pub mod event {
         EXPIRE      Generic "expire";
         PERSIST     Generic "persist";
         EXPIRED     Expired "expired";
+        EVICTED     Evicted "evicted";
         NEW         New     "new";
         KEYMISS     Miss    "keymiss";
     }
@@ -179,6 +182,16 @@ pub enum Garbage {
     Contents(Contents),
 }
 
+impl Garbage {
+    /// Bytes that freeing it gives back, as far as that is known beforehand.
+    pub fn bytes(&self) -> Option<usize> {
+        match self {
+            Garbage::Value(value) => Some(value.heap_bytes()),
+            Garbage::Contents(_) => None,
+        }
+    }
+}
+
 /// See the module's description.
 #[derive(Default)]
 pub struct Effects {
@@ -201,6 +214,7 @@ pub struct Effects {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    pub evicted: u64,
     /// Large values, to be freed by the reaper once no lock is held.
     pub garbage: Vec<Garbage>,
 }

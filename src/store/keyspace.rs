@@ -47,6 +47,16 @@ impl ShardCell {
         self.len.load(Ordering::Relaxed) == 0
     }
 
+    /// How many entries the shard holds, how many of them have a deadline, and the earliest deadline of an entry
+    /// or a field ([`NO_DEADLINE`] if there is none), as far as was published.
+    pub(super) fn published(&self) -> (usize, usize, i64) {
+        (
+            self.len.load(Ordering::Relaxed),
+            self.volatile_len.load(Ordering::Relaxed),
+            self.next_deadline.load(Ordering::Relaxed),
+        )
+    }
+
     /// Makes the published figures true again; called before a writer lets go of the lock.
     pub(super) fn publish(&self, shard: &Shard) {
         let contents = shard.contents();

@@ -1,7 +1,8 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
-//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `shard` (one
+//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `evict` (what goes when memory is
+//! short) → `shard` (one
 //! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
 //! progress keeps).
 
@@ -10,6 +11,7 @@ mod big;
 mod cut;
 mod effects;
 mod entry;
+mod evict;
 mod excerpt;
 mod hash;
 mod index_bytes;
@@ -33,6 +35,7 @@ pub use effects::{
     Wants, event,
 };
 pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use evict::{EvictionOrder, EvictionRule, Evictor};
 pub use excerpt::KeyExcerpt;
 pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};

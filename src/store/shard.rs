@@ -11,7 +11,7 @@
 //! replace one silently.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::access::Access;
 use super::big::{Census, Size};
@@ -343,16 +343,81 @@ impl Shard {
         self.get(self.hasher.hash(key), key)
     }
 
+    /// Visits the places and access words of the entries in `buckets` neighbouring buckets of the table.
+    pub(super) fn neighbours(&self, random: u64, buckets: usize, visit: impl FnMut(u32, u32)) {
+        self.contents.table.neighbours(random, buckets, visit);
+    }
+
+    /// Visits the same of up to `count` entries that have a deadline, from a random time on.
+    pub(super) fn volatile_neighbours(
+        &self,
+        random: u64,
+        count: usize,
+        mut visit: impl FnMut(u32, u32),
+    ) {
+        let deadlines = &self.contents.deadlines;
+        let (Some((first, _)), Some((last, _))) = (deadlines.first(), deadlines.last()) else {
+            return;
+        };
+        let span = last.abs_diff(*first);
+        let from = first.saturating_add_unsigned(random % span.saturating_add(1));
+        let behind = deadlines.range((from, 0)..).chain(deadlines.range(..(from, 0)));
+        for &(deadline, hash) in behind.take(count) {
+            if let Some(at) = self.volatile_at(deadline, hash) {
+                let word = self.contents.table.access(at).load(Ordering::Relaxed);
+                visit(self.contents.table.place(at), word);
+            }
+        }
+    }
+
+    /// The place of the entry that as a whole expires first.
+    pub(super) fn first_volatile(&self) -> Option<u32> {
+        let &(deadline, hash) = self.contents.deadlines.first()?;
+        Some(self.contents.table.place(self.volatile_at(deadline, hash)?))
+    }
+
+    /// When the next one does.
+    pub(super) fn second_deadline(&self) -> Option<i64> {
+        self.contents.deadlines.iter().nth(1).map(|(deadline, _)| *deadline)
+    }
+
+    /// The slot of an entry that is in the index of deadlines.
+    fn volatile_at(&self, deadline: i64, hash: u64) -> Option<Position> {
+        let contents = &self.contents;
+        contents.table.find(hash, |place| {
+            contents.stored_at(place).deadline() == Some(deadline)
+                && self.hasher.hash(contents.key_at(place)).0 == hash
+        })
+    }
+
+    /// Whether the entry at a place has a deadline.
+    pub(super) fn is_volatile(&self, place: u32) -> bool {
+        self.contents.stored_at(place).deadline().is_some()
+    }
+
+    pub(super) fn key_at(&self, place: u32) -> &[u8] {
+        self.contents.key_at(place)
+    }
+
+    /// The hash of the key at a place.
+    pub(super) fn hash_at(&self, place: u32) -> u64 {
+        self.hasher.hash(self.contents.key_at(place)).0
+    }
+
+    /// The place of the entry with this hash whose access word is this one.
+    pub(super) fn find_unused(&self, hash: u64, word: u32) -> Option<u32> {
+        let table = &self.contents.table;
+        let at = table.find(hash, |place| self.hash_at(place) == hash)?;
+        let is_unused = table.access(at).load(Ordering::Relaxed) == word;
+        is_unused.then(|| table.place(at))
+    }
+
     /// Keys whose deadline is at or before `now_ms`, at most `limit`, earliest first.
     pub fn due_keys(&self, now_ms: i64, limit: usize) -> Vec<Box<[u8]>> {
         let due = self.contents.deadlines.range(..=(now_ms, u64::MAX)).take(limit);
         due.filter_map(|&(deadline, hash)| {
-            let contents = &self.contents;
-            let at = contents.table.find(hash, |place| {
-                contents.stored_at(place).deadline() == Some(deadline)
-                    && self.hasher.hash(contents.key_at(place)).0 == hash
-            })?;
-            Some(contents.key_at(contents.table.place(at)).into())
+            let at = self.volatile_at(deadline, hash)?;
+            Some(self.contents.key_at(self.contents.table.place(at)).into())
         })
         .collect()
     }

@@ -69,6 +69,13 @@ fn cells_per_chunk(class: usize) -> usize {
     CHUNK_BYTES / stride_of(class)
 }
 
+/// For how many cells the last chunk has room when it holds so many. There are as many last chunks as shards and
+/// classes in use, so the room in them counts; it grows in steps, which cost a copy of a few kilobytes at most.
+fn roomy(cells: usize, has_others: bool, cells_max: usize) -> usize {
+    let step = if has_others { (cells_max / 4).max(1) } else { cells / 3 + 1 };
+    (cells + step).min(cells_max)
+}
+
 /// The chunks of one class. All but the last are full.
 #[derive(Default)]
 struct Class {
@@ -85,7 +92,7 @@ impl Class {
         let chunk = &mut self.chunks[number];
         let cell = chunk.len() / stride;
         if chunk.len() == chunk.capacity() {
-            let wanted = if number > 0 { cells_max } else { (cell + cell / 2 + 1).min(cells_max) };
+            let wanted = roomy(cell + 1, number > 0, cells_max);
             chunk.reserve_exact(wanted * stride - chunk.len());
         }
         chunk.resize(chunk.len() + stride, 0);
@@ -144,18 +151,20 @@ impl Slabs {
             full[cell.chunk][start..start + stride].copy_from_slice(&tail[0][last_start..]);
         }
         chunks[last_chunk].truncate(last_start);
-        Self::give_back_memory(chunks, stride);
+        Self::give_back_memory(chunks, cell.class);
         (last != cell).then_some(last)
     }
 
-    /// Drops an empty last chunk, and shrinks the only one when it is mostly empty.
-    fn give_back_memory(chunks: &mut Vec<Vec<u8>>, stride: usize) {
+    /// Drops an empty last chunk, and shrinks one that is half empty.
+    fn give_back_memory(chunks: &mut Vec<Vec<u8>>, class: usize) {
+        let stride = stride_of(class);
         let last = chunks.len() - 1;
         if chunks[last].is_empty() {
             chunks.pop();
-        } else if last == 0 && chunks[0].len() * 4 < chunks[0].capacity() {
-            let cells = chunks[0].len() / stride;
-            chunks[0].shrink_to((cells + cells / 2 + 1) * stride);
+        } else if chunks[last].len() * 2 < chunks[last].capacity() {
+            let cells = chunks[last].len() / stride;
+            let wanted = roomy(cells, last > 0, cells_per_chunk(class));
+            chunks[last].shrink_to(wanted * stride);
         }
         if chunks.capacity() > 8 && chunks.len() * 4 < chunks.capacity() {
             chunks.shrink_to(chunks.len() * 2);

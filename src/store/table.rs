@@ -271,6 +271,18 @@ impl Table {
         None
     }
 
+    /// Visits the places and access words of all entries in `count` neighbouring buckets, from a random one on.
+    pub(super) fn neighbours(&self, random: u64, count: usize, mut visit: impl FnMut(u32, u32)) {
+        let start = home_of(random, self.buckets.len());
+        let (before, after) = self.buckets.split_at(start);
+        for bucket in after.iter().chain(before).take(count) {
+            for slot in (0..SLOTS).filter(|slot| bucket.tags[*slot] != 0) {
+                let Slot { place, access } = &bucket.slots[slot];
+                visit(*place, access.load(Ordering::Relaxed));
+            }
+        }
+    }
+
     /// The place in some slot near a random position; `None` if the table is empty.
     pub(super) fn sample(&self, random: u64) -> Option<u32> {
         let start = home_of(random, self.buckets.len());
@@ -385,6 +397,20 @@ mod tests {
                 assert!(model.table.len() * 100 >= slots * 60, "{} of {slots}", model.table.len());
             }
         }
+    }
+
+    #[test]
+    fn neighbours_reach_every_entry_and_none_twice() {
+        let mut model = Model::new();
+        (0..100).for_each(|n| model.insert(spread(n)));
+        let buckets = model.table.buckets.len();
+        for random in [0, u64::MAX / 3, u64::MAX] {
+            let mut seen = Vec::new();
+            model.table.neighbours(random, buckets + 5, |place, _| seen.push(place));
+            seen.sort_unstable();
+            assert_eq!(seen, (0..100).collect::<Vec<_>>());
+        }
+        Table::new().neighbours(7, 5, |_, _| unreachable!("nothing is there"));
     }
 
     proptest! {

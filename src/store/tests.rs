@@ -14,7 +14,7 @@ fn keyspace() -> Keyspace {
 }
 
 fn view<'a>(keyspace: &'a Keyspace, db: usize, now_ms: i64) -> View<'a> {
-    let access = Access { tracking: Tracking::Lru, now_s: 0, touches: true, random: 0 };
+    let access = Access { tracking: Tracking::Lru, now_ms: 0, touches: true, random: 0 };
     let wants = Wants { events: true, log: true, touched: true };
     View::new(keyspace, db, now_ms, access, wants)
 }

@@ -415,7 +415,7 @@ impl View<'_> {
         let now_ms = self.now_ms;
         let entry = shard_of(&self.held, key).get(key.hash, key.bytes);
         if entry.is_some_and(|entry| entry.is_due(now_ms)) {
-            self.remove_expired(key);
+            self.remove_unasked(key);
             self.effects.event(event::HEXPIRED, key.db, key.bytes);
             self.effects.event(event::DEL, key.db, key.bytes);
             return 1;
@@ -453,13 +453,14 @@ impl View<'_> {
     }
 
     pub(super) fn expire(&mut self, key: &Key<'_>) {
-        self.remove_expired(key);
+        self.remove_unasked(key);
         self.effects.expired += 1;
         self.effects.event(event::EXPIRED, key.db, key.bytes);
     }
 
-    /// Removes an entry with nothing left in it that has not expired.
-    fn remove_expired(&mut self, key: &Key<'_>) {
+    /// Removes an entry that has expired, as a whole or in all its fields, or that is evicted: the log hears of
+    /// it before it hears of the command.
+    pub(super) fn remove_unasked(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
         self.effects.expiry_changes += 1;

@@ -6,12 +6,14 @@ mod caching;
 mod chance;
 mod channels;
 mod check;
+mod client_memory;
 mod clients;
 mod concurrency;
 mod crash;
 mod damage;
 mod dump;
 mod effects;
+mod eviction;
 mod faults;
 mod fixtures;
 mod formats;
@@ -32,6 +34,7 @@ mod support;
 mod tidy;
 mod transcripts;
 mod transfers;
+mod turns;
 mod waiting;
 
 /// That of the binary, so that tests can see what is allocated.

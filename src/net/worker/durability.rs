@@ -93,7 +93,7 @@ impl Worker {
                 );
                 self.close(slot);
             } else if connection.session.logged <= standing.released {
-                connection.is_on_hold = false;
+                connection.release();
                 self.send(slot);
                 self.proceed_if_unread(slot, lane);
             } else {

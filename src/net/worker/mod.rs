@@ -1,10 +1,10 @@
 //! A worker: one thread that owns its connections for life.
 //!
 //! Its turn: sleep in `poll` until sockets are ready, mail has come or a timer is due; read at most
-//! 64 KiB from each readable connection and execute the complete requests; then write once to each
-//! connection that has output. Connections with more to read wait for the next turn, so that one
-//! peer's pipeline cannot starve the rest. Readiness is edge-triggered; a short read means that the
-//! socket is empty.
+//! 64 KiB from each readable connection and execute the complete requests, up to `turn-command-limit`; then
+//! write once to each connection that has output. Connections with more to execute or to read wait for the next
+//! turn, so that one peer's pipeline cannot starve the rest. Readiness is edge-triggered; a short read means
+//! that the socket is empty.
 //!
 //! `sending` is what happens at the end of a turn, `durability` what waits for the log.
 //!
@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use self::durability::DurabilityQueue;
-use super::connection::Connection;
+use super::connection::{Connection, TurnLimits};
 use super::mailbox::{Accepted, Mail, Mailbox};
 use super::seats::Seat;
 use crate::base::clock::Moment;
@@ -34,7 +34,7 @@ use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{CommandError, Ending, Engine, Executor, depart};
 use crate::resp::{Outbox, Reply};
-use crate::session::{Message, Origin, Postbox, Session, WaitKind, Waiting};
+use crate::session::{Footprint, Message, Origin, Postbox, Session, WaitKind, Waiting};
 use crate::store::Lane;
 
 const WAKE: Token = Token(usize::MAX);
@@ -56,7 +56,7 @@ pub struct Worker {
     /// Slots by client number.
     slots: std::collections::HashMap<u64, usize>,
     scratch: Vec<u8>,
-    /// Connections with more to read than one turn allows.
+    /// Connections with more to execute or to read than one turn allows.
     backlog: Vec<usize>,
     /// Connections with output.
     dirty: Vec<usize>,
@@ -173,79 +173,126 @@ impl Worker {
     fn serve_all(&mut self, events: &Events, backlog: &[usize], lane: &Lane<'_>) {
         let mut turn = lane.enter();
         for &slot in backlog {
-            self.receive(slot, &mut turn);
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.is_in_backlog = false;
+                self.serve(slot, &mut turn);
+            }
         }
         for event in events.iter().filter(|event| event.token() != WAKE) {
             let slot = event.token().0;
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.receive(slot, &mut turn);
-            }
-            // The end of the stream may have come together with the bytes that were just read; there
-            // will be no other event for it.
-            if event.is_read_closed() && self.connections.get(slot).is_some_and(|c| !c.peer_closed)
-            {
-                self.backlog.push(slot);
-            }
-            if event.is_writable()
-                && self.connections.get(slot).is_some_and(|c| !c.outbox.is_empty())
-            {
+            let Some(connection) = self.connections.get_mut(slot) else { continue };
+            // The end of the stream may come together with bytes; there will be no other event for it.
+            let is_ending = event.is_read_closed() || event.is_error();
+            connection.is_ending |= is_ending;
+            connection.is_readable |= event.is_readable() || is_ending;
+            if event.is_writable() && !connection.outbox.is_empty() {
                 self.mark_dirty(slot);
+            }
+            // One that was served in this turn and has more to do is served again in the next.
+            if !self.connections[slot].is_in_backlog {
+                self.serve(slot, &mut turn);
             }
         }
     }
 
-    /// Reads from a connection once and executes what is complete.
-    fn receive(&mut self, slot: usize, turn: &mut crate::store::Turn<'_>) {
-        let engine = self.executor.engine();
-        let bulk_bytes_max = engine.config.int(params::PROTO_MAX_BULK_LEN) as usize;
-        let query_bytes_max = engine.config.int(params::CLIENT_QUERY_BUFFER_LIMIT) as usize;
+    /// Executes what is left of a connection's last turn; if that is nothing, reads from it once and executes what is
+    /// complete.
+    fn serve(&mut self, slot: usize, turn: &mut crate::store::Turn<'_>) {
+        let limits = self.turn_limits();
         let Some(connection) = self.connections.get_mut(slot) else { return };
+        if !connection.wants_turn() {
+            return;
+        }
+        if connection.has_more() {
+            lend_buffer(&mut self.pool, connection);
+            connection.proceed(&mut self.executor, turn, limits);
+        } else if !self.receive(slot, turn, limits) {
+            return;
+        }
+        self.after_execution(slot);
+    }
+
+    fn turn_limits(&self) -> TurnLimits {
+        let config = &self.executor.engine().config;
+        TurnLimits {
+            bulk_bytes_max: config.int(params::PROTO_MAX_BULK_LEN) as usize,
+            commands_max: config.int(params::TURN_COMMAND_LIMIT) as usize,
+        }
+    }
+
+    /// Reads from a connection once and executes what is complete. False if that came to nothing.
+    fn receive(
+        &mut self,
+        slot: usize,
+        turn: &mut crate::store::Turn<'_>,
+        limits: TurnLimits,
+    ) -> bool {
+        let connection = &mut self.connections[slot];
         match connection.stream.read(&mut self.scratch) {
             Ok(0) => connection.peer_closed = true,
             Ok(count) => {
-                if count == self.scratch.len() {
-                    self.backlog.push(slot);
-                }
+                connection.is_readable = connection.is_ending || count == self.scratch.len();
                 self.executor.stats().reads.add(1);
                 self.executor.stats().bytes_in.add(count as u64);
-                if let Some(buffer) = self.pool.pop() {
-                    connection.outbox.lend_tail(buffer);
-                }
-                connection.receive(
-                    &self.scratch[..count],
-                    &mut self.executor,
-                    turn,
-                    bulk_bytes_max,
-                );
-                if connection.has_sent_too_much(query_bytes_max) {
-                    let why = match connection.session.authenticated {
-                        true => "client-query-buffer-limit exceeded",
-                        false => "too long a request from a client that has not authenticated",
-                    };
-                    let client = &connection.session.client;
-                    log::warn!("client {} at {} is disconnected: {why}", client.id, client.address);
-                    return self.close(slot);
-                }
+                lend_buffer(&mut self.pool, connection);
+                connection.receive(&self.scratch[..count], &mut self.executor, turn, limits);
+                return self.check_query_buffer(slot);
             }
-            Err(error) if is_transient(&error) => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.is_readable = false;
+                return false;
+            }
+            // After an interruption the next turn tries again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 log::debug!("client {} is gone: {error}", connection.session.client.id);
-                return self.close(slot);
+                self.close(slot);
+                return false;
             }
         }
-        self.after_execution(slot);
+        true
+    }
+
+    /// Closes a connection that has sent more than it may of what could not be executed yet, and returns false then.
+    fn check_query_buffer(&mut self, slot: usize) -> bool {
+        let config = &self.executor.engine().config;
+        let query_bytes_max = config.int(params::CLIENT_QUERY_BUFFER_LIMIT) as usize;
+        let connection = &self.connections[slot];
+        if !connection.has_sent_too_much(query_bytes_max) {
+            return true;
+        }
+        let why = match connection.session.authenticated {
+            true => "client-query-buffer-limit exceeded",
+            false => "too long a request from a client that has not authenticated",
+        };
+        let client = &connection.session.client;
+        log::warn!("client {} at {} is disconnected: {why}", client.id, client.address);
+        self.close(slot);
+        false
+    }
+
+    /// Gives a connection another turn.
+    fn queue(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        if !std::mem::replace(&mut connection.is_in_backlog, true) {
+            self.backlog.push(slot);
+        }
     }
 
     /// What every path that ran commands for a connection must do next.
     fn after_execution(&mut self, slot: usize) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         connection.publish(self.now.unix_millis());
+        let wants_turn = connection.wants_turn();
         let waiting = connection.session.waiting.as_ref().and_then(|waiting| waiting.deadline_ms);
         if let Some(at_ms) = waiting.or(connection.postponed_until_ms) {
             self.timers.push(Reverse((at_ms, slot, connection.session.client.id)));
         }
         if let Some(Waiting { kind: WaitKind::Durable { .. }, .. }) = connection.session.waiting {
             self.durability.waiters.push((slot, connection.session.client.id));
+        }
+        if wants_turn {
+            self.queue(slot);
         }
         self.mark_dirty(slot);
     }
@@ -262,7 +309,9 @@ impl Worker {
         // The kernel forgets a closed socket by itself; only its error is of no interest.
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.slots.remove(&client.id);
-        self.executor.engine().clients.disconnect(client.id);
+        let clients = &self.executor.engine().clients;
+        clients.memory.count(&mut connection.counted, Footprint::default());
+        clients.disconnect(client.id);
         self.mailbox.connections.fetch_sub(1, Ordering::Relaxed);
         if !connection.session.watches.is_empty() {
             self.departed.push(connection.session);
@@ -310,6 +359,7 @@ impl Worker {
         let mut session = Session::new(client, Origin::Network, authenticated);
         session.unauthenticated_since_ms = (!authenticated).then_some(created_ms);
         self.connections.insert(Box::new(Connection::new(stream, session, seat)));
+        self.count_memory(slot);
     }
 
     fn deliver(&mut self, slot: usize, message: Message, lane: &Lane<'_>) {
@@ -368,10 +418,9 @@ impl Worker {
     }
 
     fn proceed(&mut self, slot: usize, lane: &Lane<'_>) {
-        let engine = Arc::clone(self.executor.engine());
-        let bulk_bytes_max = engine.config.int(params::PROTO_MAX_BULK_LEN) as usize;
+        let limits = self.turn_limits();
         let mut turn = lane.enter();
-        self.connections[slot].proceed(&mut self.executor, &mut turn, bulk_bytes_max);
+        self.connections[slot].proceed(&mut self.executor, &mut turn, limits);
         self.after_execution(slot);
     }
 
@@ -462,6 +511,9 @@ fn encode_error(error: &CommandError) -> Vec<u8> {
     outbox.take_all()
 }
 
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+/// Gives a connection whose requests are about to be executed a buffer for the replies.
+fn lend_buffer(pool: &mut Vec<Vec<u8>>, connection: &mut Connection) {
+    if let Some(buffer) = pool.pop() {
+        connection.outbox.lend_tail(buffer);
+    }
 }

@@ -70,8 +70,16 @@ impl Worker {
             if !self.holds(slot, released) {
                 self.send(slot);
             }
+            self.count_memory(slot);
         }
         self.dirty = dirty;
+    }
+
+    /// Counts what a client takes now.
+    pub(super) fn count_memory(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        let footprint = connection.session.client.footprint();
+        self.executor.engine().clients.memory.count(&mut connection.counted, footprint);
     }
 
     pub(super) fn send(&mut self, slot: usize) {
