@@ -200,20 +200,21 @@ struct Found {
     lowest: u8,
     /// Some more than wanted, now and then reduced to these.
     keys: Vec<(usize, KeyHash, BigKey)>,
-    /// Of what is smaller there are enough.
-    floor: usize,
+    /// Of what is not larger there are enough.
+    floor: Option<usize>,
     looked_at: usize,
 }
 
 impl Found {
     fn new(measure: Measure, wanted: usize, lowest: u8) -> Found {
-        Found { measure, wanted, lowest, keys: Vec::new(), floor: 0, looked_at: 0 }
+        Found { measure, wanted, lowest, keys: Vec::new(), floor: None, looked_at: 0 }
     }
 
     fn offer(&mut self, db: usize, object: &Object, hash: impl FnOnce(&[u8]) -> KeyHash) {
         let size = Size::of(object);
         let measured = size.by(self.measure);
-        if measured < self.floor || class_of(measured) < self.lowest {
+        let is_superfluous = self.floor.is_some_and(|floor| measured <= floor);
+        if is_superfluous || class_of(measured) < self.lowest {
             return;
         }
         let key = BigKey {
@@ -238,7 +239,7 @@ impl Found {
         self.keys.retain(|(_, hash, key)| seen.insert((*hash, key.db)));
         self.keys.truncate(self.wanted);
         if self.keys.len() == self.wanted {
-            self.floor = self.keys.last().map_or(0, |(size, ..)| *size);
+            self.floor = self.keys.last().map(|(size, ..)| *size);
         }
     }
 
