@@ -172,6 +172,7 @@ impl Slabs {
     pub(super) fn allocate(&mut self, size: usize) -> Cell {
         let class = class_of(size);
         if self.classes.len() <= class {
+            self.classes.reserve_exact(class + 1 - self.classes.len());
             self.classes.resize_with(class + 1, Class::default);
         }
         let (chunk, cell) =
