@@ -17,12 +17,14 @@
 //! Without `--bench`, which is how `cargo test --benches` starts it, or with `--test`, everything runs
 //! once on a tiny data set against this server only, so that the script itself is tested.
 
+mod churn;
 mod crowd;
 mod events;
 mod expiry;
 mod fanout;
 mod generator;
 mod giants;
+mod growth;
 mod idle;
 mod latency;
 mod load;
@@ -37,6 +39,7 @@ mod report;
 mod server;
 mod siege;
 mod snapshot;
+mod stalls;
 mod storm;
 mod subscribers;
 mod throughput;
@@ -73,6 +76,8 @@ fn run(options: &Options) -> Result<()> {
             Part::Throughput => throughput::run(options, &programs)?,
             Part::Latency => latency::run(options, &programs)?,
             Part::Memory => memory::run(options, &programs)?,
+            Part::Growth => growth::run(options, &programs)?,
+            Part::Churn => churn::run(options, &programs)?,
             Part::Idle => idle::run(options, &programs)?,
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,
@@ -85,6 +90,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Events => events::run(options, &programs)?,
             Part::Storm => storm::run(options, &programs)?,
             Part::Siege => siege::run(options, &programs)?,
+            Part::Stalls => stalls::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

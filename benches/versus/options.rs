@@ -13,6 +13,8 @@ pub enum Part {
     Throughput,
     Latency,
     Memory,
+    Growth,
+    Churn,
     Idle,
     Snapshot,
     Expiry,
@@ -25,12 +27,15 @@ pub enum Part {
     Events,
     Storm,
     Siege,
+    Stalls,
 }
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 18] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
+    ("growth", Part::Growth),
+    ("churn", Part::Churn),
     ("idle", Part::Idle),
     ("snapshot", Part::Snapshot),
     ("expiry", Part::Expiry),
@@ -43,6 +48,7 @@ const PARTS: [(&str, Part); 15] = [
     ("events", Part::Events),
     ("storm", Part::Storm),
     ("siege", Part::Siege),
+    ("stalls", Part::Stalls),
 ];
 
 /// How large a run is; flags override single figures.
@@ -60,6 +66,9 @@ struct Scale {
     subscribers: &'static [usize],
     /// Requests per second where latency is measured at a fixed rate.
     rate: u64,
+    /// How long values of changing sizes come, and how many of their bytes are alive.
+    churn_seconds: f64,
+    churn_megabytes: usize,
 }
 
 const FULL: Scale = Scale {
@@ -72,6 +81,8 @@ const FULL: Scale = Scale {
     clients: &[50, 1000],
     subscribers: &[1, 100, 1000],
     rate: 20_000,
+    churn_seconds: 120.0,
+    churn_megabytes: 200,
 };
 
 const QUICK: Scale = Scale {
@@ -84,6 +95,8 @@ const QUICK: Scale = Scale {
     clients: &[50],
     subscribers: &[1, 100, 1000],
     rate: 20_000,
+    churn_seconds: 5.0,
+    churn_megabytes: 20,
 };
 
 const SMOKE: Scale = Scale {
@@ -96,6 +109,8 @@ const SMOKE: Scale = Scale {
     clients: &[10],
     subscribers: &[1, 10],
     rate: 1_000,
+    churn_seconds: 0.2,
+    churn_megabytes: 2,
 };
 
 /// See the module's description.
@@ -123,6 +138,8 @@ pub struct Options {
     pub settle: Duration,
     pub idle_connections: usize,
     pub rate: u64,
+    pub churn: Duration,
+    pub churn_bytes: usize,
 }
 
 impl Options {
@@ -170,6 +187,10 @@ impl Options {
             settle: Duration::from_secs_f64(scale.settle_seconds),
             idle_connections: number("connections", scale.idle_connections),
             rate: matches.get_one("rate").copied().unwrap_or(scale.rate),
+            churn: Duration::from_secs_f64(
+                matches.get_one("churn-seconds").copied().unwrap_or(scale.churn_seconds),
+            ),
+            churn_bytes: number("churn-megabytes", scale.churn_megabytes) * 1_000_000,
         }
     }
 
@@ -199,6 +220,9 @@ fn command() -> Command {
         Arg::new(name).long(name).value_name("N").value_parser(value_parser!(usize)).help(help)
     };
     let list = |name, help| count(name, help).value_delimiter(',').action(ArgAction::Append);
+    let seconds = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("SECONDS").value_parser(value_parser!(f64)).help(help)
+    };
     let path = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("PATH").value_parser(value_parser!(PathBuf)).help(help)
     };
@@ -231,20 +255,16 @@ fn command() -> Command {
         .arg(list("pipeline", "Requests that a client sends at once, with commas between"))
         .arg(count("threads", "Threads of the load generator"))
         .arg(count("rounds", "How often everything is measured"))
-        .arg(
-            Arg::new("seconds")
-                .long("seconds")
-                .value_name("SECONDS")
-                .value_parser(value_parser!(f64))
-                .help("Length of one measurement"),
-        )
+        .arg(seconds("seconds", "Length of one measurement"))
+        .arg(seconds("churn-seconds", "How long values of changing sizes come"))
+        .arg(count("churn-megabytes", "How many of their bytes are alive, in millions"))
         .arg(count("connections", "Connections of the parts idle and siege"))
         .arg(
             Arg::new("rate")
                 .long("rate")
                 .value_name("N")
                 .value_parser(value_parser!(u64).range(1000..))
-                .help("Requests per second where the rate is fixed (latency, expiry)"),
+                .help("Requests per second where the rate is fixed (latency, expiry, growth)"),
         )
         .arg(flag("bench", "Passed by cargo bench").hide(true))
         .arg(flag("test", "A tiny run of everything, to test this script"))

@@ -16,6 +16,8 @@ pub enum Unit {
     Millis,
     Seconds,
     Percent,
+    /// 1.35
+    Factor,
 }
 
 impl Unit {
@@ -33,6 +35,7 @@ impl Unit {
             Unit::Millis => format!("{figure:.0} ms"),
             Unit::Seconds => format!("{figure:.2} s"),
             Unit::Percent => format!("{figure:.1} %"),
+            Unit::Factor => format!("{figure:.2}"),
         }
     }
 }

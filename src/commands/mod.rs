@@ -3,6 +3,7 @@
 //! A function is named like its command (`SETRANGE` → `setrange`, `CLIENT KILL` → `client_kill`). It
 //! reads its arguments, works on the locked view, and writes its reply; nothing else.
 
+mod bigkeys;
 mod bitmap;
 mod blocking_timeout;
 mod client;
@@ -22,9 +23,11 @@ mod generic;
 mod geo;
 mod hash;
 mod help;
+mod hotkeys;
 mod hyperloglog;
 mod info;
 mod info_sections;
+mod key_report;
 mod latency;
 mod latency_report;
 mod list;
@@ -54,10 +57,12 @@ pub const TABLES: &[(&str, &[Spec])] = &[
     ("hyperloglog", hyperloglog::COMMANDS),
     ("list", list::COMMANDS),
     ("pubsub", pubsub::COMMANDS),
+    ("server", bigkeys::COMMANDS),
     ("server", command::COMMANDS),
     ("server", config::COMMANDS),
     ("server", debug::COMMANDS),
     ("server", help::COMMANDS),
+    ("server", hotkeys::COMMANDS),
     ("server", info::COMMANDS),
     ("server", latency::COMMANDS),
     ("server", memory::COMMANDS),

@@ -323,6 +323,8 @@ params! {
             "Microseconds from which on a command enters the slow log; 0 logs all, -1 none.";
         SLOWLOG_MAX_LEN: Int = "slowlog-max-len", int(0, i64::MAX), "128", Changeable,
             "How many entries the slow log keeps.";
+        HOTKEYS_SAMPLING: Int = "hotkeys-sampling", int(0, 1_000_000), "64", Changeable,
+            "HOTKEYS looks at the keys of one command in so many; 0 looks at none.";
         LATENCY_MONITOR_THRESHOLD: Int = "latency-monitor-threshold", int(0, i64::MAX), "0", Changeable,
             "Milliseconds from which on LATENCY records an event; 0 records none.";
         LATENCY_TRACKING: Flag = "latency-tracking", Kind::Bool, "yes", Changeable,

@@ -1,11 +1,13 @@
 //! What is remembered of a command that was executed: counts, times, slow ones, and what monitors are shown.
 
+use smallvec::SmallVec;
+
 use super::error::CommandError;
-use super::executor::Executor;
+use super::executor::{Executor, declare};
 use super::latency::Sample;
 use super::registry::Command;
 use super::slowlog::SlowCommand;
-use super::spec::{self, Outcome};
+use super::spec::{self, Outcome, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
 use crate::resp::ArgList;
@@ -15,6 +17,8 @@ use crate::session::{Client, Session, WaitKind, Waiting};
 pub(super) struct Executed<'a> {
     pub command: Command,
     pub args: ArgList<'a>,
+    /// The database in which its keys are.
+    pub keys_db: usize,
     pub outcome: Outcome,
     /// The database in which it left its client.
     pub db: usize,
@@ -23,20 +27,37 @@ pub(super) struct Executed<'a> {
     /// Time that it took, in nanoseconds.
     pub nanos: u64,
     pub ended: Moment,
+    pub reply_bytes: usize,
+    /// It found nothing, and is executed again when there is something.
+    pub waits_for_keys: bool,
 }
 
 impl<'a> Executed<'a> {
     pub(super) fn new(
         command: Command,
-        args: ArgList<'a>,
+        (keys_db, args): (usize, ArgList<'a>),
         outcome: Outcome,
         session: &Session,
         (began, ended): (Moment, Moment),
+        reply_bytes: usize,
     ) -> Executed<'a> {
         let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
         let nanos = worked.saturating_add(slept_nanos(session, ended));
         let (db, secret_args) = (session.db, session.secret_args);
-        Executed { command, args, outcome, db, secret_args, nanos, ended }
+        let waits_for_keys =
+            session.waiting.as_ref().is_some_and(|it| matches!(it.kind, WaitKind::Keys { .. }));
+        Executed {
+            command,
+            args,
+            keys_db,
+            outcome,
+            db,
+            secret_args,
+            nanos,
+            ended,
+            reply_bytes,
+            waits_for_keys,
+        }
     }
 }
 
@@ -54,7 +75,7 @@ fn slept_nanos(session: &Session, now: Moment) -> u64 {
 
 impl Executor {
     /// Counts a command that a client has had executed, shows it to monitors, and keeps it if it was slow.
-    pub(super) fn account(&self, client: &Client, executed: &Executed<'_>) {
+    pub(super) fn account(&mut self, client: &Client, executed: &Executed<'_>) {
         let Executed { command, nanos, .. } = executed;
         let stats = &self.stats.commands[usize::from(command.number)];
         stats.calls.add(1);
@@ -72,6 +93,31 @@ impl Executor {
         }
         self.note_latency(executed);
         self.note_if_slow(client, executed);
+        if !executed.waits_for_keys && self.sampler.is_due() {
+            let Executed { keys_db, args, reply_bytes, ended, .. } = *executed;
+            self.note_keys(command.spec, (keys_db, args), reply_bytes, ended);
+        }
+    }
+
+    /// Notes the keys of a command that a client was answered.
+    pub(super) fn note_keys(
+        &mut self,
+        spec: &Spec,
+        (db, args): (usize, ArgList<'_>),
+        reply_bytes: usize,
+        now: Moment,
+    ) {
+        if spec.keys.is_empty() {
+            return;
+        }
+        let engine = &self.engine;
+        let declared = declare(spec, args, db, engine.keyspace.databases());
+        let keys: SmallVec<[(usize, &[u8]); 4]> =
+            declared.iter().map(|key| (key.db, key.bytes)).collect();
+        let request_bytes: usize = args.iter().map(<[u8]>::len).sum();
+        let bytes = (request_bytes + reply_bytes) as u64;
+        let now_ns = now.monotonic_nanos;
+        self.sampler.note(&engine.hotkeys, &engine.keyspace, &keys, bytes, now_ns);
     }
 
     /// Counts a command that failed.

@@ -8,11 +8,13 @@ use super::control::Control;
 use super::error::CommandError;
 use super::executor::declare;
 use super::hooks::Hooks;
+use super::hotkeys::HotKeys;
 use super::latency::LatencyMonitor;
 use super::memory::Memory;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
+use super::slow_lane::SlowLane;
 use super::slowlog::SlowLog;
 use super::spec::{self, Outcome};
 use super::stats::Stats;
@@ -112,8 +114,10 @@ pub struct Engine {
     pub caches: Caches,
     pub monitors: Monitors,
     pub stats: Stats,
+    pub slow_lane: SlowLane,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
+    pub hotkeys: HotKeys,
     pub pause: Pause,
     pub hooks: Hooks,
     pub health: Health,
@@ -135,6 +139,7 @@ impl Engine {
     ) -> Engine {
         let commands = registry.all().len();
         let pubsub = Arc::new(PubSub::new(Arc::clone(&clock)));
+        let hotkeys = HotKeys::new(clock.monotonic_nanos());
         Engine {
             registry,
             keyspace,
@@ -145,8 +150,10 @@ impl Engine {
             caches: Caches::default(),
             monitors: Monitors::default(),
             stats: Stats::new(commands),
+            slow_lane: SlowLane::default(),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
+            hotkeys,
             pause: Pause::default(),
             hooks: Hooks::new(Arc::clone(&pubsub)),
             pubsub,

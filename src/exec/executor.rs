@@ -13,15 +13,18 @@ use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
+use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
 use super::registry::{Command, Lookup};
+use super::slow_lane::Job;
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
 use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
+use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
-use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
+use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
 use crate::store::{
     Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
 };
@@ -47,6 +50,7 @@ pub struct Executor {
     pub(super) reader: Reader,
     /// When the last command ended, which is when the next one begins.
     lap: Moment,
+    pub(super) sampler: Sampler,
     pub(super) pending: Pending,
     pub(super) evictor: Evictor,
 }
@@ -77,7 +81,9 @@ impl Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
         let evictor = Evictor::new(Random::seeded(random.next_u64()));
-        Executor { stats, engine, random, reader, lap, pending: Pending::default(), evictor }
+        let sampler = Sampler::new(&engine.hotkeys, Random::seeded(random.next_u64()));
+        let pending = Pending::default();
+        Executor { stats, engine, random, reader, lap, sampler, pending, evictor }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -92,6 +98,7 @@ impl Executor {
     pub fn begin_turn(&mut self) -> Moment {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
+        self.sampler.follow(self.engine.config.int(HOTKEYS_SAMPLING) as u32);
         self.lap
     }
 
@@ -154,14 +161,18 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
+        let (db, before) = (session.db, outbox.len());
         let mut outcome = self.run(command, session, args, outbox, turn, began);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
         }
         if session.origin != Origin::Replay {
             self.lap = self.reader.now(&self.engine.clock);
+        }
+        if session.origin != Origin::Replay && !session.waits_in_slow_lane() {
             let times = (began, self.lap);
-            let executed = Executed::new(command, args, outcome, session, times);
+            let reply_bytes = outbox.len().saturating_sub(before);
+            let executed = Executed::new(command, (db, args), outcome, session, times, reply_bytes);
             self.account(&session.client, &executed);
             outcome = executed.outcome;
         }
@@ -304,6 +315,15 @@ impl Executor {
         session.secret_args = 0;
         let mut keys = view(engine, session, began);
         lock_keys(&mut keys, spec, args)?;
+        if world.is_none() && engine.slow_lane.takes(spec, session, args, &keys) {
+            let copies = (!spec.keys.is_empty()).then(|| keys.copy_declared(lock_mode(spec)));
+            engine.slow_lane.submit(Job::new(command, session, args, copies));
+            let kind = WaitKind::SlowLane;
+            session.waiting = Some(Waiting { kind, deadline_ms: None, on_deadline: Vec::new() });
+            // Taking copies has removed what had expired.
+            self.pending.settle(engine, &self.stats, keys, session, (db, args));
+            return Ok(());
+        }
         let is_replay = session.origin == Origin::Replay;
         let mut ctx = Context {
             keys,

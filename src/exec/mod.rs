@@ -2,7 +2,8 @@
 //!
 //! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency` (what is remembered of it).
+//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`, `hotkeys` (what is
+//! remembered of it).
 
 mod account;
 mod args;
@@ -16,6 +17,7 @@ mod eviction;
 mod executor;
 mod gates;
 mod hooks;
+mod hotkeys;
 pub mod keyspec;
 mod latency;
 mod memory;
@@ -24,6 +26,9 @@ mod pause;
 mod registry;
 mod serving;
 mod sizes;
+mod slices;
+mod slow_lane;
+mod slow_work;
 mod slowlog;
 pub mod spec;
 mod stats;
@@ -31,6 +36,7 @@ pub mod syntax;
 mod tracking;
 mod transaction;
 mod waiters;
+pub mod work;
 
 pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
@@ -41,10 +47,12 @@ pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
 pub use hooks::{Hooks, LogHook};
+pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use memory::Memory;
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};
+pub use slow_lane::SlowLane;
 pub use slowlog::{SlowCommand, SlowLog};
 pub use spec::{Declared, Outcome, Spec, cmd, family};
 pub use stats::{CommandTotals, Counter, Stats, ThreadStats};

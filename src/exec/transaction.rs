@@ -194,11 +194,13 @@ fn execute_all<'a, 't: 'a>(
     ctx.reply.array(transaction.len());
     for (number, args) in transaction.commands() {
         let command = ctx.engine.registry.get(number).expect("what is queued is a command");
-        let db = ctx.session.db;
+        let (db, before) = (ctx.session.db, ctx.reply.outbox().len());
         let outcome = execute_one(ctx, command, args);
         records.extend(ctx.keys.effects.take_record(db, args));
         let ended = reader.now(&ctx.engine.clock);
-        executed.push(Executed::new(command, args, outcome, ctx.session, (began, ended)));
+        let reply_bytes = ctx.reply.outbox().len() - before;
+        let times = (began, ended);
+        executed.push(Executed::new(command, (db, args), outcome, ctx.session, times, reply_bytes));
         began = ended;
     }
     (executed, records)

@@ -27,7 +27,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
-use crate::exec::{CommandError, Engine, Shutdown};
+use crate::exec::{CommandError, Engine, Executor, Shutdown};
 use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
@@ -172,6 +172,12 @@ impl Server {
     }
 
     fn start_serving(&mut self) -> io::Result<()> {
+        let mut slow = Executor::new(Arc::clone(&self.engine), Random::from_entropy());
+        self.engine.slow_lane.open();
+        self.spawn("slow-lane", move || {
+            super::yield_to_workers();
+            slow.work_in_slow_lane();
+        })?;
         for number in 0..self.control.workers {
             let worker = Worker::new(&self.engine, Random::from_entropy())?;
             self.mailboxes.push(Arc::clone(worker.mailbox()));
@@ -355,6 +361,7 @@ impl Server {
     fn stop_threads(&mut self) {
         self.listeners.iter().for_each(|listener| listener.stop());
         self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
+        self.engine.slow_lane.close();
         self.control.snapshotter.stop();
         self.control.backups.stop();
         self.log.stop();
@@ -396,8 +403,8 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
 }
 
 pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
-    /// The reaper, the snapshotter, and who recovers.
-    const OTHER_GATES: usize = 3;
+    /// The reaper, the snapshotter, the slow lane, and who recovers.
+    const OTHER_GATES: usize = 4;
     let gates = worker_count(config) + snapshot_loading::loaders() + OTHER_GATES;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());

@@ -16,6 +16,7 @@ use super::inbox::Inbox;
 use super::subscriptions::{Name, SubscriptionKind};
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
+use crate::resp::Outbox;
 
 /// What a connection takes besides its session and its client: the socket's entry in tables, the parser, empty buffers.
 const CONNECTION_BYTES: usize = 512;
@@ -68,7 +69,7 @@ pub enum ClientType {
 }
 
 /// What is sent to a client's worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Message {
     /// Close the connection.
     Kill,
@@ -76,8 +77,8 @@ pub enum Message {
     Drop,
     /// The encoded reply that the session waits for.
     Reply(Vec<u8>),
-    /// A command that waited for keys was executed: its encoded reply, and the log's position behind it.
-    Served { reply: Vec<u8>, logged: u64 },
+    /// A command was executed on the client's behalf: its reply, and the log's position behind it.
+    Served { reply: Outbox, logged: u64 },
     /// `CLIENT UNBLOCK`: stop waiting, with an error or as if the time had run out.
     Unblock { error: bool },
     /// What an earlier message or the clock asked for while others served this client: it waits no longer.

@@ -11,6 +11,12 @@ use siphasher::sip::SipHasher13;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub(super) u64);
 
+impl KeyHash {
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Computes [`KeyHash`]es; all shards of a keyspace use the same one.
 #[derive(Clone, Copy)]
 pub struct KeyHasher(SipHasher13);

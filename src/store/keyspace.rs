@@ -217,6 +217,10 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
+    pub(super) fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
     /// The number of a key's shard, in any database.
     #[inline]
     pub fn shard_of(&self, key: &[u8]) -> usize {

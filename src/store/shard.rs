@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::access::Access;
+use super::big::{Census, Size};
 use super::cut::{Cut, Emit};
 use super::entry::{Deadline, EntryRef, OwnedValue, Stored as StoredRef, StringRef};
 use super::hash::{KeyHash, KeyHasher};
@@ -27,6 +28,8 @@ use crate::value::Value;
 
 /// Places below this number are indexes into the objects; others are slab cells.
 const OBJECTS_MAX: u32 = 1 << 26;
+/// The list of objects grows by one in so many.
+const OBJECTS_STEP: usize = 8;
 
 /// An entry that is no slab record.
 #[derive(Clone, Debug)]
@@ -37,7 +40,8 @@ pub(super) struct Object {
 }
 
 impl Object {
-    fn heap_bytes(&self) -> usize {
+    /// What its key and its value take besides itself. O(1).
+    pub(super) fn payload_bytes(&self) -> usize {
         allocation_size(self.key.len()) + self.value.heap_bytes()
     }
 }
@@ -77,8 +81,7 @@ pub struct Contents {
     table: Table,
     slabs: Slabs,
     objects: Vec<Object>,
-    /// What their keys and values take.
-    object_bytes: usize,
+    census: Census,
     /// `(deadline, hash)` of every entry that has a deadline. Invariant: exactly those.
     deadlines: BTreeSet<(i64, u64)>,
     /// `(earliest deadline of a field, hash)` of every entry with fields that have one.
@@ -119,19 +122,17 @@ impl Contents {
         self.table_bytes()
             + self.slabs.heap_bytes()
             + self.objects.capacity() * size_of::<Object>()
-            + self.object_bytes
+            + self.census.payload_bytes()
             + self.deadline_bytes()
     }
 
-    /// What [`Contents::object_bytes`] must be.
-    #[cfg(test)]
-    pub(super) fn object_bytes_anew(&self) -> usize {
-        self.objects.iter().map(Object::heap_bytes).sum()
+    pub(super) fn objects(&self) -> &[Object] {
+        &self.objects
     }
 
-    #[cfg(test)]
-    pub(super) fn object_bytes(&self) -> usize {
-        self.object_bytes
+    /// The objects by size.
+    pub(super) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// The part of them that leads to entries.
@@ -188,19 +189,31 @@ impl Contents {
 
     fn store_object(&mut self, object: Object) -> u32 {
         assert!(self.objects.len() < OBJECTS_MAX as usize, "a shard holds too many objects");
-        self.object_bytes += object.heap_bytes();
+        self.census.add(Size::of(&object));
+        // Grows in small steps: most shards of a server have few objects, and a doubled list is mostly empty.
+        if self.objects.len() == self.objects.capacity() {
+            self.objects.reserve_exact(self.objects.len() / OBJECTS_STEP + 1);
+        }
         self.objects.push(object);
         (self.objects.len() - 1) as u32
+    }
+
+    fn remove_object(&mut self, place: u32) -> Object {
+        let object = self.objects.swap_remove(place as usize);
+        self.census.remove(Size::of(&object));
+        // Many may have been removed. Half of the room is kept for as long as that.
+        if self.objects.capacity() > OBJECTS_STEP
+            && self.objects.len() < self.objects.capacity() / 2
+        {
+            self.objects.shrink_to(self.objects.len() + self.objects.len() / OBJECTS_STEP + 1);
+        }
+        object
     }
 
     /// Frees a place that the table no longer points to; mends the slot of the entry that moved there.
     fn release(&mut self, place: u32, hasher: &KeyHasher) -> Option<Value> {
         let (moved_from, value) = if place < OBJECTS_MAX {
-            let object = self.objects.swap_remove(place as usize);
-            self.object_bytes -= object.heap_bytes();
-            if self.objects.len() * 4 < self.objects.capacity() {
-                self.objects.shrink_to(self.objects.len() * 2);
-            }
+            let object = self.remove_object(place);
             let last = self.objects.len() as u32;
             ((last != place).then_some(last), Some(object.value))
         } else {
@@ -555,11 +568,11 @@ impl Shard {
         if place >= OBJECTS_MAX {
             return None;
         }
-        let value = &mut self.contents.objects[place as usize].value;
-        let (old, bytes) = (value.next_field_deadline(), value.heap_bytes());
-        let result = edit(value);
-        let new = value.next_field_deadline();
-        self.contents.object_bytes = self.contents.object_bytes + value.heap_bytes() - bytes;
+        let object = &mut self.contents.objects[place as usize];
+        let (old, old_size) = (object.value.next_field_deadline(), Size::of(object));
+        let result = edit(&mut object.value);
+        let (new, new_size) = (object.value.next_field_deadline(), Size::of(object));
+        self.contents.census.replace(old_size, new_size);
         self.contents.index_fields(hash, old, new);
         Some(result)
     }
@@ -576,7 +589,9 @@ impl Shard {
         let place = self.contents.table.place(at);
         if place < OBJECTS_MAX {
             let object = &mut self.contents.objects[place as usize];
+            let old_size = Size::of(object);
             let old = std::mem::replace(&mut object.deadline, deadline);
+            self.contents.census.replace(old_size, Size::of(object));
             self.contents.index_deadline(hash, old, deadline);
             return true;
         }

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod backups;
+mod big_keys;
 mod caching;
 mod chance;
 mod channels;
@@ -31,6 +32,7 @@ mod power;
 mod recovery;
 mod siege;
 mod sizes;
+mod slow_lane;
 mod support;
 mod tidy;
 mod transcripts;

@@ -109,7 +109,7 @@ impl Claim {
     /// Claims one entry.
     fn claim(&self, stream: &mut Stream, member: &Member<'_>, id: StreamId, claimed: &mut Claimed) {
         let is_there = stream.contains(id);
-        let group = stream.group_mut(member.group).expect("the group was looked up");
+        let mut group = stream.group_mut(member.group).expect("the group was looked up");
         if !is_there {
             if group.acknowledge(id) {
                 claimed.gone.push(id);
@@ -145,7 +145,7 @@ impl Claim {
         if has_some || !claimed.gone.is_empty() || claimed.position.is_some() {
             change.internally();
         }
-        let group = stream.group_mut(member.group).expect("the group was looked up");
+        let mut group = stream.group_mut(member.group).expect("the group was looked up");
         group.touch_consumer(member.consumer, self.now_ms, has_some);
     }
 }
@@ -190,11 +190,12 @@ pub(super) fn xclaim<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let claim = Claim::parse(&mut args, ctx, min_idle_ms)?;
     let claimed = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
         let mut claimed = Claimed::default();
-        let group = stream.group_mut(member.group).expect("the group was looked up");
+        let mut group = stream.group_mut(member.group).expect("the group was looked up");
         if claim.last_id > group.last_id {
             group.last_id = claim.last_id;
-            claimed.position = Some(Position::of(group));
+            claimed.position = Some(Position::of(&group));
         }
+        drop(group);
         claimed.is_new_consumer = meet_consumer(stream, change, &member, claim.now_ms);
         ids.iter().for_each(|id| claim.claim(stream, &member, *id, &mut claimed));
         claim.finish(stream, change, &member, &claimed);

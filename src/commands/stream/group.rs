@@ -108,7 +108,7 @@ pub(super) fn xgroup_setid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Out
         text => id(text, 0)?,
     };
     ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
-        let group = stream.group_mut(name).expect("the group was looked up");
+        let mut group = stream.group_mut(name).expect("the group was looked up");
         group.last_id = last_id;
         group.entries_read = options.entries_read;
         change.internal_event(event::XGROUP_SETID);
@@ -140,7 +140,7 @@ pub(super) fn xgroup_createconsumer<'a>(ctx: &mut Context<'a>, mut args: Args<'a
     check_group(ctx, &key, name)?;
     let now_ms = ctx.now_ms();
     let is_created = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
-        let group = stream.group_mut(name).expect("the group was looked up");
+        let mut group = stream.group_mut(name).expect("the group was looked up");
         let is_created = group.consumer(consumer).is_none();
         if is_created {
             group.create_consumer(consumer, now_ms);
@@ -162,7 +162,7 @@ pub(super) fn xgroup_delconsumer<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) 
     let (name, consumer) = (args.bytes()?, args.bytes()?);
     check_group(ctx, &key, name)?;
     let pending = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
-        let group = stream.group_mut(name).expect("the group was looked up");
+        let mut group = stream.group_mut(name).expect("the group was looked up");
         let pending = group.delete_consumer(consumer);
         if pending.is_some() {
             change.internal_event(event::XGROUP_DELCONSUMER);
@@ -189,7 +189,7 @@ pub(super) fn xack<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     }
     let ids = ids(&mut args)?;
     let acknowledged = ctx.keys.edit_existing::<Stream, _>(&key, |stream, change| {
-        let group = stream.group_mut(name).expect("the group was looked up");
+        let mut group = stream.group_mut(name).expect("the group was looked up");
         let count = ids.iter().filter(|id| group.acknowledge(**id)).count();
         if count > 0 {
             change.internally();

@@ -9,8 +9,8 @@ use super::read_args::ReadArgs;
 use super::record::{Delivered, Member, Position};
 use super::reply::{reply_entries, reply_entry, reply_id};
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
-use crate::resp::Protocol;
-use crate::store::{Change, Key, event};
+use crate::resp::{ArgList, Protocol};
+use crate::store::{Change, Key, View, event};
 use crate::value::Stream;
 use crate::value::stream::{Delivery, StreamId};
 
@@ -81,6 +81,22 @@ pub(super) fn xread<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         reply_entries(&mut ctx.reply, stream.range(start, StreamId::MAX), read.count);
     }
     Ok(())
+}
+
+/// What is behind the IDs, or so much as is asked for. What stands for the end of a stream has nothing behind it.
+pub(super) fn xread_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let mut args = Args::new(args, 1);
+    let Ok(read) = ReadArgs::parse(&mut args, 0, false) else { return 0 };
+    let ids = args.rest().skip(read.streams);
+    let streams = ids.iter().enumerate().map(|(index, id)| {
+        let (Some(key), Ok(id)) = (keys.declared(index), strict_id(id, 0)) else { return 0 };
+        let Ok(Some(stream)) = keys.peek_collection::<Stream>(&key) else { return 0 };
+        if id >= stream.last_id() {
+            return 0;
+        }
+        keys.work_of_part(&key, stream.count_about(id, StreamId::MAX).min(read.count))
+    });
+    streams.sum()
 }
 
 /// The ID behind which `XREAD` is to read: as given, the stream's last one for `$`, the one before its
@@ -184,7 +200,7 @@ pub(super) fn meet_consumer(
     member: &Member<'_>,
     now_ms: i64,
 ) -> bool {
-    let group = stream.group_mut(member.group).expect("the group was looked up");
+    let mut group = stream.group_mut(member.group).expect("the group was looked up");
     if group.consumer(member.consumer).is_some() {
         group.touch_consumer(member.consumer, now_ms, false);
         return false;
@@ -243,7 +259,7 @@ fn deliver_new(
 ) -> Position {
     let read = stream.group(member.group).expect("the group was looked up").entries_read;
     let entries_read = ids.iter().fold(read, |read, id| stream.count_read(read, *id));
-    let group = stream.group_mut(member.group).expect("the group was looked up");
+    let mut group = stream.group_mut(member.group).expect("the group was looked up");
     group.entries_read = entries_read;
     group.last_id = *ids.last().expect("something is delivered");
     if !noack {
@@ -253,7 +269,7 @@ fn deliver_new(
         }
         group.touch_consumer(member.consumer, now_ms, true);
     }
-    Position::of(group)
+    Position::of(&group)
 }
 
 /// Delivers again what is pending with the consumer. Entries that are gone are named, and stay pending.
@@ -278,7 +294,7 @@ fn read_history(
             .collect();
         if !delivered.is_empty() {
             change.internally();
-            let group = stream.group_mut(member.group).expect("the group was looked up");
+            let mut group = stream.group_mut(member.group).expect("the group was looked up");
             for (id, time_ms, count) in &delivered {
                 group.deliver(*id, Delivery::new(consumer, *time_ms, *count));
             }

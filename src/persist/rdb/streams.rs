@@ -173,10 +173,10 @@ fn read_group(input: &mut Input<'_>, kind: u8, stream: &mut Stream) -> Result<()
     if !stream.create_group(&name, last_id, entries_read) {
         return Err(Damaged);
     }
-    let group = stream.group_mut(&name).expect("it was created");
+    let mut group = stream.group_mut(&name).expect("it was created");
     let mut pending = read_pending(input)?;
     for _ in 0..input.count()? {
-        read_consumer(input, kind, group, &mut pending)?;
+        read_consumer(input, kind, &mut group, &mut pending)?;
     }
     if pending.is_empty() { Ok(()) } else { Err(Damaged) }
 }

@@ -22,6 +22,7 @@ mod tests;
 mod trim;
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use triomphe::Arc;
 
@@ -82,6 +83,41 @@ struct Body {
     max_deleted_id: StreamId,
     entries_added: u64,
     groups: BTreeMap<Box<[u8]>, Group>,
+    /// Bytes that groups and their names took from the allocator.
+    group_bytes: usize,
+}
+
+/// A group that is being changed. What it takes is noted when this goes.
+pub struct GroupMut<'a> {
+    group: &'a mut Group,
+    bytes_before: usize,
+    group_bytes: &'a mut usize,
+}
+
+impl Deref for GroupMut<'_> {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        self.group
+    }
+}
+
+impl DerefMut for GroupMut<'_> {
+    fn deref_mut(&mut self) -> &mut Group {
+        self.group
+    }
+}
+
+impl Drop for GroupMut<'_> {
+    fn drop(&mut self) {
+        *self.group_bytes = *self.group_bytes + self.group.heap_bytes() - self.bytes_before;
+    }
+}
+
+/// What a group takes besides what it holds, about.
+fn map_entry_bytes(name: &[u8]) -> usize {
+    const MAP_ENTRY: usize = 16;
+    name.len() + size_of::<Group>() + MAP_ENTRY
 }
 
 impl Stream {
@@ -93,19 +129,18 @@ impl Stream {
         self.0.len == 0
     }
 
-    /// Bytes taken from the allocator.
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &Stream) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Bytes taken from the allocator. O(1).
     pub fn heap_bytes(&self) -> usize {
-        /// What a map entry takes besides its contents, about.
-        const MAP_ENTRY: usize = 16;
         let body = &*self.0;
-        let groups = body
-            .groups
-            .iter()
-            .map(|(name, group)| name.len() + size_of::<Group>() + MAP_ENTRY + group.heap_bytes());
         size_of::<Body>()
             + body.nodes.heap_bytes()
             + body.open.as_ref().map_or(0, Node::heap_bytes)
-            + groups.sum::<usize>()
+            + body.group_bytes
     }
 
     /// The name that `OBJECT ENCODING` prints.
@@ -198,6 +233,15 @@ impl Stream {
         Entries::forwards(&self.0, start, end)
     }
 
+    /// About how many entries a range has, from the number of its nodes.
+    pub fn count_about(&self, start: StreamId, end: StreamId) -> usize {
+        if start > end || self.is_empty() {
+            return 0;
+        }
+        let nodes = self.0.number_of(end).saturating_sub(self.0.number_of(start)) + 1;
+        (self.len() as f64 / self.node_count() as f64 * nodes as f64) as usize
+    }
+
     /// The same from the end.
     pub fn range_backwards(&self, start: StreamId, end: StreamId) -> Entries<'_> {
         Entries::backwards(&self.0, start, end)
@@ -267,8 +311,11 @@ impl Stream {
         self.0.groups.get(name)
     }
 
-    pub fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
-        Arc::make_mut(&mut self.0).groups.get_mut(name)
+    pub fn group_mut(&mut self, name: &[u8]) -> Option<GroupMut<'_>> {
+        let body = Arc::make_mut(&mut self.0);
+        let group = body.groups.get_mut(name)?;
+        let bytes_before = group.heap_bytes();
+        Some(GroupMut { group, bytes_before, group_bytes: &mut body.group_bytes })
     }
 
     /// In the order of their names.
@@ -287,16 +334,21 @@ impl Stream {
             return false;
         }
         let group = Group::new(last_id, entries_read);
-        Arc::make_mut(&mut self.0).groups.insert(name.into(), group);
+        let body = Arc::make_mut(&mut self.0);
+        body.group_bytes += map_entry_bytes(name) + group.heap_bytes();
+        body.groups.insert(name.into(), group);
         true
     }
 
     /// False if there is no such group.
     pub fn destroy_group(&mut self, name: &[u8]) -> bool {
-        self.group(name).is_some() && {
-            Arc::make_mut(&mut self.0).groups.remove(name);
-            true
+        if self.group(name).is_none() {
+            return false;
         }
+        let body = Arc::make_mut(&mut self.0);
+        let group = body.groups.remove(name).expect("it was there a moment ago");
+        body.group_bytes -= map_entry_bytes(name) + group.heap_bytes();
+        true
     }
 
     /// How many entries a group has still to read; `None` if nobody can tell.

@@ -149,7 +149,7 @@ fn lag_is_known_until_a_deletion_ahead() {
 fn numbers_of_consumers_that_went_are_given_out_again() {
     let mut stream = filled(9, LIMITS);
     stream.create_group(b"g", StreamId::MIN, None);
-    let group = stream.group_mut(b"g").unwrap();
+    let mut group = stream.group_mut(b"g").unwrap();
     for name in [b"a", b"b", b"c"] {
         let consumer = group.create_consumer(name, 1);
         group.deliver(id(u64::from(name[0])), Delivery::new(consumer, 5, 1));

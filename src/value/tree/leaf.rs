@@ -96,6 +96,10 @@ fn shape_of(pairs: &[Pair<'_>]) -> u16 {
 }
 
 impl Leaf {
+    pub(super) fn is_same(&self, other: &Leaf) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A leaf of these entries, whose keys rise.
     pub(super) fn build(pairs: &[Pair<'_>]) -> Leaf {
         let shape = shape_of(pairs);
