@@ -119,7 +119,6 @@ impl Executor {
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
     ) -> Flow {
-        let began = self.lap;
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
@@ -161,7 +160,20 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
-        let (db, before) = (session.db, outbox.len());
+        self.perform(command, session, args, outbox, turn, mark)
+    }
+
+    /// Runs a command that was admitted, serves those who wait for what it changed, and accounts for it.
+    fn perform(
+        &mut self,
+        command: Command,
+        session: &mut Session,
+        args: ArgList<'_>,
+        outbox: &mut Outbox,
+        turn: &mut Turn<'_>,
+        mark: ReplyMark,
+    ) -> Flow {
+        let (began, db, before) = (self.lap, session.db, outbox.len());
         let mut outcome = self.run(command, session, args, outbox, turn, began);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
