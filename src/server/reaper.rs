@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(100);
 const SLICE: usize = 64;
 
 enum Mail {
-    Garbage(Garbage),
+    Garbage(Box<Garbage>),
     /// A manual clock was moved, or memory becomes short.
     Wake,
     Stop,
@@ -55,7 +55,7 @@ impl Reaper {
         let chute = sender.clone();
         engine.hooks.install_garbage(Box::new(move |garbage| {
             // A reaper that is gone leaves the garbage to whoever made it.
-            drop(chute.send(Mail::Garbage(garbage)));
+            drop(chute.send(Mail::Garbage(Box::new(garbage))));
         }));
         let call = sender.clone();
         engine.hooks.install_reaper(Box::new(move || drop(call.send(Mail::Wake))));
@@ -166,7 +166,7 @@ impl Reaper {
 
     fn take(&self, mail: Mail) {
         match mail {
-            Mail::Garbage(garbage) => self.engine.hooks.garbage_waiting.free(garbage),
+            Mail::Garbage(garbage) => self.engine.hooks.garbage_waiting.free(*garbage),
             Mail::Wake => {}
             Mail::Stop => self.is_stopping.set(true),
         }
