@@ -122,16 +122,7 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(_) if is_cross_protocol(args) => {
-                let client = &session.client;
-                log::warn!(
-                    "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
-                    client.id,
-                    client.address
-                );
-                session.closing = true;
-                return Flow::Close;
-            }
+            Err(_) if is_cross_protocol(args) => return hang_up_on_browser(session),
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
@@ -462,6 +453,17 @@ impl Pending {
 fn is_cross_protocol(args: ArgList<'_>) -> bool {
     let name = args.get(0).unwrap_or_default();
     name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
+}
+
+fn hang_up_on_browser(session: &mut Session) -> Flow {
+    let client = &session.client;
+    log::warn!(
+        "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
+        client.id,
+        client.address
+    );
+    session.closing = true;
+    Flow::Close
 }
 
 /// A view for a session's command, without locks yet.

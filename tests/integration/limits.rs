@@ -380,12 +380,15 @@ fn who_gives_up_its_authentication_has_the_whole_time_to_give_the_password_again
     assert_eq!(control.say("CONFIG SET requirepass ''"), "+OK");
     assert_eq!(control.say("CONFIG SET unauthenticated-timeout 10"), "+OK");
     clock.advance(Duration::from_secs(1_000));
-    assert_eq!(client.say("PING"), "+PONG");
+    // The worker looks behind its replies; when the second comes, it has looked behind the first.
+    assert_eq!([client.say("PING"), client.say("PING")], ["+PONG", "+PONG"]);
     assert_eq!(control.say("CONFIG SET requirepass shark"), "+OK");
     assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
     // The worker looks once a second, and counts from when it first sees that the client owes the password.
     clock.advance(Duration::from_secs(2));
-    assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    for _ in 0..2 {
+        assert_eq!(client.say("PING"), "-NOAUTH Authentication required.");
+    }
     clock.advance(Duration::from_secs(11));
     client.expect_end();
 }

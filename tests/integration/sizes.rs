@@ -134,6 +134,7 @@ fn a_pattern_that_would_take_too_long_to_compare_is_refused() {
     assert_eq!(client.say("SADD s a"), ":1");
     for words in [
         vec!["KEYS", "P"],
+        vec!["DELPATTERN", "P"],
         vec!["SCAN", "0", "MATCH", "P"],
         vec!["SSCAN", "s", "0", "MATCH", "P"],
         vec!["PSUBSCRIBE", "short", "P"],

@@ -18,7 +18,7 @@ pub(super) fn work(_: ArgList<'_>, _: &View<'_>) -> usize {
 
 /// `DELPATTERN pattern [LIMIT count]`: how many keys were deleted.
 pub(super) fn delpattern<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let pattern = args.bytes()?;
+    let pattern = args.pattern()?;
     let limit = parse_limit(&mut args)?;
     let (mut cursor, mut deleted) = (0, 0);
     while deleted < limit {
