@@ -37,7 +37,10 @@ mod publish;
 mod replies;
 mod report;
 mod server;
+mod siege;
 mod snapshot;
+mod stalls;
+mod storm;
 mod subscribers;
 mod throughput;
 mod transactions;
@@ -85,6 +88,9 @@ fn run(options: &Options) -> Result<()> {
             Part::Publish => publish::run(options, &programs)?,
             Part::Transactions => transactions::run(options, &programs)?,
             Part::Events => events::run(options, &programs)?,
+            Part::Storm => storm::run(options, &programs)?,
+            Part::Siege => siege::run(options, &programs)?,
+            Part::Stalls => stalls::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -25,9 +25,12 @@ pub enum Part {
     Publish,
     Transactions,
     Events,
+    Storm,
+    Siege,
+    Stalls,
 }
 
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 18] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -43,6 +46,9 @@ const PARTS: [(&str, Part); 15] = [
     ("publish", Part::Publish),
     ("transactions", Part::Transactions),
     ("events", Part::Events),
+    ("storm", Part::Storm),
+    ("siege", Part::Siege),
+    ("stalls", Part::Stalls),
 ];
 
 /// How large a run is; flags override single figures.
@@ -252,7 +258,7 @@ fn command() -> Command {
         .arg(seconds("seconds", "Length of one measurement"))
         .arg(seconds("churn-seconds", "How long values of changing sizes come"))
         .arg(count("churn-megabytes", "How many of their bytes are alive, in millions"))
-        .arg(count("connections", "Connections of the idle part"))
+        .arg(count("connections", "Connections of the parts idle and siege"))
         .arg(
             Arg::new("rate")
                 .long("rate")

@@ -94,6 +94,8 @@ impl Program {
     fn command(&self, port: u16, directory: &Path) -> Command {
         let mut command = Command::new(&self.path);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        // One part lets a client sleep.
+        command.args(["--enable-debug-command", "yes"]);
         // The idle part needs one connection more than its own.
         command.args(["--maxclients", "10100"]);
         if self.log == "off" {

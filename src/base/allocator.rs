@@ -3,14 +3,7 @@
 //! The binary allocates through jemalloc, which counts exactly what it handed out. In a program that
 //! does not install it (tests of the library), the figures are those of an unused jemalloc.
 
-use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 use tikv_jemalloc_ctl::{Access, AsName, Error, epoch, stats, stats_print};
-
-thread_local! {
-    /// Where the allocator counts what this thread took and gave back.
-    static COUNTERS: Option<(ThreadLocal<u64>, ThreadLocal<u64>)> =
-        allocatedp::read().and_then(|taken| Ok((taken, deallocatedp::read()?))).ok();
-}
 
 /// Bytes, by the allocator's count at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +32,14 @@ pub fn figures() -> Figures {
     read().unwrap_or_default()
 }
 
-/// Bytes that this thread has taken more than it has given back since it began; below zero if it frees what
-/// others allocate. Exact at any moment, and costs a few nanoseconds.
-pub fn thread_bytes() -> i64 {
-    COUNTERS.with(|counters| match counters {
-        Some((taken, returned)) => taken.get().wrapping_sub(returned.get()) as i64,
-        None => 0,
-    })
+/// The least size, of those that the allocator has, in which so many bytes fit: multiples of 16 up to 128, then
+/// four for each power of two.
+pub fn allocation_size(bytes: usize) -> usize {
+    if bytes <= 128 {
+        return bytes.next_multiple_of(16);
+    }
+    let step = 1 << ((bytes - 1).ilog2() - 2);
+    bytes.next_multiple_of(step)
 }
 
 pub fn allocated_bytes() -> u64 {

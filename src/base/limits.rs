@@ -37,12 +37,20 @@ pub const TURN_REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// ... and after how many bytes of replies. (After how many commands, `turn-command-limit` says.)
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
 
+/// After so many bytes of replies to all its connections a worker sends and looks at limits before it goes on with the
+/// rest of them.
+pub const WORKER_TURN_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A connection that is held back for a while reads no more from its socket when so many bytes of requests wait.
 pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// The most that may be buffered of a client's unfinished requests
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+
+/// The longest glob pattern of a command, in bytes. Matching takes time in proportion to the pattern and to the text. (Redis
+/// gives up at a thousand stars, and says that nothing matches.)
+pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
 
 /// The most elements that one command draws at random with repetition. Redis has no limit there, so that
 /// one client can make it draw until its memory is full.

@@ -5,6 +5,8 @@
 //! what is there already is no change: it has no event and is not logged, though the string counts as
 //! `raw` from then on, as in Redis.
 
+use std::ops::Range;
+
 use crate::base::number::parse_i64;
 use crate::config::params;
 use crate::exec::keyspec::{
@@ -15,7 +17,7 @@ use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable};
 use crate::resp::ArgList;
 use crate::session::Origin;
-use crate::store::{Change, Deadline, Key, StringRef, Text, event};
+use crate::store::{Change, Deadline, Key, StringRef, Text, View, event};
 use crate::value::Bytes;
 use crate::value::bitmap::{self, Action, Field, FieldType, Operation, Overflow, Unit};
 
@@ -27,7 +29,7 @@ const SOURCES: KeySpec = KeySpec {
 };
 
 pub static COMMANDS: &[Spec] = &[
-    cmd("BITCOUNT", -2, &[key(RO_ACCESS)], READ, bitcount).doc(
+    cmd("BITCOUNT", -2, &[key(RO_ACCESS)], READ, bitcount).work(bitcount_work).doc(
         "2.6.0",
         "O(N) where N is the length of the range",
         "key [start end [BYTE | BIT]]",
@@ -48,13 +50,13 @@ pub static COMMANDS: &[Spec] = &[
         "key [GET encoding offset [GET encoding offset ...]]",
         "Reads integers of any width at any bit of a string.",
     ),
-    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), SOURCES], WRITE | DENY_OOM, bitop).doc(
+    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), SOURCES], WRITE | DENY_OOM, bitop).work(bitop_work).doc(
         "2.6.0",
         "O(N) where N is the length of all strings together",
         "<AND | OR | XOR | NOT> destkey key [key ...]",
         "Combines strings bit by bit and stores the result.",
     ),
-    cmd("BITPOS", -3, &[key(RO_ACCESS)], READ, bitpos).doc(
+    cmd("BITPOS", -3, &[key(RO_ACCESS)], READ, bitpos).work(bitpos_work).doc(
         "2.8.7",
         "O(N) where N is the length of the range",
         "key bit [start [end [BYTE | BIT]]]",
@@ -83,6 +85,11 @@ fn parse_offset(ctx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CommandEr
     check_offset(ctx, offset)
 }
 
+/// How long a string with so many bits is.
+fn bytes_for(bits: u64) -> usize {
+    bits.div_ceil(8) as usize
+}
+
 /// `GETBIT key offset`
 fn getbit<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
@@ -101,6 +108,7 @@ fn setbit<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         Some(bit @ (0 | 1)) => bit == 1,
         _ => return Err(BAD_BIT),
     };
+    ctx.check_growth(bytes_for(offset + 1))?;
     let old = ctx.keys.edit_bytes(&key, |bytes, change| {
         let has_grown = bitmap::grow(bytes, offset + 1);
         let old = bitmap::get_bit(bytes, offset);
@@ -227,6 +235,7 @@ fn bitop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         sources.push(ctx.keys.string(&source)?.map(shared).unwrap_or_default());
     }
     let slices: Vec<&[u8]> = sources.iter().map(|source| &source[..]).collect();
+    ctx.check_growth(slices.iter().map(|slice| slice.len()).max().unwrap_or(0))?;
     let result = bitmap::combine(operation, &slices);
     if result.is_empty() {
         ctx.keys.remove(&target, event::DEL);
@@ -329,6 +338,7 @@ fn bitfield<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         reply_fields(ctx, &key, &fields)?;
         return Ok(());
     };
+    ctx.check_growth(bytes_for(end))?;
     let replies = ctx.keys.edit_bytes(&key, |bytes, change| apply_all(&fields, end, bytes, change));
     let replies = replies?;
     ctx.reply.array(replies.len());
@@ -379,4 +389,36 @@ fn reply_fields(ctx: &mut Context<'_>, key: &Key<'_>, fields: &[Field]) -> Outco
         Some(text) => text.with_bytes(read),
     }
     Ok(())
+}
+
+/// Bits that are looked at in the time of an element.
+const BITS_PER_ELEMENT: u64 = 4096;
+
+fn bits_work(range: Range<u64>) -> usize {
+    (range.end.saturating_sub(range.start)).div_ceil(BITS_PER_ELEMENT) as usize
+}
+
+fn bitcount_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(key) = keys.declared(0) else { return 0 };
+    let index = |arg| args.get(arg).and_then(parse_i64);
+    let unit = match args.get(4) {
+        Some(unit) if unit.eq_ignore_ascii_case(b"BIT") => Unit::Bit,
+        _ => Unit::Byte,
+    };
+    let (start, end) = (index(2).unwrap_or(0), index(3).unwrap_or(-1));
+    bits_work(bitmap::bit_range(keys.string_len(&key), unit, start, end))
+}
+
+fn bitpos_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(key) = keys.declared(0) else { return 0 };
+    let Ok(search) = Search::parse(&mut Args::new(args, 2)) else { return 0 };
+    let end = search.end.unwrap_or(-1);
+    bits_work(bitmap::bit_range(keys.string_len(&key), search.unit, search.start, end))
+}
+
+/// All bytes of the sources, which are read, and as many written.
+fn bitop_work(_: ArgList<'_>, keys: &View<'_>) -> usize {
+    const BYTES_PER_ELEMENT: usize = 128;
+    let sources = keys.all_declared().skip(1);
+    sources.map(|key| keys.string_len(&key)).sum::<usize>().div_ceil(BYTES_PER_ELEMENT)
 }

@@ -6,7 +6,9 @@ use super::family_help::family_help;
 use crate::base::glob::glob_match;
 use crate::exec::keyspec::{KeyFlags, VARIABLE_FLAGS};
 use crate::exec::spec::{LOADING, NO_MANDATORY_KEYS, SENTINEL, STALE};
-use crate::exec::{Args, Command, CommandError, Context, Lookup, Outcome, Spec, cmd};
+use crate::exec::{
+    Args, Command, CommandError, Context, Lookup, Outcome, Spec, check_pattern, cmd,
+};
 use crate::resp::ArgList;
 
 const ABOUT: u32 = LOADING | STALE | SENTINEL;
@@ -100,7 +102,7 @@ impl<'a> Filter<'a> {
         match kind.as_bytes() {
             b"MODULE" => Ok(Filter::Module),
             b"ACLCAT" => Ok(Filter::Category(String::from_utf8_lossy(wanted).to_ascii_lowercase())),
-            b"PATTERN" => Ok(Filter::Pattern(wanted)),
+            b"PATTERN" => Ok(Filter::Pattern(check_pattern(wanted)?)),
             _ => Err(CommandError::Syntax),
         }
     }

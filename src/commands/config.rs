@@ -6,7 +6,7 @@ use super::family_help::family_help;
 use crate::config::kind::Kind;
 use crate::config::{Param, params};
 use crate::exec::spec::{ADMIN, EXCLUSIVE, LOADING, NONE, NOSCRIPT, STALE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, family};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, family};
 
 pub static COMMANDS: &[Spec] = &[family("CONFIG", -2, NONE, CONFIG).doc(
     "2.0.0",
@@ -54,7 +54,7 @@ static CONFIG: &[Spec] = &[
 
 /// `CONFIG GET parameter [parameter ...]`
 fn config_get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let patterns: Vec<&[u8]> = args.rest().iter().collect();
+    let patterns = args.rest().iter().map(check_pattern).collect::<Result<Vec<_>, _>>()?;
     let found = ctx.engine.config.get(&patterns);
     ctx.reply.map(found.len());
     for (name, value) in found {
@@ -104,6 +104,7 @@ fn config_resetstat<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     ctx.engine.clients.accepted.store(0, Ordering::Relaxed);
     ctx.engine.clients.rejected.store(0, Ordering::Relaxed);
     ctx.engine.clients.allowance.disconnections.store(0, Ordering::Relaxed);
+    ctx.engine.clients.memory.evicted.store(0, Ordering::Relaxed);
     ctx.engine.memory.reset_exceeded();
     ctx.reply.ok();
     Ok(())

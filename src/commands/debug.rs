@@ -13,7 +13,6 @@ use super::generic::encoding;
 use crate::base::glob::glob_match;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::base::words::write_word;
-use crate::config::params;
 use crate::exec::spec::{ADMIN, EXCLUSIVE, Handler, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Reload, Spec, cmd, excerpt};
 use crate::persist::snapshot::write_entry;
@@ -228,9 +227,7 @@ fn debug_populate<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let count = positive(&mut args)?;
     let prefix = if args.is_empty() { b"key" } else { args.bytes()? };
     let size = if args.is_empty() { 0 } else { positive(&mut args)? };
-    if size as u64 > ctx.engine.config.int(params::PROTO_MAX_BULK_LEN) as u64 {
-        return Err(CommandError::StringTooLong);
-    }
+    ctx.check_string(size)?;
     let db = ctx.keys.db;
     for number in 0..count {
         let number = number.to_string();

@@ -8,7 +8,7 @@ use crate::exec::keyspec::{
     ACCESS, Begin, Find, INSERT, KeyFlags, KeySpec, RO_ACCESS, RW, key, key_at, keys_to_end,
 };
 use crate::exec::spec::{ADMIN, DENY_OOM, FAST, MAY_REPLICATE, READ, WRITE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable, work};
 use crate::store::{Key, ValueRef, event};
 use crate::value::hyperloglog::{self, Encoding, Registers, Unusable};
 
@@ -26,24 +26,28 @@ pub static COMMANDS: &[Spec] = &[
         "key [element [element ...]]",
         "Adds elements to a HyperLogLog; creates the key if there is none.",
     ),
-    cmd("PFCOUNT", -2, &[keys_to_end(1, RW_ACCESS)], READ | MAY_REPLICATE, pfcount).doc(
-        "2.8.9",
-        "O(1) for one key, with a small constant; O(N) for N keys, with a large one",
-        "key [key ...]",
-        "Estimates how many different elements one or several HyperLogLogs have seen together.",
-    ),
+    cmd("PFCOUNT", -2, &[keys_to_end(1, RW_ACCESS)], READ | MAY_REPLICATE, pfcount)
+        .work(work::all)
+        .doc(
+            "2.8.9",
+            "O(1) for one key, with a small constant; O(N) for N keys, with a large one",
+            "key [key ...]",
+            "Estimates how many different elements one or several HyperLogLogs have seen together.",
+        ),
     cmd("PFDEBUG", 3, &[key_at(2, RW_ACCESS)], WRITE | DENY_OOM | ADMIN, pfdebug).doc(
         "2.8.9",
         "O(N) where N is the length of the value",
         "subcommand key",
         "Shows how a HyperLogLog is stored, for tests of the server.",
     ),
-    cmd("PFMERGE", -2, &[key(RW_ACCESS.and(INSERT)), SOURCES], WRITE | DENY_OOM, pfmerge).doc(
-        "2.8.9",
-        "O(N) where N is the number of keys, with a large constant",
-        "destkey [sourcekey [sourcekey ...]]",
-        "Adds what several HyperLogLogs have seen to one of them.",
-    ),
+    cmd("PFMERGE", -2, &[key(RW_ACCESS.and(INSERT)), SOURCES], WRITE | DENY_OOM, pfmerge)
+        .work(work::all)
+        .doc(
+            "2.8.9",
+            "O(N) where N is the number of keys, with a large constant",
+            "destkey [sourcekey [sourcekey ...]]",
+            "Adds what several HyperLogLogs have seen to one of them.",
+        ),
     cmd("PFSELFTEST", 1, &[], ADMIN, pfselftest).doc(
         "2.8.9",
         "O(1), with a very large constant",

@@ -65,6 +65,7 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
     line(text, "rejected_connections", clients.rejected.load(Ordering::Relaxed));
     line(text, "expired_keys", expired);
     line(text, "evicted_keys", stats.total(|s| &s.evicted));
+    line(text, "evicted_clients", clients.memory.evicted.load(Ordering::Relaxed));
     let engine = &ctx.engine;
     let (exceeded_ms, exceeded_now_ms) = engine.memory.exceeded_ms(engine.clock.monotonic_nanos());
     line(text, "total_eviction_exceeded_time", exceeded_ms);

@@ -39,7 +39,7 @@ impl<'a> ScanOptions<'a> {
             match option.as_bytes() {
                 b"NOVALUES" if scanned == Scanned::Fields => options.no_values = true,
                 _ if args.is_empty() => return Err(CommandError::Syntax),
-                b"MATCH" => options.pattern = args.bytes()?,
+                b"MATCH" => options.pattern = args.pattern()?,
                 b"TYPE" if scanned == Scanned::Keys => options.type_name = Some(args.bytes()?),
                 b"COUNT" => {
                     let count = usize::try_from(args.integer()?).unwrap_or(0);

@@ -10,7 +10,7 @@ use crate::exec::keyspec::{
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, reply_text};
 use crate::resp::ArgList;
-use crate::store::{Deadline, EventKind, Key, StringRef, Text, event, string_ref};
+use crate::store::{Deadline, EventKind, Key, StringRef, Text, View, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
 
 use super::expire_time::{ExpiryOption, Unit, parse_positive, set_deadline};
@@ -39,7 +39,7 @@ pub static COMMANDS: &[Spec] = &[
         "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
         "Returns the string at a key and sets or removes its expiry time.",
     ),
-    cmd("GETRANGE", 4, &[key(RO_ACCESS)], READ, getrange)
+    cmd("GETRANGE", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work)
         .doc("2.4.0", "O(N) where N is the length returned", "key start end", "Returns a part of the string at a key."),
     cmd("GETSET", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, getset)
         .doc("1.0.0", "O(1)", "key value", "Sets a string and returns the one it replaces.")
@@ -50,7 +50,7 @@ pub static COMMANDS: &[Spec] = &[
         .doc("1.0.0", "O(1)", "key increment", "Adds to the integer at a key, which counts as 0 if missing."),
     cmd("INCRBYFLOAT", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incrbyfloat)
         .doc("2.6.0", "O(1)", "key increment", "Adds to the decimal number at a key, which counts as 0 if missing."),
-    cmd("LCS", -3, &[TWO_KEYS], READ, lcs)
+    cmd("LCS", -3, &[TWO_KEYS], READ, lcs).work(lcs_work)
         .doc(
             "7.0.0",
             "O(N*M) where N and M are the lengths of the strings",
@@ -105,18 +105,10 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("STRLEN", 2, &[key(RO)], READ | FAST, strlen)
         .doc("2.2.0", "O(1)", "key", "Returns the length of the string at a key."),
-    cmd("SUBSTR", 4, &[key(RO_ACCESS)], READ, getrange)
+    cmd("SUBSTR", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work)
         .doc("1.0.0", "O(N) where N is the length returned", "key start end", "Returns a part of the string at a key.")
         .deprecated("2.0.0", "`GETRANGE`"),
 ];
-
-/// Refuses strings longer than `proto-max-bulk-len`.
-fn check_length(ctx: &Context<'_>, len: usize) -> Result<(), CommandError> {
-    if len as u64 > ctx.engine.config.int(params::PROTO_MAX_BULK_LEN) as u64 {
-        return Err(CommandError::StringTooLong);
-    }
-    Ok(())
-}
 
 /// `GET key`
 fn get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -365,7 +357,7 @@ fn append<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.count(value.len());
         return Ok(());
     };
-    check_length(ctx, len + value.len())?;
+    ctx.check_string(len + value.len())?;
     let len = ctx.keys.edit_string(&key, event::APPEND, |bytes| bytes.extend_from_slice(value))?;
     ctx.reply.count(len);
     Ok(())
@@ -403,7 +395,7 @@ fn setrange<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.count(len);
         return Ok(());
     }
-    check_length(ctx, offset.saturating_add(value.len()))?;
+    ctx.check_string(offset.saturating_add(value.len()))?;
     let len =
         ctx.keys.edit_string(&key, event::SETRANGE, |bytes| overwrite(bytes, offset, value))?;
     ctx.reply.count(len);
@@ -550,4 +542,21 @@ fn reply_matches(ctx: &mut Context<'_>, found: &crate::value::lcs::Lcs, options:
     }
     ctx.reply.bulk("len");
     ctx.reply.count(found.bytes.len());
+}
+
+/// The bytes that are copied, which is fast.
+fn getrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    const BYTES_PER_ELEMENT: usize = 1024;
+    let Some(key) = keys.declared(0) else { return 0 };
+    let index = |arg| args.get(arg).and_then(parse_i64);
+    let (Some(start), Some(end)) = (index(2), index(3)) else { return 0 };
+    byte_range(keys.string_len(&key), start, end).len().div_ceil(BYTES_PER_ELEMENT)
+}
+
+/// The cells of a table, each of which is little work.
+fn lcs_work(_: ArgList<'_>, keys: &View<'_>) -> usize {
+    const CELLS_PER_ELEMENT: usize = 32;
+    let mut lens = keys.all_declared().map(|key| keys.string_len(&key));
+    let (first, second) = (lens.next().unwrap_or(0), lens.next().unwrap_or(0));
+    first.saturating_mul(second).div_ceil(CELLS_PER_ELEMENT)
 }

@@ -56,6 +56,7 @@ fn value(kind: &Kind) -> String {
         Kind::Int { min, max } => format!("{min} to {max}"),
         Kind::Memory { min: 0, .. } => "memory".to_owned(),
         Kind::Memory { min, .. } => format!("memory, {min} or more"),
+        Kind::MemoryOrPercent => "memory, or a percentage of `maxmemory`".to_owned(),
         Kind::Octal { max } => format!("0 to {max:o}, octal"),
         Kind::Choice(names) => format!("`{}`", names.join("`, `")),
         Kind::Events => "letters".to_owned(),

@@ -158,6 +158,7 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::Bool => "yes|no",
         Kind::Int { .. } => "NUMBER",
         Kind::Memory { .. } => "BYTES",
+        Kind::MemoryOrPercent => "BYTES|PERCENT",
         Kind::Octal { .. } => "OCTAL",
         Kind::Choice(_) => "NAME",
         Kind::Events => "LETTERS",

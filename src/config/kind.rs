@@ -10,7 +10,7 @@ use super::special::{
     self, EventClasses, OutputLimits, SavePoint, ShutdownOptions, parse_addresses,
     parse_percentiles, print_percentiles,
 };
-use crate::base::number::{parse_i64, parse_memory};
+use crate::base::number::{parse_i64, parse_memory, parse_u64};
 
 #[derive(Debug)]
 pub enum Kind {
@@ -25,6 +25,8 @@ pub enum Kind {
         min: i64,
         max: i64,
     },
+    /// Bytes, or a percentage of `maxmemory`, which is stored as a negative number.
+    MemoryOrPercent,
     /// Permissions of a file.
     Octal {
         max: i64,
@@ -79,10 +81,16 @@ impl Kind {
 
     /// Whether values are stored as numbers.
     pub(super) fn is_number(&self) -> bool {
-        use Kind::{Bool, Choice, Events, Int, Memory, Octal, ShutdownOptions};
+        use Kind::{Bool, Choice, Events, Int, Memory, MemoryOrPercent, Octal, ShutdownOptions};
         matches!(
             self,
-            Bool | Int { .. } | Memory { .. } | Octal { .. } | Choice(_) | Events | ShutdownOptions
+            Bool | Int { .. }
+                | Memory { .. }
+                | MemoryOrPercent
+                | Octal { .. }
+                | Choice(_)
+                | Events
+                | ShutdownOptions
         )
     }
 
@@ -100,6 +108,7 @@ impl Kind {
                     parse_memory(text.as_bytes()).ok_or("argument must be a memory value")?;
                 in_bounds(i64::try_from(bytes).unwrap_or(i64::MAX), *min, *max)?
             }
+            Self::MemoryOrPercent => parse_memory_or_percent(text)?,
             Self::Octal { max } => parse_octal(text, *max)?,
             Self::Choice(names) => names
                 .iter()
@@ -132,7 +141,10 @@ impl Kind {
     pub(super) fn print(&self, value: &Value) -> String {
         match self {
             Self::Bool => if value.number() == 0 { "no" } else { "yes" }.to_owned(),
-            Self::Int { .. } | Self::Memory { .. } => value.number().to_string(),
+            Self::MemoryOrPercent if value.number() < 0 => format!("{}%", -value.number()),
+            Self::Int { .. } | Self::Memory { .. } | Self::MemoryOrPercent => {
+                value.number().to_string()
+            }
             Self::Octal { .. } => format!("{:o}", value.number()),
             Self::Choice(names) => names[value.number() as usize].to_owned(),
             Self::Events => EventClasses::from_bits(value.number()).to_string(),
@@ -146,6 +158,7 @@ impl Kind {
     pub(super) fn print_for_file(&self, value: &Value) -> String {
         match self {
             Self::Memory { .. } => print_memory(value.number()),
+            Self::MemoryOrPercent if value.number() > 0 => print_memory(value.number()),
             _ => self.print(value),
         }
     }
@@ -164,6 +177,18 @@ fn parse_bool(text: &str) -> Result<i64, String> {
     } else {
         Err("argument must be 'yes' or 'no'".to_owned())
     }
+}
+
+fn parse_memory_or_percent(text: &str) -> Result<i64, String> {
+    const NEITHER: &str = "argument must be a memory or percent value";
+    const TOO_MUCH: &str = "percentage argument must be less or equal to 100";
+    if let Some(digits) = text.strip_suffix('%') {
+        let percent = parse_u64(digits.as_bytes()).ok_or(NEITHER)?;
+        return if percent <= 100 { Ok(-(percent as i64)) } else { Err(TOO_MUCH.to_owned()) };
+    }
+    let bytes = parse_memory(text.as_bytes()).ok_or(NEITHER)?;
+    // Redis takes such an amount for a negative number, which is how it keeps percentages, too.
+    Ok(i64::try_from(bytes).map_err(|_| TOO_MUCH)?)
 }
 
 fn parse_octal(text: &str, max: i64) -> Result<i64, String> {
@@ -207,6 +232,9 @@ mod tests {
         for (kind, text, printed) in [
             (&Kind::Bool, "YES", "yes"),
             (&memory, "1gb", "1073741824"),
+            (&Kind::MemoryOrPercent, "1mb", "1048576"),
+            (&Kind::MemoryOrPercent, "5%", "5%"),
+            (&Kind::MemoryOrPercent, "0%", "0"),
             (&Kind::Octal { max: 0o777 }, "0700", "700"),
             (&Kind::Choice(Permission::NAMES), "Local", "local"),
             (&Kind::Events, "KEA", "AKE"),
@@ -226,6 +254,10 @@ mod tests {
             (&int, "70000", "argument must be between 0 and 65535 inclusive"),
             (&Kind::Memory { min: 1, max: 9 }, "1.5g", "argument must be a memory value"),
             (&Kind::Memory { min: 1, max: 9 }, "10", "argument must be between 1 and 9 inclusive"),
+            (&Kind::MemoryOrPercent, "101%", "percentage argument must be less or equal to 100"),
+            (&Kind::MemoryOrPercent, "-5%", "argument must be a memory or percent value"),
+            (&Kind::MemoryOrPercent, "5%%", "argument must be a memory or percent value"),
+            (&Kind::MemoryOrPercent, "-1", "argument must be a memory or percent value"),
             (&Kind::Octal { max: 0o777 }, "999", "argument couldn't be parsed as an octal number"),
             (&Kind::Octal { max: 0o777 }, "1000", "argument must be between 0 and 777 inclusive"),
             (

@@ -87,6 +87,21 @@ impl Config {
         T::ALL[self.numbers[handle.index].load(Relaxed) as usize]
     }
 
+    /// What clients may take together, in bytes; `None` is any amount. As in Redis it is never so little that nobody
+    /// could say `CONFIG SET` any more, and a percentage of no `maxmemory` is no limit.
+    pub fn client_memory_limit(&self) -> Option<usize> {
+        const LEAST: usize = 128 * 1024;
+        let bytes = match self.int(params::MAXMEMORY_CLIENTS) {
+            0 => return None,
+            percent @ ..0 => match self.int(params::MAXMEMORY) {
+                0 => return None,
+                whole => (i128::from(whole) * i128::from(-percent) / 100) as usize,
+            },
+            bytes => bytes as usize,
+        };
+        Some(bytes.max(LEAST))
+    }
+
     /// The operating system allows fewer clients than were asked for.
     pub fn lower_maxclients(&self, possible: i64) {
         self.numbers[params::MAXCLIENTS.index].store(possible, Relaxed);
@@ -293,6 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_may_take_is_an_amount_or_a_part_of_what_the_data_may_take() {
+        let config = Config::default();
+        for (whole, clients, limit) in [
+            ("0", "0", None),
+            ("0", "5%", None),
+            ("0", "1mb", Some(1 << 20)),
+            ("100mb", "5%", Some(5 << 20)),
+            ("100mb", "100%", Some(100 << 20)),
+            ("1mb", "1%", Some(128 << 10)),
+            ("0", "1", Some(128 << 10)),
+            ("100mb", "0%", None),
+        ] {
+            let pairs = [("maxmemory", whole), ("maxmemory-clients", clients)];
+            let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            config.set(&pairs, false, |_| Ok(())).unwrap();
+            assert_eq!(config.client_memory_limit(), limit, "{clients} of {whole}");
+        }
+    }
+
+    #[test]
     fn every_default_is_valid_and_canonical_in_the_file() {
         for param in &PARAMS {
             let value = param.kind.parse(param.default, None);
@@ -315,7 +350,10 @@ mod tests {
             .into_iter()
             .map(|pair| pair.0)
             .collect();
-        assert_eq!(names, ["maxmemory", "maxmemory-policy", "maxmemory-samples"]);
+        assert_eq!(
+            names,
+            ["maxmemory-clients", "maxmemory", "maxmemory-policy", "maxmemory-samples"]
+        );
         assert_eq!(get(&config, &["TimeOut", "timeout"]), [("TimeOut".to_owned(), "0".to_owned())]);
         assert_eq!(get(&config, &["*"]).len(), COUNT);
     }

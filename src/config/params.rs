@@ -68,7 +68,7 @@ macro_rules! handles {
 
 handles! {
     /// Handle of a number: an integer, or an amount of memory in bytes.
-    Int fits (Kind::Int { .. } | Kind::Memory { .. } | Kind::Octal { .. });
+    Int fits (Kind::Int { .. } | Kind::Memory { .. } | Kind::MemoryOrPercent | Kind::Octal { .. });
     /// Handle of a yes/no parameter.
     Flag fits (Kind::Bool);
     /// Handle of a parameter with a fixed list of values.
@@ -159,6 +159,8 @@ params! {
     "Clients" {
         MAXCLIENTS: Int = "maxclients", int(1, u32::MAX as i64), "10000", Changeable,
             "Connections served at the same time; one more is told so and closed.";
+        MAXCLIENTS_RESERVED: Int = "maxclients-reserved", int(0, 1000), "8", Changeable,
+            "Connections from this machine that are served beyond maxclients, so that an operator can come in.";
         MAXCLIENTS_PER_ADDRESS: Int = "maxclients-per-address", int(0, u32::MAX as i64), "0", Changeable,
             "Connections served at the same time from one IP address, this machine's included; 0 sets no limit.";
         TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
@@ -166,6 +168,10 @@ params! {
         PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",
             memory(limits::BULK_BYTES_MIN, i64::MAX), "512mb", Changeable,
             "The longest single argument, and so the longest string value.";
+        MAX_KEY_SIZE: Int = "max-key-size", memory(0, i64::MAX), "512mb", Changeable,
+            "The longest key that a command may name; 0 leaves it to proto-max-bulk-len.";
+        MAX_VALUE_SIZE: Int = "max-value-size", memory(0, i64::MAX), "512mb", Changeable,
+            "The longest string, and argument of a command that adds data; 0 leaves it to proto-max-bulk-len.";
         CLIENT_QUERY_BUFFER_LIMIT: Int = "client-query-buffer-limit",
             memory(1024 * 1024, i64::MAX), "1gb", Changeable,
             "How much of an unfinished request is buffered before the connection is closed.";
@@ -174,6 +180,8 @@ params! {
         CLIENT_OUTPUT_BUFFER_LIMIT: Text = "client-output-buffer-limit",
             Kind::OutputLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", Changeable,
             "Per class of client: output that closes the connection at once, or when it lasts for so many seconds.";
+        MAXMEMORY_CLIENTS: Int = "maxmemory-clients", Kind::MemoryOrPercent, "0", Changeable,
+            "What all clients may take together before those that take most are disconnected; 0 sets no limit.";
         MULTI_QUEUE_LIMIT: Int = "multi-queue-limit", int(0, i64::MAX), "100000", Changeable,
             "How many commands one transaction may queue; one more is refused, and so is EXEC; 0 sets no limit.";
         MULTI_QUEUE_MEMORY: Int = "multi-queue-memory", memory(0, i64::MAX), "64mb", Changeable,

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::error::CommandError;
+use crate::base::limits::PATTERN_BYTES_MAX;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::resp::ArgList;
 use crate::store::{Key, View};
@@ -63,6 +64,11 @@ impl<'a> Args<'a> {
         let position = self.next;
         self.bytes()?;
         Ok(keys.key_at(position).expect("a handler reads only keys that its row declares"))
+    }
+
+    /// A glob pattern.
+    pub fn pattern(&mut self) -> Result<&'a [u8]> {
+        check_pattern(self.bytes()?)
     }
 
     pub fn integer(&mut self) -> Result<i64> {
@@ -137,4 +143,9 @@ impl Word {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+}
+
+/// Refuses glob patterns that would take too long to compare.
+pub fn check_pattern(pattern: &[u8]) -> Result<&[u8]> {
+    if pattern.len() > PATTERN_BYTES_MAX { Err(CommandError::PatternTooLong) } else { Ok(pattern) }
 }

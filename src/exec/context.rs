@@ -1,6 +1,5 @@
 //! What a handler gets: its locked keys, its reply, its session, the time, and nothing else.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::engine::Engine;
@@ -8,7 +7,7 @@ use super::transaction::end_watch;
 use super::waiters;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
-use crate::resp::{ArgList, Protocol, Reply};
+use crate::resp::{ArgList, OwnedArgs, Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
 use crate::store::{Key, KeyBytes, Text, View, World};
 use crate::value::listpack::Element;
@@ -37,18 +36,6 @@ impl Wanted {
     pub(super) const ALL: [Wanted; 4] =
         [Wanted::List, Wanted::SortedSet, Wanted::Stream, Wanted::Group];
     pub(super) const COUNT: usize = Wanted::ALL.len();
-}
-
-/// Arguments one behind the other, and where each of them is.
-fn joined(args: &[Vec<u8>]) -> (Vec<u8>, Vec<Range<usize>>) {
-    let data = args.concat();
-    let mut end = 0;
-    let spans = args.iter().map(|arg| {
-        end += arg.len();
-        end - arg.len()..end
-    });
-    let spans = spans.collect();
-    (data, spans)
 }
 
 /// See the module's description.
@@ -144,14 +131,8 @@ impl<'a> Context<'a> {
     }
 
     fn register(&mut self, wait: KeyWait<'_, 'a>) {
-        let (data, spans);
-        let args = match &wait.args {
-            None => self.request,
-            Some(args) => {
-                (data, spans) = joined(args);
-                ArgList::new(&data, &spans)
-            }
-        };
+        let replaced = wait.args.as_deref().map(OwnedArgs::from);
+        let args = replaced.as_ref().map_or(self.request, OwnedArgs::list);
         let setup = waiters::Setup {
             client: &self.session.client,
             db: self.keys.db,

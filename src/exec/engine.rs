@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::registry::{Lookup, Registry};
+use super::slow_lane::SlowLane;
 use super::slowlog::SlowLog;
 use super::spec::{self, Outcome};
 use super::stats::Stats;
@@ -113,6 +114,7 @@ pub struct Engine {
     pub caches: Caches,
     pub monitors: Monitors,
     pub stats: Stats,
+    pub slow_lane: SlowLane,
     pub slowlog: SlowLog,
     pub latency: LatencyMonitor,
     pub hotkeys: HotKeys,
@@ -148,6 +150,7 @@ impl Engine {
             caches: Caches::default(),
             monitors: Monitors::default(),
             stats: Stats::new(commands),
+            slow_lane: SlowLane::default(),
             slowlog: SlowLog::default(),
             latency: LatencyMonitor::default(),
             hotkeys,

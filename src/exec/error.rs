@@ -31,6 +31,8 @@ pub enum CommandError {
     OffsetOutOfRange,
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
     StringTooLong,
+    #[error("ERR the pattern has more than {} bytes", crate::base::limits::PATTERN_BYTES_MAX)]
+    PatternTooLong,
     #[error("ERR increment or decrement would overflow")]
     IncrementOverflow,
     #[error("ERR increment would produce NaN or Infinity")]

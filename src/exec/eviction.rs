@@ -52,14 +52,20 @@ impl Engine {
 
 impl Executor {
     /// Whether a command that brings so many bytes lacks room for them. Calls the reaper while there still is some.
-    pub(super) fn lacks_room(&mut self, bytes: u64) -> bool {
+    pub(super) fn lacks_room(&self, bytes: u64) -> bool {
         let memory = &self.engine.memory;
         let limit = memory.limit();
-        let wanted = self.meter.used(memory).saturating_add(bytes);
-        if wanted > limit - memory.ahead() / 2 && memory.calls_reaper() {
-            self.engine.hooks.call_reaper();
+        let wanted = self.engine.occupied_bytes().saturating_add(bytes);
+        if wanted > limit - memory.ahead() / 2 {
+            self.call_reaper();
         }
         wanted > limit
+    }
+
+    fn call_reaper(&self) {
+        if self.engine.memory.calls_reaper() {
+            self.engine.hooks.call_reaper();
+        }
     }
 
     /// Evicts until so many bytes fit; tells why the command must not run if they do not.
@@ -73,16 +79,17 @@ impl Executor {
         let Some(rule) = engine.eviction_rule().filter(|_| bytes <= limit) else { return refused };
         let up_to = limit - bytes;
         let has_more = self.evict_some(&engine, rule, up_to, PER_COMMAND, now);
-        if self.meter.used(&engine.memory) <= up_to {
-            return Ok(());
-        }
-        if !has_more {
+        if engine.counted_bytes() > up_to && !has_more {
             return refused;
         }
-        engine.memory.want(bytes);
-        if engine.memory.calls_reaper() {
-            engine.hooks.call_reaper();
+        // What was detached and is not freed yet may go a little beyond the limit.
+        if engine.counted_bytes() <= up_to
+            && engine.occupied_bytes() <= up_to + engine.memory.ahead()
+        {
+            return Ok(());
         }
+        engine.memory.want(bytes);
+        self.call_reaper();
         Err(Refusal::Postpone(now.unix_millis() + LOOK_AGAIN_MS))
     }
 
@@ -101,7 +108,7 @@ impl Executor {
         let mut view = View::new(&engine.keyspace, 0, now_ms, access, engine.hooks.wants());
         let mut has_more = true;
         for _ in 0..count {
-            if !has_more || self.meter.used(&engine.memory) <= up_to {
+            if !has_more || engine.counted_bytes() <= up_to {
                 break;
             }
             let evicted = self.evictor.evict(&mut view, rule, |view| {
@@ -135,21 +142,20 @@ impl Executor {
         }
         let now = self.begin_turn();
         let _turn = lane.enter();
-        engine.survey_memory(now.monotonic_nanos);
-        memory.note_exceeded(self.meter.used(memory) > memory.limit(), now.monotonic_nanos);
+        let is_exceeded = engine.occupied_bytes() > memory.limit();
+        memory.note_exceeded(is_exceeded, now.monotonic_nanos);
         let wanted = memory.take_wanted();
         let up_to = memory.limit().saturating_sub(memory.ahead()).saturating_sub(wanted);
         let Some(rule) = engine.eviction_rule().filter(|_| !engine.spares_everything(now)) else {
             return false;
         };
-        if self.meter.used(memory) <= up_to {
+        if engine.counted_bytes() <= up_to {
             return self.end_eviction(wanted);
         }
         let has_more = self.evict_some(&engine, rule, up_to, PER_SLICE, now);
         self.serve_waiters();
         self.end_turn();
-        let is_done = self.meter.used(memory) <= up_to;
-        self.meter.publish(memory);
+        let is_done = engine.counted_bytes() <= up_to;
         self.note_eviction_time(now);
         if is_done || !has_more {
             return self.end_eviction(wanted);

@@ -15,8 +15,8 @@ use super::error::{CommandError, excerpt, quotable};
 use super::gates::{self, Refusal};
 use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
-use super::memory::Meter;
 use super::registry::{Command, Lookup};
+use super::slow_lane::Job;
 use super::spec::{self, Declared, Outcome};
 use super::stats::ThreadStats;
 use super::waiters::AwaitedKey;
@@ -24,7 +24,7 @@ use crate::base::clock::{Moment, Reader};
 use crate::base::random::Random;
 use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
-use crate::session::{CacheFlags, NO_COMMAND, Origin, Session};
+use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
 use crate::store::{
     Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
 };
@@ -52,7 +52,6 @@ pub struct Executor {
     lap: Moment,
     pub(super) sampler: Sampler,
     pub(super) pending: Pending,
-    pub(super) meter: Meter,
     pub(super) evictor: Evictor,
 }
 
@@ -67,8 +66,8 @@ pub(super) struct Pending {
 
 impl Executor {
     pub fn new(engine: Arc<Engine>, random: Random) -> Executor {
-        let (stats, meter) = (engine.stats.register_thread(), engine.memory.meter());
-        Executor { meter, ..Executor::with_stats(engine, random, stats) }
+        let stats = engine.stats.register_thread();
+        Executor::with_stats(engine, random, stats)
     }
 
     /// An executor for loading, whose counters nobody adds up.
@@ -81,10 +80,10 @@ impl Executor {
     fn with_stats(engine: Arc<Engine>, mut random: Random, stats: Arc<ThreadStats>) -> Executor {
         let reader = Reader::new(&engine.clock);
         let lap = reader.now(&engine.clock);
-        let sampler = Sampler::new(&engine.hotkeys, Random::from_entropy());
         let evictor = Evictor::new(Random::seeded(random.next_u64()));
-        let (pending, meter) = (Pending::default(), Meter::default());
-        Executor { stats, engine, random, reader, lap, sampler, pending, meter, evictor }
+        let sampler = Sampler::new(&engine.hotkeys, Random::seeded(random.next_u64()));
+        let pending = Pending::default();
+        Executor { stats, engine, random, reader, lap, sampler, pending, evictor }
     }
 
     pub fn engine(&self) -> &Arc<Engine> {
@@ -100,10 +99,6 @@ impl Executor {
         self.reader = Reader::new(&self.engine.clock);
         self.lap = self.reader.now(&self.engine.clock);
         self.sampler.follow(self.engine.config.int(HOTKEYS_SAMPLING) as u32);
-        if self.engine.memory.limit() > 0 {
-            self.engine.survey_memory(self.lap.monotonic_nanos);
-            self.meter.publish(&self.engine.memory);
-        }
         self.lap
     }
 
@@ -173,6 +168,8 @@ impl Executor {
         }
         if session.origin != Origin::Replay {
             self.lap = self.reader.now(&self.engine.clock);
+        }
+        if session.origin != Origin::Replay && !session.waits_in_slow_lane() {
             let times = (began, self.lap);
             let reply_bytes = outbox.len().saturating_sub(before);
             let executed = Executed::new(command, (db, args), outcome, session, times, reply_bytes);
@@ -196,7 +193,7 @@ impl Executor {
         args: ArgList<'_>,
     ) -> Result<(), Refusal> {
         let now = self.lap;
-        let request = gates::Request::new(command.spec, session, &self.engine, now);
+        let request = gates::Request::new(command.spec, session, &self.engine, now, args);
         let is_exempt = session.origin == Origin::Replay || !request.takes_memory();
         if self.engine.memory.limit() == 0 || is_exempt {
             return gates::admit(&request);
@@ -207,7 +204,7 @@ impl Executor {
         } as u64;
         let lacks_room = self.lacks_room(bytes);
         let engine = Arc::clone(&self.engine);
-        let mut request = gates::Request::new(command.spec, session, &engine, now);
+        let mut request = gates::Request::new(command.spec, session, &engine, now, args);
         request.lacks_room = lacks_room;
         match gates::admit(&request) {
             Err(Refusal::LacksRoom) => self.make_room(bytes, now)?,
@@ -318,6 +315,15 @@ impl Executor {
         session.secret_args = 0;
         let mut keys = view(engine, session, began);
         lock_keys(&mut keys, spec, args)?;
+        if world.is_none() && engine.slow_lane.takes(spec, session, args, &keys) {
+            let copies = (!spec.keys.is_empty()).then(|| keys.copy_declared(lock_mode(spec)));
+            engine.slow_lane.submit(Job::new(command, session, args, copies));
+            let kind = WaitKind::SlowLane;
+            session.waiting = Some(Waiting { kind, deadline_ms: None, on_deadline: Vec::new() });
+            // Taking copies has removed what had expired.
+            self.pending.settle(engine, &self.stats, keys, session, (db, args));
+            return Ok(());
+        }
         let is_replay = session.origin == Origin::Replay;
         let mut ctx = Context {
             keys,

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
-use crate::resp::Protocol;
+use crate::resp::{ArgList, Protocol};
 use crate::session::{Origin, Session};
 
 /// What gates look at.
@@ -21,6 +21,7 @@ pub(super) struct Request<'a> {
     pub session: &'a Session,
     pub engine: &'a Engine,
     pub now: Moment,
+    args: ArgList<'a>,
     /// There is no room for what it brings.
     pub lacks_room: bool,
 }
@@ -31,6 +32,7 @@ impl<'a> Request<'a> {
         session: &'a Session,
         engine: &'a Engine,
         now: Moment,
+        args: ArgList<'a>,
     ) -> Request<'a> {
         let mut flags = spec.flags;
         if spec.has(spec::EXECUTES_QUEUE) {
@@ -40,7 +42,7 @@ impl<'a> Request<'a> {
                 flags &= queued | !spec::LOADING;
             }
         }
-        Request { spec, flags, session, engine, now, lacks_room: false }
+        Request { spec, flags, session, engine, now, args, lacks_room: false }
     }
 
     /// Whether it makes the data grow, or a queue.
@@ -66,10 +68,11 @@ pub(super) enum Refusal {
 
 type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 11] = [
+const GATES: [Gate; 12] = [
     protected,
     authenticated,
     alone,
+    sizes,
     memory,
     disk,
     log_failed,
@@ -122,6 +125,12 @@ fn alone(request: &Request<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Error(CommandError::text(text)));
     }
     Ok(())
+}
+
+/// What is too long needs no room made for it.
+fn sizes(request: &Request<'_>) -> Result<(), Refusal> {
+    let checked = request.engine.check_sizes(request.spec, request.args, request.session);
+    checked.map_err(Refusal::Error)
 }
 
 fn memory(request: &Request<'_>) -> Result<(), Refusal> {

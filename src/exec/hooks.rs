@@ -4,7 +4,7 @@
 //! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
 //! costs one relaxed load per command.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::pubsub::PubSub;
@@ -80,36 +80,24 @@ pub struct Hooks {
     pub garbage_waiting: GarbageWaiting,
 }
 
-/// What was handed over to be freed and has not been freed yet.
+/// Bytes that were handed over to be freed and have not been freed yet.
 #[derive(Default)]
-pub struct GarbageWaiting {
-    bytes: AtomicU64,
-    /// Pieces of unknown size: whole shards that were emptied.
-    unknown: AtomicU64,
-}
+pub struct GarbageWaiting(AtomicUsize);
 
 impl GarbageWaiting {
-    /// Bytes; `None` if nobody knows.
-    pub fn bytes(&self) -> Option<u64> {
-        let is_known = self.unknown.load(Ordering::Relaxed) == 0;
-        is_known.then(|| self.bytes.load(Ordering::Relaxed))
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
     fn add(&self, garbage: &Garbage) {
-        match garbage.bytes() {
-            Some(bytes) => self.bytes.fetch_add(bytes as u64, Ordering::Relaxed),
-            None => self.unknown.fetch_add(1, Ordering::Relaxed),
-        };
+        self.0.fetch_add(garbage.bytes(), Ordering::Relaxed);
     }
 
     /// Frees what was handed over.
     pub fn free(&self, garbage: Garbage) {
         let bytes = garbage.bytes();
         drop(garbage);
-        match bytes {
-            Some(bytes) => self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed),
-            None => self.unknown.fetch_sub(1, Ordering::Relaxed),
-        };
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -1,47 +1,39 @@
 //! How much memory the data takes, and `maxmemory`.
 //!
-//! What counts is what the allocator handed out, apart from what has limits of its own: clients and their
-//! buffers, the log's buffer, the history of channels, the tables of client-side caches. What is detached and
-//! about to be freed does not count either.
+//! What counts is what the allocator handed out for data, and for the server itself; not what has limits of its
+//! own: clients and their buffers, the log's buffer, the history of channels. The two are told apart by counting
+//! twice:
 //!
-//! The allocator's total costs tens of microseconds to read, so it is surveyed about a hundred times a second.
-//! In between, each thread that executes commands adds what it has allocated since: the allocator counts
-//! that per thread, exactly, at the cost of two loads. So a thread knows of its own writes at once and of
-//! others' within [`STALE_BYTES`] of its own, and no counter is shared on the ordinary path. Without a limit
-//! none of this happens.
+//! - The shards count their bytes with every change (`Keyspace::data_bytes`). That is exact about what belongs
+//!   to the data and up to date at once, but does not know what the allocator adds.
+//! - The allocator knows its total, but not whose it is, and a reply that is being built looks like data.
 //!
-//! Limit: what threads allocate that execute no commands (log, snapshot) is seen with the next survey.
+//! So ten times a second the reaper takes the difference of the two, less what has limits of its own, and the least
+//! difference of the last second is what the allocator adds: what came and went in between is nobody's data.
+//!
+//! Values that were detached and not freed yet are memory, but evicting more keys does not help against
+//! them: writers wait until the reaper has freed them.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::engine::Engine;
 use crate::base::allocator;
 
-/// How often the allocator is asked at most, by everybody together.
-const SURVEY_NS: i64 = 10_000_000;
-/// After so many bytes of its own a thread looks at the others' figures again.
-const STALE_BYTES: i64 = 64 * 1024;
 /// The reaper keeps so much of the limit free, so that writers need not evict themselves: one part in ...
 const AHEAD_DIVISOR: u64 = 256;
 /// ... but not more than this.
 const AHEAD_MAX: u64 = 16 << 20;
-/// Threads that may execute commands at a time and be counted. Others are seen with the next survey.
-const SLOTS: usize = 512;
-
-/// One thread's bytes, alone in its cache line.
-#[repr(align(64))]
-#[derive(Default)]
-struct Slot(AtomicI64);
+/// How many surveys what the allocator adds is the least of.
+const SURVEYS: usize = 10;
 
 /// See the module's description. Bytes throughout.
+#[derive(Default)]
 pub struct Memory {
     limit: AtomicU64,
-    /// What the data took at the last survey, less all slots then.
-    base: AtomicI64,
-    surveyed_ns: AtomicI64,
-    is_surveying: AtomicBool,
-    slots: Box<[Slot]>,
-    slots_used: AtomicUsize,
+    /// What the allocator adds to what the shards count.
+    added: AtomicU64,
+    surveys: [AtomicU64; SURVEYS],
+    surveys_made: AtomicUsize,
     /// The most that a command needs that waits for room.
     wanted: AtomicU64,
     /// The reaper has been called and has not made room yet.
@@ -51,39 +43,10 @@ pub struct Memory {
     exceeded_since_ns: AtomicI64,
 }
 
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory {
-            limit: AtomicU64::new(0),
-            base: AtomicI64::new(0),
-            surveyed_ns: AtomicI64::new(i64::MIN),
-            is_surveying: AtomicBool::new(false),
-            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
-            slots_used: AtomicUsize::new(0),
-            wanted: AtomicU64::new(0),
-            is_called: AtomicBool::new(false),
-            exceeded_ns: AtomicI64::new(0),
-            exceeded_since_ns: AtomicI64::new(0),
-        }
-    }
-}
-
-/// A thread's own view of [`Memory`].
-#[derive(Default)]
-pub struct Meter {
-    slot: Option<usize>,
-    /// What all other threads had when it last looked, with the base.
-    others: i64,
-    base: i64,
-    /// What it had itself then.
-    own: i64,
-}
-
 impl Memory {
     /// 0 sets no limit.
     pub fn set_limit(&self, bytes: u64) {
         self.limit.store(bytes, Relaxed);
-        self.surveyed_ns.store(i64::MIN, Relaxed);
     }
 
     #[inline]
@@ -91,25 +54,18 @@ impl Memory {
         self.limit.load(Relaxed)
     }
 
-    /// A meter for the calling thread.
-    pub fn meter(&self) -> Meter {
-        let slot = self.slots_used.fetch_add(1, Relaxed);
-        Meter { slot: (slot < SLOTS).then_some(slot), base: i64::MIN, ..Meter::default() }
-    }
-
     /// How much the reaper keeps free.
     pub fn ahead(&self) -> u64 {
         (self.limit() / AHEAD_DIVISOR).min(AHEAD_MAX)
     }
 
-    fn slots_total(&self) -> i64 {
-        let used = self.slots_used.load(Relaxed).min(SLOTS);
-        self.slots[..used].iter().map(|slot| slot.0.load(Relaxed)).sum()
-    }
-
-    /// Bytes that the data takes, as far as threads have told.
-    pub fn used(&self) -> u64 {
-        u64::try_from(self.base.load(Relaxed) + self.slots_total()).unwrap_or(0)
+    /// Takes note of what the allocator adds to what the shards count at one moment.
+    fn note_added(&self, bytes: u64) {
+        let made = self.surveys_made.fetch_add(1, Relaxed);
+        self.surveys[made % SURVEYS].store(bytes, Relaxed);
+        let known = &self.surveys[..(made + 1).min(SURVEYS)];
+        let least = known.iter().map(|survey| survey.load(Relaxed)).min();
+        self.added.store(least.unwrap_or(0), Relaxed);
     }
 
     /// Notes that a command waits for so much room.
@@ -151,58 +107,33 @@ impl Memory {
     }
 }
 
-impl Meter {
-    /// Makes known what the calling thread has allocated.
-    pub fn publish(&self, memory: &Memory) {
-        if let Some(slot) = self.slot {
-            memory.slots[slot].0.store(allocator::thread_bytes(), Relaxed);
-        }
-    }
-
-    /// Bytes that the data takes at present.
-    pub fn used(&mut self, memory: &Memory) -> u64 {
-        let own = if self.slot.is_some() { allocator::thread_bytes() } else { 0 };
-        let base = memory.base.load(Relaxed);
-        if base != self.base || (own - self.own).abs() > STALE_BYTES {
-            self.publish(memory);
-            self.own = own;
-            self.base = base;
-            self.others = memory.slots_total() - own;
-        }
-        u64::try_from(base + self.others + own).unwrap_or(0)
-    }
-}
-
 impl Engine {
-    /// Asks the allocator, if nobody did so in the last [`SURVEY_NS`].
-    pub fn survey_memory(&self, now_ns: i64) {
-        let memory = &self.memory;
-        let is_fresh = now_ns.saturating_sub(memory.surveyed_ns.load(Relaxed)) < SURVEY_NS;
-        if is_fresh || memory.is_surveying.swap(true, Relaxed) {
+    /// Looks at what the allocator adds; called by the reaper, ten times a second. What a snapshot in progress keeps
+    /// of the past is no reason to evict anything.
+    pub fn survey_memory(&self) {
+        if self.keyspace.has_open_cut() {
             return;
         }
-        // The slots first: what is allocated in between is counted twice until the next survey, not lost.
-        let slots = memory.slots_total();
-        memory.base.store(self.data_bytes() as i64 - slots, Relaxed);
-        memory.surveyed_ns.store(now_ns, Relaxed);
-        memory.is_surveying.store(false, Relaxed);
+        let known = self.uncounted_bytes()
+            + self.keyspace.data_bytes() as u64
+            + self.hooks.garbage_waiting.bytes() as u64;
+        self.memory.note_added(allocator::allocated_bytes().saturating_sub(known));
     }
 
-    /// Bytes that are allocated and do not count as data.
+    /// Bytes that are allocated and do not count towards the limit.
     pub fn uncounted_bytes(&self) -> u64 {
         let log = self.hooks.log().map_or(0, |log| log.backlog_bytes());
-        self.clients.memory.own_bytes() as u64
-            + log
-            + self.pubsub.history_bytes() as u64
-            + self.hooks.garbage_waiting.bytes().unwrap_or(0)
+        self.clients.memory.own_bytes() as u64 + log + self.pubsub.history_bytes() as u64
     }
 
-    /// Bytes that the data takes; 0 while whole databases wait to be freed, since nobody knows how much that is.
-    fn data_bytes(&self) -> u64 {
-        if self.hooks.garbage_waiting.bytes().is_none() {
-            return 0;
-        }
-        allocator::allocated_bytes().saturating_sub(self.uncounted_bytes())
+    /// Bytes that count towards the limit, with what waits to be freed.
+    pub fn occupied_bytes(&self) -> u64 {
+        self.counted_bytes() + self.hooks.garbage_waiting.bytes() as u64
+    }
+
+    /// Bytes that count towards the limit, but for what waits to be freed.
+    pub fn counted_bytes(&self) -> u64 {
+        self.keyspace.data_bytes() as u64 + self.memory.added.load(Relaxed)
     }
 }
 
@@ -211,16 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_meter_sees_its_own_bytes_at_once_and_others_after_a_while() {
+    fn what_came_and_went_within_a_second_is_not_added() {
         let memory = Memory::default();
-        let mut meter = memory.meter();
-        let other = memory.meter();
-        memory.base.store(1_000, Relaxed);
-        assert_eq!(meter.used(&memory), 1_000 + allocator::thread_bytes().max(0) as u64);
-        memory.slots[other.slot.unwrap()].0.store(500, Relaxed);
-        assert_eq!(memory.used(), 1_500 + allocator::thread_bytes().max(0) as u64);
-        memory.base.store(2_000, Relaxed);
-        assert_eq!(meter.used(&memory), 2_500 + allocator::thread_bytes().max(0) as u64);
+        for bytes in [700, 500, 90_000, 600] {
+            memory.note_added(bytes);
+        }
+        assert_eq!(memory.added.load(Relaxed), 500);
+        (0..SURVEYS as u64).for_each(|n| memory.note_added(800 + n));
+        assert_eq!(memory.added.load(Relaxed), 800);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
 //! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`,
-//! `hotkeys` (what is remembered of it).
+//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`, `hotkeys` (what is
+//! remembered of it).
 
 mod account;
 mod args;
@@ -25,6 +25,10 @@ mod monitor;
 mod pause;
 mod registry;
 mod serving;
+mod sizes;
+mod slices;
+mod slow_lane;
+mod slow_work;
 mod slowlog;
 pub mod spec;
 mod stats;
@@ -32,8 +36,9 @@ pub mod syntax;
 mod tracking;
 mod transaction;
 mod waiters;
+pub mod work;
 
-pub use args::{Args, Keys, Word};
+pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
 pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};
@@ -47,6 +52,7 @@ pub use latency::{LatencyMonitor, Sample, Series};
 pub use memory::Memory;
 pub use monitor::Monitors;
 pub use registry::{Command, Lookup, Registry};
+pub use slow_lane::SlowLane;
 pub use slowlog::{SlowCommand, SlowLog};
 pub use spec::{Declared, Outcome, Spec, cmd, family};
 pub use stats::{CommandTotals, Counter, Stats, ThreadStats};

@@ -24,7 +24,7 @@ use super::spec::Outcome;
 use super::waiters::{AwaitedKey, Ending, Ticket, Waiter};
 use crate::base::clock::Moment;
 use crate::resp::{Outbox, Reply};
-use crate::session::{Message, Origin, Session};
+use crate::session::{Message, Session};
 use crate::store::{ValueRef, View};
 use crate::value::Value;
 
@@ -90,7 +90,8 @@ impl Executor {
         let Lookup::Found(command) = self.engine.registry.lookup(waiter.args()) else {
             unreachable!("a command that waits was found before");
         };
-        let mut session = session_of(waiter);
+        let mut session =
+            Session::stand_in(&waiter.client, waiter.db, waiter.protocol, waiter.no_touch);
         let mut outbox = Outbox::default();
         let now = self.reader.now(&self.engine.clock);
         let work =
@@ -111,12 +112,12 @@ impl Executor {
             Reply::new(&mut outbox, waiter.protocol).error(&error.reply_bytes());
             self.count_failure(command, &error);
         }
-        let mut reply = outbox.take_all();
         if self.sampler.is_due() {
-            self.note_keys(command.spec, (waiter.db, waiter.args()), reply.len(), now);
+            self.note_keys(command.spec, (waiter.db, waiter.args()), outbox.len(), now);
         }
-        reply.extend(self.engine.disown_read(command.spec, waiter));
-        waiter.client.send(Message::Served { reply, logged: session.logged });
+        let read = (waiter.protocol, waiter.keys().collect());
+        self.engine.disown_read(command.spec, &waiter.client, read, &mut outbox);
+        waiter.client.send(Message::Served { reply: outbox, logged: session.logged });
         true
     }
 
@@ -130,7 +131,7 @@ impl Executor {
         now: Moment,
     ) -> Attempt {
         let engine = Arc::clone(&self.engine);
-        let request = gates::Request::new(command.spec, session, &engine, now);
+        let request = gates::Request::new(command.spec, session, &engine, now, waiter.args());
         match gates::admit(&request) {
             Ok(()) => {}
             Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return Attempt::InVain,
@@ -198,13 +199,4 @@ fn tell_ending(waiter: &Waiter, ending: Option<Ending>) {
 fn is_ready(keys: &View<'_>, waiter: &Waiter, (db, bytes): &AwaitedKey) -> bool {
     let key = keys.declared_key(*db, bytes).expect("a waiter declares what it waits for");
     waiter.wanted.fits(keys.peek(&key).map(|entry| entry.value()))
-}
-
-/// A session that stands for the one that waits.
-fn session_of(waiter: &Waiter) -> Session {
-    let mut session = Session::new(Arc::clone(&waiter.client), Origin::Network, true);
-    session.db = waiter.db;
-    session.protocol = waiter.protocol;
-    session.no_touch = waiter.no_touch;
-    session
 }

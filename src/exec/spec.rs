@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::keyspec::{KeyFlags, KeySpec};
 use crate::resp::ArgList;
-use crate::store::DeclaredKey;
+use crate::store::{DeclaredKey, View};
 
 /// The reply is written, or the command failed and the error is the reply.
 pub type Outcome = Result<(), CommandError>;
@@ -31,6 +31,10 @@ pub type VariableFlags = fn(args: ArgList<'_>) -> KeyFlags;
 /// Finds keys that the key specs cannot find, in the order of the arguments: calls with the number of each
 /// argument that is one, and with what the command does to it.
 pub type FindKeys = fn(args: ArgList<'_>, found: &mut dyn FnMut(usize, KeyFlags));
+
+/// About how many elements a command is going to look at, told from its arguments and from what its locked keys
+/// hold. It may be too many, but telling must take no time.
+pub type Work = fn(args: ArgList<'_>, keys: &View<'_>) -> usize;
 
 /// A set of flags, named as Redis names them (`COMMAND INFO` prints them in lower case).
 pub type Flags = u32;
@@ -130,6 +134,8 @@ pub struct Spec {
     pub declare: Option<Declare>,
     pub find_keys: Option<FindKeys>,
     pub variable_flags: Option<VariableFlags>,
+    /// For commands whose work grows with what is stored: much of it is done in the slow lane.
+    pub work: Option<Work>,
     /// ACL categories besides those that follow from flags and group.
     pub categories: &'static [&'static str],
     /// Hints for clients that spread commands over servers or cache replies, as Redis words them.
@@ -156,6 +162,7 @@ pub const fn cmd(
         declare: None,
         find_keys: None,
         variable_flags: None,
+        work: None,
         categories: &[],
         tips: &[],
         doc: Doc { since: "", complexity: "", syntax: "", summary: "" },
@@ -207,6 +214,12 @@ impl Spec {
     /// For key specifications with the flag `variable_flags`.
     pub const fn key_flags(mut self, flags: VariableFlags) -> Spec {
         self.variable_flags = Some(flags);
+        self
+    }
+
+    /// For commands whose work grows with what is stored.
+    pub const fn work(mut self, work: Work) -> Spec {
+        self.work = Some(work);
         self
     }
 

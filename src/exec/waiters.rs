@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::context::Wanted;
 use crate::base::sync::{Mutex, Rank};
-use crate::resp::{ArgList, Protocol};
+use crate::resp::{ArgList, OwnedArgs, Protocol};
 use crate::session::Client;
 use crate::store::{KeyBytes, Keyspace};
 
@@ -36,8 +36,7 @@ pub struct Waiter {
     pub no_touch: bool,
     pub wanted: Wanted,
     keys: Vec<AwaitedKey>,
-    data: Vec<u8>,
-    spans: Vec<std::ops::Range<usize>>,
+    args: OwnedArgs,
 }
 
 impl Waiter {
@@ -48,7 +47,7 @@ impl Waiter {
 
     /// The command that it waits to be executed.
     pub fn args(&self) -> ArgList<'_> {
-        ArgList::new(&self.data, &self.spans)
+        self.args.list()
     }
 }
 
@@ -116,12 +115,7 @@ impl Table {
 impl Waiters {
     /// Registers a client. To be called while its keys are locked.
     pub fn register(&self, setup: Setup<'_>, keyspace: &Keyspace) -> Ticket {
-        let mut data = Vec::new();
-        let spans = setup.args.iter().map(|arg| {
-            data.extend_from_slice(arg);
-            data.len() - arg.len()..data.len()
-        });
-        let spans = spans.collect();
+        let args = OwnedArgs::from(setup.args);
         let mut table = self.0.lock();
         table.last_ticket += 1;
         let waiter = Arc::new(Waiter {
@@ -132,8 +126,7 @@ impl Waiters {
             no_touch: setup.no_touch,
             wanted: setup.wanted,
             keys: setup.keys,
-            data,
-            spans,
+            args,
         });
         for key in &waiter.keys {
             let queues = table.queues.entry(key.clone()).or_default();

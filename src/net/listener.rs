@@ -35,7 +35,8 @@ pub enum ListenAddress {
 }
 
 enum ListenSocket {
-    Tcp(TcpListener),
+    /// With the local address of all its connections, unless it listens on several.
+    Tcp(TcpListener, Option<SocketAddr>),
     Unix(UnixListener, PathBuf),
 }
 
@@ -68,7 +69,12 @@ impl Listener {
     /// Opens a listening socket.
     pub fn open(address: &ListenAddress, backlog: i32) -> io::Result<Listener> {
         let socket = match address {
-            ListenAddress::Tcp(address) => ListenSocket::Tcp(listen_tcp(*address, backlog)?),
+            ListenAddress::Tcp(address) => {
+                let socket = listen_tcp(*address, backlog)?;
+                let local_address = socket.local_addr()?;
+                let is_one = !local_address.ip().is_unspecified();
+                ListenSocket::Tcp(socket, is_one.then_some(local_address))
+            }
             ListenAddress::Unix { path, permissions } => {
                 ListenSocket::Unix(listen_unix(path, *permissions, backlog)?, path.clone())
             }
@@ -84,7 +90,7 @@ impl Listener {
     /// The address that clients can connect to.
     pub fn address(&self) -> Endpoint {
         match &self.socket {
-            ListenSocket::Tcp(socket) => {
+            ListenSocket::Tcp(socket, _) => {
                 Endpoint::Tcp(socket.local_addr().expect("a listening socket has an address"))
             }
             ListenSocket::Unix(_, path) => Endpoint::Unix(path.clone()),
@@ -116,10 +122,14 @@ impl Listener {
 
     fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
-            ListenSocket::Tcp(socket) => {
+            ListenSocket::Tcp(socket, local_address) => {
                 let (stream, peer) = socket.accept()?;
                 stream.set_nonblocking(true)?;
-                let local_address = Endpoint::Tcp(stream.local_addr()?);
+                let local_address = match local_address {
+                    Some(address) => *address,
+                    None => stream.local_addr()?,
+                };
+                let local_address = Endpoint::Tcp(local_address);
                 let stream = Stream::Tcp(mio::net::TcpStream::from_std(stream));
                 Ok(Accepted { stream, address: Endpoint::Tcp(peer), local_address })
             }
@@ -137,7 +147,9 @@ impl Listener {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         let shut_down = match &self.socket {
-            ListenSocket::Tcp(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Both),
+            ListenSocket::Tcp(socket, _) => {
+                SockRef::from(socket).shutdown(std::net::Shutdown::Both)
+            }
             ListenSocket::Unix(socket, _) => {
                 SockRef::from(socket).shutdown(std::net::Shutdown::Both)
             }
@@ -222,7 +234,12 @@ impl Admission {
         }
         let connected: usize =
             self.workers.iter().map(|w| w.connections.load(Ordering::Relaxed)).sum();
-        if connected as i64 >= config.int(params::MAXCLIENTS) {
+        // An operator can come in when everybody else has filled the server.
+        let reserved = match accepted.address.is_local() {
+            true => config.int(params::MAXCLIENTS_RESERVED),
+            false => 0,
+        };
+        if connected as i64 >= config.int(params::MAXCLIENTS) + reserved {
             let why = format!("maxclients ({connected}) reached");
             return self.turn_away(accepted, &why, "-ERR max number of clients reached\r\n");
         }
@@ -321,6 +338,26 @@ mod tests {
         assert_eq!(refusals.note(5 + second_ns), Some(2));
         assert_eq!(refusals.note(6 + second_ns), None);
         assert_eq!(refusals.note(6 + 3 * second_ns), Some(1));
+    }
+
+    #[test]
+    fn when_there_are_enough_clients_a_few_more_are_served_but_only_from_this_machine() {
+        let (admission, _poll) =
+            admission(&[("maxclients", "2"), ("maxclients-reserved", "1"), ("requirepass", "x")]);
+        let refusal = "-ERR max number of clients reached\r\n";
+        for (address, expected) in [
+            (ELSEWHERE, ""),
+            ("192.0.2.8:40000", ""),
+            ("192.0.2.9:40000", refusal),
+            ("127.0.0.1:1", ""),
+            ("127.0.0.1:2", refusal),
+            ("192.0.2.9:40000", refusal),
+        ] {
+            assert_eq!(told(&admission, address), expected, "{address}");
+        }
+        admission.engine.config.set(&[(b"maxclients-reserved", b"2")], false, |_| Ok(())).unwrap();
+        assert_eq!(told(&admission, "[::1]:1"), "");
+        assert_eq!(told(&admission, "[::1]:2"), refusal);
     }
 
     #[test]

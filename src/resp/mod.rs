@@ -1,9 +1,11 @@
 //! The wire format: requests in, replies out. Knows nothing of commands or keys.
 
 mod outbox;
+mod owned_args;
 mod reply;
 mod request;
 
 pub use outbox::Outbox;
+pub use owned_args::OwnedArgs;
 pub use reply::{Protocol, Reply, ReplyMark};
 pub use request::{ArgList, Limits, ParseState, ProtocolError, Request, RequestParser};

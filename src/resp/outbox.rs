@@ -102,6 +102,20 @@ impl Outbox {
         self.segments.push_back(Segment::Shared(Bytes::clone(payload)));
     }
 
+    /// Takes over everything that waits in another outbox, of which nothing was sent yet.
+    pub fn append(&mut self, other: Outbox) {
+        debug_assert_eq!(other.sent, 0, "what was sent in part cannot be sent elsewhere");
+        if other.segments.is_empty() && other.tail.len() < SHARED_MIN {
+            self.tail.extend_from_slice(&other.tail);
+            return;
+        }
+        self.seal_tail();
+        self.segments_len += other.segments_len;
+        self.shared_len += other.shared_len;
+        self.segments.extend(other.segments);
+        self.tail = other.tail;
+    }
+
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.segments_len += self.tail.len();

@@ -46,7 +46,6 @@ impl ServerControl {
             }
             "maxmemory" => {
                 self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
-                self.engine.survey_memory(self.engine.clock.monotonic_nanos());
             }
             "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
                 (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),
@@ -67,9 +66,10 @@ impl ServerControl {
                 self.engine.pubsub.set_event_classes(config.event_classes());
             }
             "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
-            "maxclients" => {
+            "maxclients" | "maxclients-reserved" => {
                 let wanted = config.int(params::MAXCLIENTS) as u64;
-                let possible = startup::allow_clients(wanted);
+                let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
+                let possible = startup::allow_clients(wanted, reserved);
                 if possible < wanted {
                     return Err(format!(
                         "The operating system is not able to handle the specified number of clients, try with {possible}"

@@ -33,11 +33,11 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Takes a sample, if it is time.
-    pub(super) fn sample(&self, engine: &Engine) {
+    /// Takes a sample, if it is time; tells whether it was.
+    pub(super) fn sample(&self, engine: &Engine) -> bool {
         let now_ms = engine.clock.monotonic_nanos() / 1_000_000;
         if now_ms - self.0.lock().last_ms < SAMPLE_MS {
-            return;
+            return false;
         }
         let total =
             |counter: fn(&ThreadStats) -> &crate::exec::Counter| engine.stats.total(counter);
@@ -50,6 +50,7 @@ impl Rates {
         window.samples[slot] =
             std::array::from_fn(|n| totals[n].saturating_sub(last[n]) as f64 / seconds);
         window.next += 1;
+        true
     }
 
     pub(super) fn per_second(&self) -> [f64; 3] {

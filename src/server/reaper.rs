@@ -90,7 +90,7 @@ impl Reaper {
             if self.is_stopping.get() {
                 return;
             }
-            self.rates.sample(&engine);
+            self.sample();
             while executor.evict_ahead(&lane) && !self.is_stopping.get() {
                 self.free_garbage();
             }
@@ -100,6 +100,13 @@ impl Reaper {
             if may_expire && !engine.health.is_loading() {
                 self.expire(&mut executor, &lane);
             }
+        }
+    }
+
+    /// Ten times a second.
+    fn sample(&self) {
+        if self.rates.sample(&self.engine) {
+            self.engine.survey_memory();
         }
     }
 

@@ -27,7 +27,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
-use crate::exec::{CommandError, Engine, Shutdown};
+use crate::exec::{CommandError, Engine, Executor, Shutdown};
 use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
@@ -172,6 +172,12 @@ impl Server {
     }
 
     fn start_serving(&mut self) -> io::Result<()> {
+        let mut slow = Executor::new(Arc::clone(&self.engine), Random::from_entropy());
+        self.engine.slow_lane.open();
+        self.spawn("slow-lane", move || {
+            super::yield_to_workers();
+            slow.work_in_slow_lane();
+        })?;
         for number in 0..self.control.workers {
             let worker = Worker::new(&self.engine, Random::from_entropy())?;
             self.mailboxes.push(Arc::clone(worker.mailbox()));
@@ -355,6 +361,7 @@ impl Server {
     fn stop_threads(&mut self) {
         self.listeners.iter().for_each(|listener| listener.stop());
         self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
+        self.engine.slow_lane.close();
         self.control.snapshotter.stop();
         self.control.backups.stop();
         self.log.stop();
@@ -396,8 +403,8 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
 }
 
 pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
-    /// The reaper, the snapshotter, and who recovers.
-    const OTHER_GATES: usize = 3;
+    /// The reaper, the snapshotter, the slow lane, and who recovers.
+    const OTHER_GATES: usize = 4;
     let gates = worker_count(config) + snapshot_loading::loaders() + OTHER_GATES;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());
@@ -405,10 +412,10 @@ pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
     Keyspace::new(config.int(params::DATABASES) as usize, SHARDS_DEFAULT, gates, secret)
 }
 
-/// Lowers `maxclients` to what the system allows, and says so.
+/// Lowers `maxclients` to what the system allows, and says so. The slots that are reserved come first.
 fn limit_clients(config: &Config) {
     let wanted = config.int(params::MAXCLIENTS) as u64;
-    let possible = allow_clients(wanted);
+    let possible = allow_clients(wanted, config.int(params::MAXCLIENTS_RESERVED) as u64);
     if possible < wanted {
         log::warn!(
             "the system allows {possible} clients, not {wanted}; raise the limit of open files (ulimit -n) for more"
@@ -417,11 +424,13 @@ fn limit_clients(config: &Config) {
     }
 }
 
-/// Raises the limit of open files for so many clients; returns how many are possible.
-pub(super) fn allow_clients(wanted: u64) -> u64 {
+/// Raises the limit of open files for so many clients besides those that have reserved slots; returns how many are
+/// possible.
+pub(super) fn allow_clients(wanted: u64, reserved_slots: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let needed = wanted + DESCRIPTORS_RESERVED;
+    let reserved = DESCRIPTORS_RESERVED + reserved_slots;
+    let needed = wanted + reserved;
     let current = limit.current.unwrap_or(u64::MAX);
     if current >= needed {
         return wanted;
@@ -430,7 +439,7 @@ pub(super) fn allow_clients(wanted: u64) -> u64 {
     let raised =
         setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
     let allowed = if raised.is_ok() { reachable } else { current };
-    allowed.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+    allowed.saturating_sub(reserved).max(1)
 }
 
 fn open_listeners(config: &Config) -> Result<Vec<Arc<Listener>>, StartupError> {

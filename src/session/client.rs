@@ -16,9 +16,13 @@ use super::inbox::Inbox;
 use super::subscriptions::{Name, SubscriptionKind};
 use crate::base::bytes::Bytes;
 use crate::base::sync::{Mutex, Rank};
+use crate::resp::Outbox;
 
 /// What a connection takes besides its session and its client: the socket's entry in tables, the parser, empty buffers.
 const CONNECTION_BYTES: usize = 512;
+
+/// A worker is told again of an inbox that it does not empty when so much more is in it.
+const NEWS_BYTES: usize = 256 * 1024;
 
 /// Stands for the last command of a client that sent none yet, or an unknown one.
 pub const NO_COMMAND: u16 = u16::MAX;
@@ -65,7 +69,7 @@ pub enum ClientType {
 }
 
 /// What is sent to a client's worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Message {
     /// Close the connection.
     Kill,
@@ -73,8 +77,8 @@ pub enum Message {
     Drop,
     /// The encoded reply that the session waits for.
     Reply(Vec<u8>),
-    /// A command that waited for keys was executed: its encoded reply, and the log's position behind it.
-    Served { reply: Vec<u8>, logged: u64 },
+    /// A command was executed on the client's behalf: its reply, and the log's position behind it.
+    Served { reply: Outbox, logged: u64 },
     /// `CLIENT UNBLOCK`: stop waiting, with an error or as if the time had run out.
     Unblock { error: bool },
     /// What an earlier message or the clock asked for while others served this client: it waits no longer.
@@ -135,6 +139,8 @@ pub struct Client {
     pub may_unblock: AtomicBool,
     pub authenticated: AtomicBool,
     pub killed: AtomicBool,
+    /// What it took when it was evicted; 0 if it was not.
+    evicted_bytes: AtomicUsize,
     /// Commands queued since `MULTI`, -1 outside a transaction.
     pub multi: AtomicI64,
     /// Bytes that the queue of the transaction takes.
@@ -199,6 +205,7 @@ impl Client {
             may_unblock: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            evicted_bytes: AtomicUsize::new(0),
             multi: AtomicI64::new(-1),
             multi_memory: AtomicUsize::new(0),
             subscriptions: Default::default(),
@@ -244,9 +251,10 @@ impl Client {
             self.drop_slow(waiting);
             return false;
         }
-        if before == 0
-            && let Some(postbox) = &self.postbox
-        {
+        // The worker takes over what waits when it hears of the first; of what it cannot, it hears again now and then,
+        // so that it knows what the client takes.
+        let is_news = before == 0 || before / NEWS_BYTES != (before + frame.len()) / NEWS_BYTES;
+        if is_news && let Some(postbox) = &self.postbox {
             postbox.pushed(self.slot.load(Ordering::Relaxed), self.id);
         }
         true
@@ -263,6 +271,20 @@ impl Client {
             );
             self.send(Message::Drop);
         }
+    }
+
+    /// Ends its life because clients take too much together. False if somebody did so before. Who does sends word.
+    pub(super) fn mark_evicted(&self, bytes: usize) -> bool {
+        let was_alive = !self.killed.swap(true, Ordering::Relaxed);
+        if was_alive {
+            self.evicted_bytes.store(bytes, Ordering::Relaxed);
+        }
+        was_alive
+    }
+
+    /// What it took when it was evicted; 0 if it was not.
+    pub(super) fn evicted_bytes(&self) -> usize {
+        self.evicted_bytes.load(Ordering::Relaxed)
     }
 
     /// Closes the connection after the command that is running. False if somebody did so before.

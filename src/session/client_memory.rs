@@ -6,8 +6,18 @@
 //!
 //! There are two sums, because a large value that is sent lies in memory once, however many it is sent to: what
 //! clients have for themselves, which is what is not data, and what is kept because of them, shared or not.
+//!
+//! **Eviction** (`maxmemory-clients`). When the second sum reaches the limit, the clients that take most are
+//! disconnected. That takes a look at all of them, which is rare: who is disconnected no longer counts, so the next look
+//! comes when others have grown; and after one that found nobody to disconnect the next waits a moment. Redis keeps
+//! clients in lists by size instead, and takes any of those of the largest size.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed,
+};
+
+use super::client::Client;
 
 /// The bytes of one client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +33,17 @@ pub struct Footprint {
 pub struct ClientMemory {
     own: AtomicUsize,
     total: AtomicUsize,
+    /// Part of `total`: of clients that were evicted, but that their workers have not let go of yet.
+    leaving: AtomicUsize,
+    /// Clients that were disconnected because all took too much (since the start or `CONFIG RESETSTAT`).
+    pub evicted: AtomicU64,
+    is_evicting: AtomicBool,
+    /// Until then, in nanoseconds of the monotonic clock, nobody is looked for, because there was nobody.
+    rests_until_ns: AtomicI64,
 }
+
+/// How long to wait when nobody was found who could be evicted.
+const REST_NS: i64 = 100_000_000;
 
 impl ClientMemory {
     /// Counts a client anew; `counted` is what was counted before and is so no longer.
@@ -46,6 +66,57 @@ impl ClientMemory {
     /// What is kept because of them, in bytes; what several share counts for each.
     pub fn total_bytes(&self) -> usize {
         self.total.load(Relaxed)
+    }
+
+    /// The same without clients that are about to go.
+    fn staying_bytes(&self) -> usize {
+        self.total_bytes().saturating_sub(self.leaving.load(Relaxed))
+    }
+
+    /// Whether clients are to be evicted, and by nobody else already.
+    pub(super) fn begin_eviction(&self, bytes_max: usize, now_ns: i64) -> bool {
+        self.staying_bytes() >= bytes_max
+            && now_ns >= self.rests_until_ns.load(Relaxed)
+            && !self.is_evicting.swap(true, Ordering::Acquire)
+    }
+
+    /// Chooses whom to evict among `clients`, which cannot leave the registry meanwhile. They count no more.
+    pub(super) fn choose<'c>(
+        &self,
+        clients: impl Iterator<Item = &'c Arc<Client>>,
+        bytes_max: usize,
+    ) -> Vec<Arc<Client>> {
+        let may_go = |client: &&Arc<Client>| !client.no_evict.load(Relaxed) && !client.is_killed();
+        let mut candidates: Vec<_> =
+            clients.filter(may_go).map(|client| (client.footprint().total, client)).collect();
+        candidates.sort_unstable_by_key(|(bytes, client)| (*bytes, client.id));
+        let mut chosen = Vec::new();
+        while self.staying_bytes() >= bytes_max {
+            let Some((bytes, client)) = candidates.pop() else { break };
+            if client.mark_evicted(bytes) {
+                self.leaving.fetch_add(bytes, Relaxed);
+                chosen.push(Arc::clone(client));
+            }
+        }
+        chosen
+    }
+
+    pub(super) fn end_eviction(&self, evicted: usize, bytes_max: usize, now_ns: i64) {
+        self.evicted.fetch_add(evicted as u64, Relaxed);
+        if self.staying_bytes() >= bytes_max {
+            let last_ns = self.rests_until_ns.swap(now_ns + REST_NS, Relaxed);
+            if now_ns - last_ns > REST_NS {
+                log::warn!(
+                    "clients take more than maxmemory-clients ({bytes_max} bytes) allows, and none is left to disconnect"
+                );
+            }
+        }
+        self.is_evicting.store(false, Ordering::Release);
+    }
+
+    /// A client is no longer in the registry.
+    pub(super) fn forget(&self, client: &Client) {
+        self.leaving.fetch_sub(client.evicted_bytes(), Relaxed);
     }
 }
 

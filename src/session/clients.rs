@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::allowance::OutputAllowance;
-use super::client::{Client, ClientSetup, Endpoint, Postbox};
+use super::client::{Client, ClientSetup, Endpoint, Message, Postbox};
 use super::client_memory::ClientMemory;
 use crate::base::sync::{Rank, RwLock};
 
@@ -85,7 +85,28 @@ impl Clients {
 
     pub fn disconnect(&self, id: u64) {
         let removed = self.by_id.write().remove(&id);
-        drop(removed);
+        removed.inspect(|client| self.memory.forget(client));
+    }
+
+    /// Disconnects the clients that take most until all together take less than `bytes_max`, but none that said
+    /// `CLIENT NO-EVICT ON`.
+    pub fn limit_memory(&self, bytes_max: usize, now_ns: i64) {
+        if !self.memory.begin_eviction(bytes_max, now_ns) {
+            return;
+        }
+        // Nobody is sent a message while the registry is locked.
+        let chosen = self.memory.choose(self.by_id.read().values(), bytes_max);
+        for client in &chosen {
+            log::warn!(
+                "client {} at {} is disconnected: it takes {} bytes, and all clients more than maxmemory-clients \
+                 ({bytes_max}) allows",
+                client.id,
+                client.address,
+                client.evicted_bytes()
+            );
+            client.send(Message::Drop);
+        }
+        self.memory.end_eviction(chosen.len(), bytes_max, now_ns);
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {

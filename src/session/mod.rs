@@ -50,6 +50,8 @@ pub enum WaitKind {
     Time,
     /// For a job of another thread, which sends the reply (`SAVE`).
     Job,
+    /// Until the slow lane has executed the command.
+    SlowLane,
     /// Until the log is durable up to a position (`WAITAOF`), if `is_local`; `replicas` of them are waited
     /// for in vain.
     Durable { position: u64, is_local: bool, replicas: i64 },
@@ -60,7 +62,7 @@ pub enum WaitKind {
 impl WaitKind {
     /// Whether `CLIENT UNBLOCK` may end it. A job is not undone by sending another reply.
     pub fn may_unblock(self) -> bool {
-        self != WaitKind::Job
+        !matches!(self, WaitKind::Job | WaitKind::SlowLane)
     }
 }
 
@@ -137,6 +139,17 @@ impl Session {
     }
 
     /// Selects a database.
+    /// A session that stands for that of a client which waits for its command.
+    pub fn stand_in(
+        client: &Arc<Client>,
+        db: usize,
+        protocol: Protocol,
+        no_touch: bool,
+    ) -> Session {
+        let session = Session::new(Arc::clone(client), Origin::Network, true);
+        Session { db, protocol, no_touch, ..session }
+    }
+
     pub fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.store(db as u32, Relaxed);
@@ -153,6 +166,11 @@ impl Session {
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.client.protocol.store(protocol.version(), Relaxed);
+    }
+
+    /// Whether its command is executed elsewhere, which is where it is counted.
+    pub fn waits_in_slow_lane(&self) -> bool {
+        matches!(self.waiting, Some(Waiting { kind: WaitKind::SlowLane, .. }))
     }
 
     /// Notes a new subscription. False if it is not new.

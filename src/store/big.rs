@@ -41,12 +41,17 @@ pub enum Measure {
 pub(super) struct Size {
     bytes: usize,
     elements: usize,
+    payload_bytes: usize,
 }
 
 impl Size {
     #[inline]
     pub(super) fn of(object: &Object) -> Size {
-        Size { bytes: object.memory_bytes(), elements: object.value.elements() }
+        Size {
+            bytes: object.memory_bytes(),
+            elements: object.value.elements(),
+            payload_bytes: object.payload_bytes(),
+        }
     }
 
     fn by(self, measure: Measure) -> usize {
@@ -114,15 +119,24 @@ impl Counts {
 pub(super) struct Census {
     bytes: Counts,
     elements: Counts,
+    /// Of all objects together.
+    payload_bytes: usize,
 }
 
 impl Census {
+    /// What the keys and values of all objects take.
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
     pub(super) fn add(&mut self, size: Size) {
+        self.payload_bytes += size.payload_bytes;
         self.bytes.add(class_of(size.bytes));
         self.elements.add(class_of(size.elements));
     }
 
     pub(super) fn remove(&mut self, size: Size) {
+        self.payload_bytes -= size.payload_bytes;
         self.bytes.remove(class_of(size.bytes));
         self.elements.remove(class_of(size.elements));
     }
@@ -130,6 +144,7 @@ impl Census {
     /// An object has another size than before.
     #[inline]
     pub(super) fn replace(&mut self, old: Size, new: Size) {
+        self.payload_bytes = self.payload_bytes + new.payload_bytes - old.payload_bytes;
         self.bytes.replace(class_of(old.bytes), class_of(new.bytes));
         self.elements.replace(class_of(old.elements), class_of(new.elements));
     }

@@ -179,15 +179,15 @@ impl OwnedRecord<'_> {
 /// What was detached under a lock and is freed outside of it. Dropping it frees it.
 pub enum Garbage {
     Value(Value),
-    Contents(Contents),
+    Contents(Box<Contents>),
 }
 
 impl Garbage {
-    /// Bytes that freeing it gives back, as far as that is known beforehand.
-    pub fn bytes(&self) -> Option<usize> {
+    /// Bytes that freeing it gives back.
+    pub fn bytes(&self) -> usize {
         match self {
-            Garbage::Value(value) => Some(value.heap_bytes()),
-            Garbage::Contents(_) => None,
+            Garbage::Value(value) => value.heap_bytes(),
+            Garbage::Contents(contents) => contents.heap_bytes(),
         }
     }
 }
@@ -224,9 +224,14 @@ impl Effects {
         Effects { wants, ..Effects::default() }
     }
 
+    /// Whether the command changed anything, or has something to log all the same.
+    pub fn has_outcome(&self) -> bool {
+        self.has_changes() || self.rewritten.is_some()
+    }
+
     /// Whether the log needs a record.
     pub fn must_log(&self) -> bool {
-        self.wants.log && (self.has_changes() || self.rewritten.is_some())
+        self.wants.log && self.has_outcome()
     }
 
     /// The command's record; `args` is the command as it came, to database `db`.
@@ -260,6 +265,20 @@ impl Effects {
         self.recorded_changes = self.changes;
         self.expiry_changes = 0;
         record
+    }
+
+    /// Adds what a command did on copies, behind what was recorded while these were put in place.
+    pub(super) fn absorb(&mut self, done: Effects) {
+        self.changes += done.changes;
+        self.events.extend(done.events);
+        if self.wants.touched {
+            self.touched.extend(done.touched);
+        }
+        self.rewritten = done.rewritten;
+        self.hits += done.hits;
+        self.misses += done.misses;
+        self.garbage.extend(done.garbage);
+        debug_assert!(done.expirations.is_empty(), "nothing that has expired is copied");
     }
 
     pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {

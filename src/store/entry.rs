@@ -235,8 +235,7 @@ fn volatile_bytes(deadline: Option<i64>) -> usize {
 impl Object {
     /// As [`EntryRef::memory_bytes`]. O(1).
     pub(super) fn memory_bytes(&self) -> usize {
-        let own = size_of::<Object>() + self.key.len() + self.value.heap_bytes();
-        SLOT + volatile_bytes(self.deadline) + own
+        SLOT + volatile_bytes(self.deadline) + size_of::<Object>() + self.payload_bytes()
     }
 }
 

@@ -30,7 +30,16 @@ pub(super) struct ShardCell {
     len: AtomicUsize,
     volatile_len: AtomicUsize,
     next_deadline: AtomicI64,
+    bytes: AtomicUsize,
 }
+
+/// What some of the shards take, alone in its cache line.
+#[repr(align(64))]
+#[derive(Default)]
+pub(super) struct DataBytes(AtomicUsize);
+
+/// How many sums of bytes there are: enough that two threads seldom meet at one.
+const SUMS: usize = 16;
 
 impl ShardCell {
     fn new(hasher: KeyHasher, ordinal: u32) -> ShardCell {
@@ -39,6 +48,7 @@ impl ShardCell {
             len: AtomicUsize::new(0),
             volatile_len: AtomicUsize::new(0),
             next_deadline: AtomicI64::new(NO_DEADLINE),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -57,9 +67,17 @@ impl ShardCell {
         )
     }
 
-    /// Makes the published figures true again; called before a writer lets go of the lock.
-    pub(super) fn publish(&self, shard: &Shard) {
+    /// Makes the published figures true again, and the sum of bytes that the shard is part of; called before a
+    /// writer lets go of the lock.
+    pub(super) fn publish(&self, shard: &Shard, sum: &DataBytes) {
         let contents = shard.contents();
+        let bytes = contents.heap_bytes();
+        let before = self.bytes.load(Ordering::Relaxed);
+        if before != bytes {
+            self.bytes.store(bytes, Ordering::Relaxed);
+            // Differences wrap around on the way; the sum is right.
+            sum.0.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        }
         if self.len.load(Ordering::Relaxed) != contents.len() {
             self.len.store(contents.len(), Ordering::Relaxed);
         }
@@ -89,6 +107,7 @@ pub struct Keyspace {
     /// Numbers of the gates that nobody owns.
     gates_free: Mutex<Vec<usize>>,
     exclusivity: Mutex<()>,
+    data_bytes: [DataBytes; SUMS],
     /// A [`CutState`]. The number is raised only while holding the world.
     cut: AtomicU64,
     /// How many clients wait for keys.
@@ -139,6 +158,7 @@ impl Keyspace {
             gates: (0..gates).map(gate).collect(),
             gates_free: Mutex::new(Rank::Leaf, (0..gates).rev().collect()),
             exclusivity: Mutex::new(Rank::Exclusivity, ()),
+            data_bytes: Default::default(),
             cut: AtomicU64::new(0),
             waiters: AtomicUsize::new(0),
             trackers: AtomicBool::new(false),
@@ -197,6 +217,10 @@ impl Keyspace {
         self.hasher.hash(key)
     }
 
+    pub(super) fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
     /// The number of a key's shard, in any database.
     #[inline]
     pub fn shard_of(&self, key: &[u8]) -> usize {
@@ -220,8 +244,24 @@ impl Keyspace {
         self.databases[physical].shards.get().map_or(&[], |shards| shards)
     }
 
+    /// The sum that a shard's bytes are part of, by its place in the order of locks.
+    pub(super) fn sum_of(&self, ordinal: u32) -> &DataBytes {
+        &self.data_bytes[ordinal as usize % SUMS]
+    }
+
+    /// Bytes that all keys, values and their indexes take from the allocator, by the count of the shards.
+    pub fn data_bytes(&self) -> usize {
+        let sums = self.data_bytes.iter().map(|sum| sum.0.load(Ordering::Relaxed));
+        sums.fold(0, usize::wrapping_add)
+    }
+
     pub(super) fn cut(&self) -> CutState {
         CutState(self.cut.load(Ordering::Relaxed))
+    }
+
+    /// Whether a snapshot is being read.
+    pub fn has_open_cut(&self) -> bool {
+        self.cut().is_open()
     }
 
     /// Nobody needs to keep anything any more.

@@ -1,13 +1,14 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
-//! recorded) → `reach` (keys whose names depend on data) → `walk` (work on whole databases) → `evict` (what goes when memory is
-//! short) → `shard` (one
+//! recorded) → `reach` (keys whose names depend on data) → `copies` (long work without locks) → `walk` (work on
+//! whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) → `shard` (one
 //! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
 //! progress keeps).
 
 mod access;
 mod big;
+mod copies;
 mod cut;
 mod effects;
 mod entry;
@@ -30,6 +31,7 @@ mod watchers;
 
 pub use access::{Access, Tracking};
 pub use big::{BigKey, Biggest, Measure};
+pub use copies::Copies;
 pub use effects::{
     Effects, Event, EventClass, EventKind, Garbage, KeyBytes, LogCommand, LogRecord, OwnedRecord,
     Wants, event,
@@ -42,3 +44,4 @@ pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use snapshot_walk::CutWalk;
 pub use view::{Change, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};
+pub use walk::Slice;

@@ -45,6 +45,11 @@ impl<'a> View<'a> {
         Reach { keyspace: self.keyspace, is_wanted: vec![false; self.keyspace.shards()] }
     }
 
+    /// Whether undeclared keys are copied as they are asked for, so that nothing has to be held for them.
+    pub fn reaches_all(&self) -> bool {
+        self.is_private()
+    }
+
     /// Whether all of it is held.
     pub fn covers(&self, reach: &Reach<'_>) -> bool {
         reach.wanted().all(|shard| self.place_of(self.ordinal_of(shard)).is_some())
@@ -69,10 +74,10 @@ impl<'a> View<'a> {
         wanted.into_iter().try_for_each(|(ordinal, mode)| self.hold(ordinal, mode))
     }
 
-    /// A key of the selected database that is not declared, if its shard is held.
-    pub fn reached<'b>(&self, bytes: &'b [u8]) -> Option<Key<'b>> {
-        let held = self.place_of(self.ordinal(self.db, bytes))?;
-        Some(Key { bytes, db: self.db, hash: self.keyspace.hash(bytes), held })
+    /// A key of the selected database that is not declared, whose shard is held. Who works on copies gets a copy of
+    /// it as it is now, until the next key is asked for.
+    pub fn reached<'b>(&mut self, bytes: &'b [u8]) -> Result<Key<'b>, Poisoned> {
+        if self.is_private() { self.fetch(bytes) } else { Ok(self.held_key(self.db, bytes)) }
     }
 
     fn ordinal_of(&self, shard: usize) -> u32 {
@@ -90,6 +95,7 @@ impl Held<'_> {
         match self {
             Held::Read(_) => Mode::Read,
             Held::Write { .. } => Mode::Write,
+            Held::Private(_) => unreachable!("who works on copies holds no locks to widen"),
         }
     }
 }

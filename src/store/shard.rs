@@ -23,6 +23,7 @@ use super::record::{Form, Parts, Record};
 use super::slab::{Cell, Slabs};
 use super::table::{Position, Table};
 use super::watchers::Watchers;
+use crate::base::allocator::allocation_size;
 use crate::value::Value;
 
 /// Places below this number are indexes into the objects; others are slab cells.
@@ -36,6 +37,13 @@ pub(super) struct Object {
     pub key: Box<[u8]>,
     pub value: Value,
     pub deadline: Option<i64>,
+}
+
+impl Object {
+    /// What its key and its value take besides itself. O(1).
+    pub(super) fn payload_bytes(&self) -> usize {
+        allocation_size(self.key.len()) + self.value.heap_bytes()
+    }
 }
 
 /// How an entry is written.
@@ -109,13 +117,12 @@ impl Contents {
         self.deadlines.len()
     }
 
-    /// Bytes taken from the allocator.
+    /// Bytes taken from the allocator, as far as the parts know. O(1).
     pub fn heap_bytes(&self) -> usize {
-        let objects: usize = self.objects.iter().map(|o| o.key.len() + o.value.heap_bytes()).sum();
         self.table_bytes()
             + self.slabs.heap_bytes()
             + self.objects.capacity() * size_of::<Object>()
-            + objects
+            + self.census.payload_bytes()
             + self.deadline_bytes()
     }
 

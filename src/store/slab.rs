@@ -11,6 +11,7 @@
 //! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`.
 
 use super::record::RECORD_MAX;
+use crate::base::allocator::allocation_size;
 
 const STEP: usize = 8;
 const CHUNK_BYTES: usize = 4096;
@@ -64,11 +65,6 @@ fn stride_of(class: usize) -> usize {
     (class + 1) * STEP
 }
 
-#[inline]
-fn cells_per_chunk(class: usize) -> usize {
-    CHUNK_BYTES / stride_of(class)
-}
-
 /// For how many cells the last chunk has room when it holds so many. There are as many last chunks as shards and
 /// classes in use, so the room in them counts; it grows in steps, which cost a copy of a few kilobytes at most.
 fn roomy(cells: usize, has_others: bool, cells_max: usize) -> usize {
@@ -80,12 +76,15 @@ fn roomy(cells: usize, has_others: bool, cells_max: usize) -> usize {
 #[derive(Default)]
 struct Class {
     chunks: Vec<Vec<u8>>,
+    /// Of all chunks but the last, which are full.
+    full_bytes: usize,
 }
 
 impl Class {
     fn push(&mut self, stride: usize, cells_max: usize) -> (usize, usize) {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == cells_max * stride) {
             assert!(self.chunks.len() < CHUNK_MAX, "a shard's size class is full");
+            self.full_bytes += self.tail_bytes();
             self.chunks.push(Vec::new());
         }
         let number = self.chunks.len() - 1;
@@ -99,9 +98,47 @@ impl Class {
         (number, cell)
     }
 
+    /// Moves the last record into a cell and returns from where: its chunk and its number there.
+    fn remove(&mut self, stride: usize, chunk: usize, cell: usize) -> (usize, usize) {
+        let chunks = &mut self.chunks;
+        let last_chunk = chunks.len() - 1;
+        let last_start = chunks[last_chunk].len() - stride;
+        let start = cell * stride;
+        if last_chunk == chunk {
+            chunks[last_chunk].copy_within(last_start.., start);
+        } else {
+            let (full, tail) = chunks.split_at_mut(last_chunk);
+            full[chunk][start..start + stride].copy_from_slice(&tail[0][last_start..]);
+        }
+        chunks[last_chunk].truncate(last_start);
+        self.give_back_memory(stride);
+        (last_chunk, last_start / stride)
+    }
+
+    /// Drops an empty last chunk, and shrinks one that is half empty.
+    fn give_back_memory(&mut self, stride: usize) {
+        let chunks = &mut self.chunks;
+        let last = chunks.len() - 1;
+        if chunks[last].is_empty() {
+            chunks.pop();
+            self.full_bytes -= self.tail_bytes();
+        } else if chunks[last].len() * 2 < chunks[last].capacity() {
+            let cells = chunks[last].len() / stride;
+            chunks[last].shrink_to(roomy(cells, last > 0, CHUNK_BYTES / stride) * stride);
+        }
+        let chunks = &mut self.chunks;
+        if chunks.capacity() > 8 && chunks.len() * 4 < chunks.capacity() {
+            chunks.shrink_to(chunks.len() * 2);
+        }
+    }
+
+    fn tail_bytes(&self) -> usize {
+        self.chunks.last().map_or(0, |chunk| allocation_size(chunk.capacity()))
+    }
+
     fn heap_bytes(&self) -> usize {
-        let cells: usize = self.chunks.iter().map(Vec::capacity).sum();
-        cells + self.chunks.capacity() * size_of::<Vec<u8>>()
+        let directory = allocation_size(self.chunks.capacity() * size_of::<Vec<u8>>());
+        self.full_bytes + self.tail_bytes() + directory
     }
 }
 
@@ -110,6 +147,8 @@ impl Class {
 pub(super) struct Slabs {
     /// By class number; only as long as the largest class in use.
     classes: Vec<Class>,
+    /// Of all classes.
+    bytes: usize,
 }
 
 impl Slabs {
@@ -132,49 +171,31 @@ impl Slabs {
         if self.classes.len() <= class {
             self.classes.resize_with(class + 1, Class::default);
         }
-        let (chunk, cell) = self.classes[class].push(stride_of(class), cells_per_chunk(class));
+        let (chunk, cell) =
+            self.counting(class, |class, stride| class.push(stride, CHUNK_BYTES / stride));
         Cell { class, chunk, cell }
     }
 
     /// Gives a cell back. If that moved another record into it, tells from where.
     pub(super) fn remove(&mut self, cell: Cell) -> Option<Cell> {
-        let stride = stride_of(cell.class);
-        let chunks = &mut self.classes[cell.class].chunks;
-        let last_chunk = chunks.len() - 1;
-        let last_start = chunks[last_chunk].len() - stride;
-        let last = Cell { class: cell.class, chunk: last_chunk, cell: last_start / stride };
-        let start = cell.cell * stride;
-        if last.chunk == cell.chunk {
-            chunks[last_chunk].copy_within(last_start.., start);
-        } else {
-            let (full, tail) = chunks.split_at_mut(last_chunk);
-            full[cell.chunk][start..start + stride].copy_from_slice(&tail[0][last_start..]);
-        }
-        chunks[last_chunk].truncate(last_start);
-        Self::give_back_memory(chunks, cell.class);
+        let (chunk, number) =
+            self.counting(cell.class, |class, stride| class.remove(stride, cell.chunk, cell.cell));
+        let last = Cell { class: cell.class, chunk, cell: number };
         (last != cell).then_some(last)
     }
 
-    /// Drops an empty last chunk, and shrinks one that is half empty.
-    fn give_back_memory(chunks: &mut Vec<Vec<u8>>, class: usize) {
-        let stride = stride_of(class);
-        let last = chunks.len() - 1;
-        if chunks[last].is_empty() {
-            chunks.pop();
-        } else if chunks[last].len() * 2 < chunks[last].capacity() {
-            let cells = chunks[last].len() / stride;
-            let wanted = roomy(cells, last > 0, cells_per_chunk(class));
-            chunks[last].shrink_to(wanted * stride);
-        }
-        if chunks.capacity() > 8 && chunks.len() * 4 < chunks.capacity() {
-            chunks.shrink_to(chunks.len() * 2);
-        }
+    /// Changes a class, whose cells have a stride, and counts its bytes anew.
+    fn counting<R>(&mut self, class: usize, change: impl FnOnce(&mut Class, usize) -> R) -> R {
+        let changed = &mut self.classes[class];
+        let before = changed.heap_bytes();
+        let result = change(changed, stride_of(class));
+        self.bytes = self.bytes + changed.heap_bytes() - before;
+        result
     }
 
     /// Bytes taken from the allocator.
     pub(super) fn heap_bytes(&self) -> usize {
-        let classes = self.classes.capacity() * size_of::<Class>();
-        classes + self.classes.iter().map(Class::heap_bytes).sum::<usize>()
+        self.bytes + self.classes.capacity() * size_of::<Class>()
     }
 }
 
@@ -215,5 +236,6 @@ mod tests {
             assert_eq!(slabs.remove(cell), None);
         }
         assert!(slabs.heap_bytes() * 10 < full, "{} of {full}", slabs.heap_bytes());
+        assert_eq!(slabs.bytes, 0);
     }
 }

@@ -67,11 +67,12 @@ fn a_view_reaches_further_keys_behind_wider_locks_and_can_still_change_its_own()
         assert!(view.remove(&own, event::DEL));
     }
     let mut view = locked(&keyspace, b"own");
-    assert!(names.iter().any(|name| view.reached(name).is_none()));
     let mut all = view.reach();
+    names.iter().for_each(|name| all.add(name));
+    assert!(!view.covers(&all));
     all.add_all();
     view.widen(&all).expect("it is sound");
-    assert!(names.iter().all(|name| view.reached(name).is_some()));
+    assert!(names.iter().all(|name| view.reached(name).is_ok()));
 }
 
 #[test]
@@ -276,4 +277,43 @@ proptest! {
             prop_assert_eq!(found, expected);
         }
     }
+}
+
+#[test]
+fn the_shards_know_what_they_take() {
+    let keyspace = keyspace();
+    assert_eq!(keyspace.data_bytes(), 0);
+    for n in 0..3_000_u32 {
+        let key = (n % 700).to_string();
+        let value = vec![b'v'; (n as usize * 37) % 1_500];
+        match n % 5 {
+            0 => drop(with(&keyspace, 0, key.as_bytes(), |view, key| view.remove(key, event::DEL))),
+            1 => {
+                let edit = |bytes: &mut Vec<u8>| bytes.extend_from_slice(&value);
+                let edited = with(&keyspace, 0, key.as_bytes(), |view, key| {
+                    view.edit_string(key, event::APPEND, edit)
+                });
+                assert!(edited.is_ok());
+            }
+            2 => put(&keyspace, 0, key.as_bytes(), &value, Deadline::At(NOW_MS + 10)),
+            _ => put(&keyspace, 0, key.as_bytes(), &value, Deadline::Keep),
+        }
+    }
+    let mut total = 0;
+    for cell in keyspace.shards_if_used(0) {
+        let shard = cell.lock.read();
+        let contents = shard.contents();
+        assert_eq!(contents.census(), &big::Census::of(contents.objects()));
+        total += contents.heap_bytes();
+    }
+    assert!(total > 100_000);
+    assert_eq!(keyspace.data_bytes(), total);
+    for n in 0..700 {
+        with(&keyspace, 0, n.to_string().as_bytes(), |view, key| view.remove(key, event::DEL));
+    }
+    let left = keyspace.data_bytes();
+    assert!(left < 16 * 2_500, "{left} bytes are left of {total}");
+    let mut view = view(&keyspace, 0, NOW_MS);
+    view.flush(0..1, &keyspace.world());
+    assert_eq!(keyspace.data_bytes(), 0);
 }

@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::access::Access;
+use super::copies::Stride;
 use super::effects::{Effects, EventKind, LogCommand, Wants, event};
 use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
 use super::hash::KeyHash;
-use super::keyspace::{Keyspace, ShardCell};
+use super::keyspace::{DataBytes, Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
@@ -55,13 +56,30 @@ pub struct WrongType;
 
 pub(super) enum Held<'a> {
     Read(ReadGuard<'a, Shard>),
-    Write { guard: WriteGuard<'a, Shard>, cell: &'a ShardCell },
+    Write {
+        guard: WriteGuard<'a, Shard>,
+        cell: &'a ShardCell,
+        sum: &'a DataBytes,
+    },
+    /// Nobody else has it (see `store::copies`).
+    Private(Box<Shard>),
+}
+
+impl Held<'_> {
+    #[inline]
+    pub(super) fn shard(&self) -> &Shard {
+        match self {
+            Held::Read(guard) => guard,
+            Held::Write { guard, .. } => guard,
+            Held::Private(shard) => shard,
+        }
+    }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if let Held::Write { guard, cell } = self {
-            cell.publish(guard);
+        if let Held::Write { guard, cell, sum } = self {
+            cell.publish(guard, sum);
             if std::thread::panicking() {
                 guard.poison();
             }
@@ -79,6 +97,8 @@ pub struct View<'a> {
     pub(super) held: SmallVec<[(u32, Held<'a>); 1]>,
     /// Argument numbers and keys; the numbers rise.
     pub(super) keys: SmallVec<[(usize, Key<'a>); 2]>,
+    /// There for who works on copies or walks without standing behind a gate all the time.
+    pub(super) stride: Option<Stride<'a>>,
     pub effects: Effects,
 }
 
@@ -102,6 +122,7 @@ impl<'a> View<'a> {
             db,
             held: SmallVec::new(),
             keys: SmallVec::new(),
+            stride: None,
             effects: Effects::new(wants),
         }
     }
@@ -134,7 +155,7 @@ impl<'a> View<'a> {
     }
 
     /// Notes declared keys, each with the ordinal of its shard instead of its place among the held ones.
-    fn note_keys(&mut self, declared: &[DeclaredKey<'a>]) {
+    pub(super) fn note_keys(&mut self, declared: &[DeclaredKey<'a>]) {
         for key in declared {
             let held = self.ordinal(key.db, key.bytes) as usize;
             let hash = self.keyspace.hash(key.bytes);
@@ -175,7 +196,7 @@ impl<'a> View<'a> {
 
     /// The same for a shard of a database.
     pub(super) fn ordinal_in(&self, db: usize, shard: usize) -> u32 {
-        (self.keyspace.physical(db) * self.keyspace.shards() + shard) as u32
+        (self.physical(db) * self.keyspace.shards() + shard) as u32
     }
 
     pub(super) fn hold(&mut self, ordinal: u32, mode: Mode) -> Result<(), Poisoned> {
@@ -189,13 +210,10 @@ impl<'a> View<'a> {
                 self.effects.wants.touched |=
                     self.keyspace.has_waiters() || self.keyspace.has_trackers();
                 guard.join_cut(self.keyspace.cut());
-                Held::Write { guard, cell }
+                Held::Write { guard, cell, sum: self.keyspace.sum_of(ordinal) }
             }
         };
-        let poisoned = match &held {
-            Held::Read(guard) => guard.is_poisoned(),
-            Held::Write { guard, .. } => guard.is_poisoned(),
-        };
+        let poisoned = held.shard().is_poisoned();
         self.held.push((ordinal, held));
         if poisoned { Err(Poisoned) } else { Ok(()) }
     }
@@ -221,6 +239,11 @@ impl<'a> View<'a> {
         self.keys.get(index).map(|(_, key)| *key)
     }
 
+    /// All declared keys, in the order of declaration.
+    pub fn all_declared(&self) -> impl Iterator<Item = Key<'a>> {
+        self.keys.iter().map(|(_, key)| *key)
+    }
+
     /// A declared key by its database and its bytes.
     pub fn declared_key(&self, db: usize, bytes: &[u8]) -> Option<Key<'a>> {
         let mut keys = self.keys.iter().map(|(_, key)| *key);
@@ -240,14 +263,14 @@ impl<'a> View<'a> {
     pub(super) fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
         match &mut self.held[key.held].1 {
             Held::Write { guard, .. } => guard,
+            Held::Private(shard) => shard,
             Held::Read(_) => unreachable!("only rows flagged WRITE change entries"),
         }
     }
 
     pub(super) fn only_shard(&self) -> &Shard {
         match &self.held[..] {
-            [(_, Held::Read(guard))] => guard,
-            [(_, Held::Write { guard, .. })] => guard,
+            [(_, held)] => held.shard(),
             _ => unreachable!("one shard is held"),
         }
     }
@@ -341,6 +364,38 @@ impl View<'_> {
         self.peek(key).map(collection_of).transpose()
     }
 
+    /// How much work it is to go through the value, in elements; at least 1 if there is one.
+    pub fn work(&self, key: &Key<'_>) -> usize {
+        self.work_of_part(key, usize::MAX)
+    }
+
+    /// The same for so many of its elements.
+    pub fn work_of_part(&self, key: &Key<'_>, elements: usize) -> usize {
+        match self.peek(key).map(|entry| entry.value()) {
+            None => 0,
+            Some(ValueRef::Object(value)) => {
+                let all = value.elements().max(1);
+                let share = elements.min(all) as f64 / all as f64;
+                ((value.work() as f64 * share) as usize).max(1)
+            }
+            Some(_) => 1,
+        }
+    }
+
+    /// How many elements the value has; a string is one.
+    pub fn elements(&self, key: &Key<'_>) -> usize {
+        match self.peek(key).map(|entry| entry.value()) {
+            None => 0,
+            Some(ValueRef::Object(value)) => value.elements(),
+            Some(_) => 1,
+        }
+    }
+
+    /// How long the string at the key is; 0 if there is none.
+    pub fn string_len(&self, key: &Key<'_>) -> usize {
+        self.peek(key).and_then(|entry| text_of(entry).ok()).map_or(0, |text| text.len())
+    }
+
     pub fn exists(&self, key: &Key<'_>) -> bool {
         self.peek(key).is_some()
     }
@@ -359,10 +414,7 @@ impl View<'_> {
 }
 
 fn shard_of<'h>(held: &'h [(u32, Held<'_>)], key: &Key<'_>) -> &'h Shard {
-    match &held[key.held].1 {
-        Held::Read(guard) => guard,
-        Held::Write { guard, .. } => guard,
-    }
+    held[key.held].1.shard()
 }
 
 #[inline]

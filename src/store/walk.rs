@@ -4,7 +4,7 @@
 //! It names a point in the order of hashes, so it stays valid whatever grows, shrinks or is deleted in
 //! the meantime, and a full scan returns every key that was there throughout exactly once.
 
-use super::effects::Garbage;
+use super::effects::{Garbage, event};
 use super::entry::EntryRef;
 use super::keyspace::World;
 use super::view::{Key, Mode, Poisoned, View};
@@ -31,6 +31,14 @@ impl Cursor {
     }
 }
 
+/// A part of a walk that removes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slice {
+    /// Where to go on; 0 at the end.
+    pub next: u64,
+    pub removed: usize,
+}
+
 impl View<'_> {
     /// Visits about `budget` live entries of the database from `cursor` on; returns the next cursor, 0
     /// at the end. Shards that are known to be empty are passed over without locking them.
@@ -48,8 +56,9 @@ impl View<'_> {
             if shard != at.shard {
                 at = Cursor { shard, hash: 0 };
             }
+            let slice = (budget - visited).min(SLICE);
             let next = self.with_shard(self.db, shard, Mode::Read, |view| {
-                view.only_shard().walk(at.hash, budget - visited, |entry| {
+                view.only_shard().walk(at.hash, slice, |entry| {
                     visited += 1;
                     if !entry.is_due(now_ms) {
                         visit(entry);
@@ -66,7 +75,7 @@ impl View<'_> {
 
     /// The first shard from this one on that holds something.
     fn next_occupied(&self, from: usize) -> Option<usize> {
-        let cells = self.keyspace.shards_if_used(self.keyspace.physical(self.db));
+        let cells = self.keyspace.shards_if_used(self.physical(self.db));
         let occupied = cells.iter().skip(from).position(|cell| !cell.is_empty());
         occupied.map(|offset| from + offset)
     }
@@ -91,6 +100,7 @@ impl View<'_> {
         work: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Poisoned> {
         debug_assert!(self.holds_nothing(), "walking and declared keys exclude each other");
+        let _turn = self.step();
         let held = self.hold(self.ordinal_in(db, shard), mode);
         let result = held.map(|()| work(self));
         self.unlock();
@@ -135,11 +145,78 @@ impl View<'_> {
                 return Ok(key);
             }
         }
-        let mut first = None;
-        self.for_each(|entry| {
-            first.get_or_insert_with(|| entry.key().to_vec());
-        })?;
-        Ok(first)
+        self.first_key()
+    }
+
+    /// The first live key in the order of a scan.
+    fn first_key(&mut self) -> Result<Option<Vec<u8>>, Poisoned> {
+        let (mut first, mut cursor) = (None, 0);
+        loop {
+            cursor = self.scan(cursor, SLICE, |entry| {
+                first.get_or_insert_with(|| entry.key().to_vec());
+            })?;
+            if cursor == 0 || first.is_some() {
+                return Ok(first);
+            }
+        }
+    }
+
+    /// How many keys the database holds, expired ones that were not removed yet included.
+    pub fn count(&self) -> usize {
+        self.keyspace.counts(self.db).keys
+    }
+
+    /// Removes at most `limit` keys that are wanted, of those that a scan finds next behind the cursor in one shard;
+    /// `log` is called while the shard is still locked. The caller stands behind a gate.
+    pub fn remove_slice(
+        &mut self,
+        cursor: u64,
+        limit: usize,
+        is_wanted: impl Fn(&[u8]) -> bool,
+        log: impl FnOnce(&mut Self),
+    ) -> Result<Slice, Poisoned> {
+        let mut at = Cursor::decode(cursor);
+        let Some(shard) = self.next_occupied(at.shard) else { return Ok(Slice::default()) };
+        if shard != at.shard {
+            at = Cursor { shard, hash: 0 };
+        }
+        let db = self.db;
+        let work = |view: &mut Self| {
+            let mut wanted: Vec<Box<[u8]>> = Vec::new();
+            let next = view.only_shard().walk(at.hash, SLICE, |entry| {
+                if wanted.len() < limit && is_wanted(entry.key()) {
+                    wanted.push(entry.key().into());
+                }
+            });
+            let removed = view.remove_all(db, &wanted);
+            log(view);
+            (next, removed)
+        };
+        let held = self.hold(self.ordinal_in(db, shard), Mode::Write);
+        let result = held.map(|()| work(self));
+        self.unlock();
+        let (next, removed) = result?;
+        at = match next {
+            Some(hash) => Cursor { shard, hash },
+            None => Cursor { shard: shard + 1, hash: 0 },
+        };
+        let next = if self.next_occupied(at.shard).is_some() { at.encode() } else { 0 };
+        Ok(Slice { next, removed })
+    }
+
+    /// Removes keys of the only shard; tells how many were there. What has expired is not among them.
+    fn remove_all(&mut self, db: usize, keys: &[Box<[u8]>]) -> usize {
+        let mut removed: Vec<&[u8]> = Vec::with_capacity(keys.len());
+        for bytes in keys {
+            let key = self.key_of_only_shard(db, bytes);
+            if self.remove(&key, event::DEL) {
+                removed.push(bytes);
+            }
+        }
+        if !removed.is_empty() {
+            self.log_instead(|| [&[&b"DEL"[..]][..], &removed].concat());
+        }
+        removed.len()
     }
 
     /// Empties databases at once, for everybody at the same instant. Returns how many keys went.
@@ -164,7 +241,7 @@ impl View<'_> {
             shard.watchers.raise_where(|hash, key| shard.get(hash, key).is_some());
             let contents = self.only_shard_mut().take_all();
             if !contents.is_empty() {
-                self.effects.garbage.push(Garbage::Contents(contents));
+                self.effects.garbage.push(Garbage::Contents(Box::new(contents)));
             }
             self.unlock();
         }

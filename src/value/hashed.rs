@@ -51,6 +51,11 @@ impl Hashed {
         self.0.heap_bytes()
     }
 
+    /// See [`Tree::is_same`].
+    pub fn is_same(&self, other: &Hashed) -> bool {
+        self.0.is_same(&other.0)
+    }
+
     pub fn contains(&self, member: &[u8]) -> bool {
         self.get(member).is_some()
     }

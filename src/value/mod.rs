@@ -86,6 +86,9 @@ collections! {
     Stream true;
 }
 
+/// So many bytes are about as much work as a short element.
+const BYTES_PER_ELEMENT: usize = 128;
+
 /// From this many bytes on, freeing a value is left to the reaper.
 const LARGE_BYTES: usize = 64 * 1024;
 
@@ -135,6 +138,28 @@ impl Value {
     /// Whether freeing or printing it takes long enough to do it outside of any lock.
     pub fn is_large(&self) -> bool {
         self.heap_bytes() >= LARGE_BYTES
+    }
+
+    /// Whether nothing has happened to one of two clones. Large values are compared by where they lie: as long as
+    /// both are there, a change of one of them makes another payload.
+    pub fn is_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (
+                Value::String { bytes, edited },
+                Value::String { bytes: other, edited: other_edited },
+            ) => Bytes::ptr_eq(bytes, other) && edited == other_edited,
+            (Value::List(list), Value::List(other)) => list.is_same(other),
+            (Value::Set(set), Value::Set(other)) => set.is_same(other),
+            (Value::Hash(hash), Value::Hash(other)) => hash.is_same(other),
+            (Value::SortedSet(set), Value::SortedSet(other)) => set.is_same(other),
+            (Value::Stream(stream), Value::Stream(other)) => stream.is_same(other),
+            _ => false,
+        }
+    }
+
+    /// How much work it is to go through all of it, in short elements.
+    pub fn work(&self) -> usize {
+        self.elements().max(self.heap_bytes() / BYTES_PER_ELEMENT)
     }
 
     /// The earliest deadline of a part of it, in Unix milliseconds.

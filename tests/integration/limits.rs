@@ -2,7 +2,7 @@
 //! sending too much, and having too much of what the server remembers for them.
 
 use crate::support::ask::Ask;
-use crate::support::peer::Connection;
+use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
 use std::io::{Read, Write};
@@ -77,7 +77,7 @@ fn requests_before_authentication_must_be_small() {
 
 #[test]
 fn one_client_too_many_is_told_so_and_the_next_is_served_when_one_leaves() {
-    let server = start(&["--maxclients", "2"]);
+    let server = start(&["--maxclients", "2", "--maxclients-reserved", "0"]);
     let (mut first, second) = (server.client(), server.client());
     assert_eq!(first.say("PING"), "+PONG");
     let mut third = server.client();
@@ -89,6 +89,30 @@ fn one_client_too_many_is_told_so_and_the_next_is_served_when_one_leaves() {
     assert_eq!(server.client().say("PING"), "+PONG");
     assert_eq!(first.say("CONFIG SET maxclients 1"), "+OK");
     assert_eq!(first.say("PING"), "+PONG", "who is in stays in");
+}
+
+#[test]
+fn a_server_full_of_clients_has_room_for_an_operator_on_the_same_machine() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("socket");
+    let flags = ["--maxclients", "2", "--maxclients-reserved", "2", "--unixsocket"];
+    let server = start(&[&flags[..], &[path.to_str().unwrap()]].concat());
+    let mut clients: Vec<_> = (0..3).map(|_| server.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.say("PING"), "+PONG");
+    }
+    let through_socket = || {
+        let stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        SocketConnection::open(stream, Protocol::Resp2).unwrap()
+    };
+    let mut operator = through_socket();
+    let first = clients[0].say("CLIENT ID")[1..].to_owned();
+    assert_eq!(operator.say(&format!("CLIENT KILL ID {first}")), ":1");
+    clients[0].expect_end();
+    assert_eq!(operator.say("CONFIG SET maxclients 1 maxclients-reserved 0"), "+OK");
+    let mut late = through_socket();
+    let told = late.receive().unwrap().expect("a word");
+    assert_eq!(resp::render(&told), "-ERR max number of clients reached");
 }
 
 #[test]

@@ -45,6 +45,27 @@ fn transcripts_of_data_hold_when_each_command_is_a_transaction() {
 }
 
 #[test]
+fn transcripts_hold_in_the_slow_lane_with_resp2() {
+    hold_in_the_slow_lane(Protocol::Resp2);
+}
+
+#[test]
+fn transcripts_hold_in_the_slow_lane_with_resp3() {
+    hold_in_the_slow_lane(Protocol::Resp3);
+}
+
+/// With every command sent there that ever goes there, however little it has to do.
+fn hold_in_the_slow_lane(protocol: Protocol) {
+    let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
+    let start = || {
+        let server = Sanderling::start(&flags);
+        server.engine().slow_lane.set_work_max(0);
+        Ok(server)
+    };
+    conclude(&run_corpus(protocol, start));
+}
+
+#[test]
 fn transcripts_hold_on_redis_with_resp2() {
     hold_on_redis(Protocol::Resp2);
 }

@@ -6,7 +6,8 @@ use crate::commands::encodings::{
 };
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::persist::rdb::{self, PayloadError};
-use crate::store::{Entry, Key, Tracking, event};
+use crate::resp::ArgList;
+use crate::store::{Entry, Key, Tracking, View, event};
 use crate::value::Bytes;
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
@@ -142,4 +143,10 @@ fn set_usage(ctx: &Context<'_>, key: &Key<'_>, usage: Option<Usage>) {
         _ => access.initial(),
     };
     ctx.keys.set_access(key, word);
+}
+
+/// The payload has to be read, whatever is at the key.
+pub(super) fn restore_work(args: ArgList<'_>, _: &View<'_>) -> usize {
+    const BYTES_PER_ELEMENT: usize = 64;
+    args.get(3).map_or(0, <[u8]>::len) / BYTES_PER_ELEMENT
 }

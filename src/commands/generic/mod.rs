@@ -1,5 +1,6 @@
 //! Commands on keys of any type.
 
+mod delpattern;
 mod dump;
 mod expire;
 mod keys;
@@ -15,7 +16,7 @@ use crate::exec::keyspec::{
     key_at, keys_to_end, unknown,
 };
 use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, TOUCHES_ARBITRARY_KEYS, WRITE};
-use crate::exec::{Spec, cmd, family};
+use crate::exec::{Spec, cmd, family, work};
 
 const EXPIRE_OPTIONS_SECONDS: &str = "key seconds [NX | XX | GT | LT]";
 
@@ -41,7 +42,17 @@ pub static COMMANDS: &[Spec] = &[
         "key [key ...]",
         "Deletes keys.",
     ),
-    cmd("DUMP", 2, &[key(RO_ACCESS)], READ, dump::dump).tips(NONDETERMINISTIC).doc(
+    cmd("DELPATTERN", -2, &[], WRITE, delpattern::delpattern)
+        .work(delpattern::work)
+        .categories(&["keyspace", "dangerous"])
+        .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
+        .doc(
+            "0.1.0",
+            "O(N) where N is the number of keys in the database",
+            "pattern [LIMIT count]",
+            "Deletes the keys that match a pattern, some at a time, while others go on.",
+        ),
+    cmd("DUMP", 2, &[key(RO_ACCESS)], READ, dump::dump).work(work::all).tips(NONDETERMINISTIC).doc(
         "2.6.0",
         "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of objects composing \
          the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where \
@@ -73,7 +84,7 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells when a key expires, in Unix seconds.",
     ),
-    cmd("KEYS", 2, &[], READ, scan::keys).categories(&["dangerous"])
+    cmd("KEYS", 2, &[], READ, scan::keys).work(scan::keys_work).categories(&["dangerous"])
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"]).doc(
         "1.0.0",
         "O(N) where N is the number of keys in the database",
@@ -143,7 +154,7 @@ pub static COMMANDS: &[Spec] = &[
         keys::renamenx,
     )
     .doc("1.0.0", "O(1)", "key newkey", "Renames a key, if the new name is free."),
-    cmd("RESTORE", -4, &[key(OW_UPDATE)], WRITE | DENY_OOM, dump::restore).categories(&["dangerous"]).doc(
+    cmd("RESTORE", -4, &[key(OW_UPDATE)], WRITE | DENY_OOM, dump::restore).work(dump::restore_work).categories(&["dangerous"]).doc(
         "2.6.0",
         "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the \
          number of objects composing the value and M their average size. For small string values the time \
@@ -152,7 +163,7 @@ pub static COMMANDS: &[Spec] = &[
         "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
         "Creates a key with a value that DUMP returned.",
     ),
-    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan)
+    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan).work(scan::scan_work)
         .tips(&["nondeterministic_output", "request_policy:special"])
         .doc(
         "2.8.0",
@@ -167,7 +178,7 @@ pub static COMMANDS: &[Spec] = &[
         &[key(RO_ACCESS), unknown(RO_ACCESS), unknown(OW_UPDATE)],
         WRITE | DENY_OOM,
         sort::sort,
-    )
+    ).work(sort::work)
     .finding(sort::find_keys)
     .categories(SORTED)
     .doc(
@@ -178,7 +189,7 @@ pub static COMMANDS: &[Spec] = &[
         "Sorts the elements of a list, a set or a sorted set, by themselves or by other keys, and returns or stores \
          them or what other keys hold for them.",
     ),
-    cmd("SORT_RO", -2, &[key(RO_ACCESS), unknown(RO_ACCESS)], READ, sort::sort_ro)
+    cmd("SORT_RO", -2, &[key(RO_ACCESS), unknown(RO_ACCESS)], READ, sort::sort_ro).work(sort::work)
         .categories(SORTED)
         .doc(
         "7.0.0",

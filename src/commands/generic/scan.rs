@@ -1,12 +1,13 @@
 //! Commands on the keyspace as a whole: list, scan, pick at random.
 
 use crate::commands::scan_options::{ScanOptions, Scanned, matches, parse_cursor, reply_scan};
-use crate::exec::{Args, Context, Outcome};
-use crate::store::EntryRef;
+use crate::exec::{Args, Context, Outcome, work};
+use crate::resp::ArgList;
+use crate::store::{EntryRef, View};
 
 /// `KEYS pattern`
 pub(super) fn keys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let pattern = args.bytes()?;
+    let pattern = args.pattern()?;
     let mut found: Vec<Box<[u8]>> = Vec::new();
     ctx.keys.for_each(|entry| {
         if matches(pattern, entry.key()) {
@@ -44,4 +45,19 @@ pub(super) fn randomkey<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
         None => ctx.reply.null(),
     }
     Ok(())
+}
+
+/// All keys.
+pub(super) fn keys_work(_: ArgList<'_>, keys: &View<'_>) -> usize {
+    keys.count()
+}
+
+/// As many keys as are asked for, or as there are.
+pub(super) fn scan_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    /// Up to here it is not worth finding out how many there are.
+    const FEW: usize = 1000;
+    match work::option(args, b"COUNT") {
+        Some(count) if count > FEW => count.min(keys.count()),
+        count => count.unwrap_or(0),
+    }
 }

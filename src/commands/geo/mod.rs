@@ -56,7 +56,7 @@ pub static COMMANDS: &[Spec] = &[
         &[key(RO_ACCESS), key_behind("STORE", 6, OW_UPDATE), key_behind("STOREDIST", 6, OW_UPDATE)],
         WRITE | DENY_OOM,
         search::georadius,
-    )
+    ).work(search::radius_work)
     .declaring(search::declare_radius)
     .doc(
         "3.2.0",
@@ -72,7 +72,7 @@ pub static COMMANDS: &[Spec] = &[
         &[key(RO_ACCESS), key_behind("STORE", 5, OW_UPDATE), key_behind("STOREDIST", 5, OW_UPDATE)],
         WRITE | DENY_OOM,
         search::georadiusbymember,
-    )
+    ).work(search::by_member_work)
     .declaring(search::declare_radius_by_member)
     .doc(
         "3.2.0",
@@ -85,7 +85,7 @@ pub static COMMANDS: &[Spec] = &[
         "6.2.0",
         "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
     ),
-    cmd("GEORADIUSBYMEMBER_RO", -5, &[key(RO_ACCESS)], READ, search::georadiusbymember_ro)
+    cmd("GEORADIUSBYMEMBER_RO", -5, &[key(RO_ACCESS)], READ, search::georadiusbymember_ro).work(search::by_member_work)
         .doc(
             "3.2.10",
             SEARCH,
@@ -94,7 +94,7 @@ pub static COMMANDS: &[Spec] = &[
             "Finds the members within a distance of a member.",
         )
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
-    cmd("GEORADIUS_RO", -6, &[key(RO_ACCESS)], READ, search::georadius_ro)
+    cmd("GEORADIUS_RO", -6, &[key(RO_ACCESS)], READ, search::georadius_ro).work(search::radius_work)
         .doc(
             "3.2.10",
             SEARCH,
@@ -103,7 +103,7 @@ pub static COMMANDS: &[Spec] = &[
             "Finds the members within a distance of a position.",
         )
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"),
-    cmd("GEOSEARCH", -7, &[key(RO_ACCESS)], READ, search::geosearch).doc(
+    cmd("GEOSEARCH", -7, &[key(RO_ACCESS)], READ, search::geosearch).work(search::search_work).doc(
         "6.2.0",
         SEARCH,
         "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | \
@@ -117,7 +117,7 @@ pub static COMMANDS: &[Spec] = &[
         &[key(OW_UPDATE), key_at(2, RO_ACCESS)],
         WRITE | DENY_OOM,
         search::geosearchstore,
-    )
+    ).work(search::store_work)
     .doc(
         "6.2.0",
         SEARCH,

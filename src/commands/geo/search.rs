@@ -7,7 +7,7 @@ use crate::base::number::write_f64;
 use crate::commands::sorted_set::store;
 use crate::exec::{Args, Context, Declared, Outcome, reply_element};
 use crate::resp::{ArgList, Reply};
-use crate::store::{DeclaredKey, EventKind, Key, event};
+use crate::store::{DeclaredKey, EventKind, Key, View, event};
 use crate::value::SortedSet;
 use crate::value::geo::{self, Area, Found};
 use crate::value::sorted_set::Members;
@@ -151,4 +151,29 @@ fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Members, kin
             words
         });
     }
+}
+
+/// The members that have to be looked at.
+fn work(args: ArgList<'_>, keys: &View<'_>, (source, form): (usize, Form)) -> usize {
+    let Some(key) = keys.key_at(source) else { return 0 };
+    let Ok(Some(set)) = keys.peek_collection::<SortedSet>(&key) else { return 0 };
+    let query = Query::parse(&mut Args::new(args, source + 1), form, Some(set));
+    let area = query.ok().and_then(|query| query.area());
+    area.map_or(0, |area| geo::candidate_count(set, &area))
+}
+
+pub(super) fn search_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    work(args, keys, (1, SEARCH))
+}
+
+pub(super) fn store_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    work(args, keys, (2, Form { always_stores: true, ..SEARCH }))
+}
+
+pub(super) fn radius_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    work(args, keys, (1, RADIUS))
+}
+
+pub(super) fn by_member_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    work(args, keys, (1, BY_MEMBER))
 }

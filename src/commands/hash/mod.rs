@@ -12,7 +12,7 @@ use crate::exec::keyspec::{
     ACCESS, DELETE, INSERT, RO, RO_ACCESS, RW, RW_ACCESS_UPDATE, RW_UPDATE, key,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Spec, cmd, reply_element};
+use crate::exec::{Spec, cmd, reply_element, work};
 use crate::resp::Reply;
 use crate::value::listpack::Element;
 
@@ -72,12 +72,10 @@ pub static COMMANDS: &[Spec] = &[
         "key field",
         "Returns the value of a field of a hash.",
     ),
-    cmd("HGETALL", 2, &[key(RO_ACCESS)], READ, fields::hgetall).tips(ANY_ORDER).doc(
-        "2.0.0",
-        PER_SIZE,
-        "key",
-        "Returns all fields and values of a hash.",
-    ),
+    cmd("HGETALL", 2, &[key(RO_ACCESS)], READ, fields::hgetall)
+        .work(work::all)
+        .tips(ANY_ORDER)
+        .doc("2.0.0", PER_SIZE, "key", "Returns all fields and values of a hash."),
     cmd("HGETDEL", -5, &[key(RW.and(ACCESS).and(DELETE))], WRITE | FAST, with_deadline::hgetdel)
         .doc(
             "8.0.0",
@@ -110,7 +108,7 @@ pub static COMMANDS: &[Spec] = &[
         "key field increment",
         "Adds to the decimal number in a field of a hash, which counts as 0 if missing.",
     ),
-    cmd("HKEYS", 2, &[key(RO_ACCESS)], READ, fields::hkeys).tips(ANY_ORDER).doc(
+    cmd("HKEYS", 2, &[key(RO_ACCESS)], READ, fields::hkeys).work(work::all).tips(ANY_ORDER).doc(
         "2.0.0",
         PER_SIZE,
         "key",
@@ -161,18 +159,24 @@ pub static COMMANDS: &[Spec] = &[
         FIELDS,
         "Tells in how many milliseconds fields of a hash expire.",
     ),
-    cmd("HRANDFIELD", -2, &[key(RO_ACCESS)], READ, random::hrandfield).tips(NONDETERMINISTIC).doc(
-        "6.2.0",
-        "O(N) where N is the number of fields returned",
-        "key [count [WITHVALUES]]",
-        "Returns random fields of a hash.",
-    ),
-    cmd("HSCAN", -3, &[key(RO_ACCESS)], READ, scan::hscan).tips(NONDETERMINISTIC).doc(
-        "2.8.0",
-        "O(1) per call, O(N) for a complete scan, where N is the size of the hash",
-        "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
-        "Goes through the fields and values of a hash, some per call.",
-    ),
+    cmd("HRANDFIELD", -2, &[key(RO_ACCESS)], READ, random::hrandfield)
+        .work(work::counted)
+        .tips(NONDETERMINISTIC)
+        .doc(
+            "6.2.0",
+            "O(N) where N is the number of fields returned",
+            "key [count [WITHVALUES]]",
+            "Returns random fields of a hash.",
+        ),
+    cmd("HSCAN", -3, &[key(RO_ACCESS)], READ, scan::hscan)
+        .work(work::count_option)
+        .tips(NONDETERMINISTIC)
+        .doc(
+            "2.8.0",
+            "O(1) per call, O(N) for a complete scan, where N is the size of the hash",
+            "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
+            "Goes through the fields and values of a hash, some per call.",
+        ),
     cmd("HSET", -4, &[key(RW_UPDATE)], WRITE | DENY_OOM | FAST, fields::hset).doc(
         "2.0.0",
         PER_FIELD,
@@ -203,7 +207,7 @@ pub static COMMANDS: &[Spec] = &[
         FIELDS,
         "Tells in how many seconds fields of a hash expire.",
     ),
-    cmd("HVALS", 2, &[key(RO_ACCESS)], READ, fields::hvals).tips(ANY_ORDER).doc(
+    cmd("HVALS", 2, &[key(RO_ACCESS)], READ, fields::hvals).work(work::all).tips(ANY_ORDER).doc(
         "2.0.0",
         PER_SIZE,
         "key",

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::limits;
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
-use crate::resp::Reply;
-use crate::store::event;
+use crate::resp::{ArgList, Reply};
+use crate::store::{View, event};
 use crate::value::List;
 use crate::value::list::End;
 use crate::value::listpack::element;
@@ -235,6 +235,28 @@ fn reply_places(reply: &mut Reply<'_>, found: &[usize], is_array: bool) {
             None => reply.null(),
         }
     }
+}
+
+/// The elements between two indexes of `LRANGE` and `LTRIM`; `None` if these are none.
+fn places_of(args: ArgList<'_>, len: usize) -> Option<Range<usize>> {
+    let index = |arg| args.get(arg).and_then(parse_i64);
+    Some(places(index(2)?, index(3)?, len))
+}
+
+/// The elements that `LRANGE` returns.
+pub(super) fn lrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(key) = keys.declared(0) else { return 0 };
+    let places = places_of(args, keys.elements(&key));
+    places.map_or(0, |places| keys.work_of_part(&key, places.len()))
+}
+
+/// The elements that `LTRIM` removes, of which a block goes at a time.
+pub(super) fn ltrim_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    const PER_BLOCK: usize = 8;
+    let Some(key) = keys.declared(0) else { return 0 };
+    let len = keys.elements(&key);
+    let kept = places_of(args, len);
+    kept.map_or(0, |kept| keys.work_of_part(&key, (len - kept.len()).div_ceil(PER_BLOCK)))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::exec::keyspec::{
     ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, RO, RO_ACCESS, RW, UPDATE, key, key_at,
 };
 use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Args, CommandError, Context, Spec, cmd};
+use crate::exec::{Args, CommandError, Context, Spec, cmd, work};
 use crate::store::{EventKind, event};
 use crate::value::list::{End, ListLimits};
 
@@ -87,7 +87,7 @@ pub static COMMANDS: &[Spec] = &[
         "key index",
         "Returns the element at an index, which counts from the end if negative.",
     ),
-    cmd("LINSERT", 5, &[key(INTO)], WRITE | DENY_OOM, middle::linsert).doc(
+    cmd("LINSERT", 5, &[key(INTO)], WRITE | DENY_OOM, middle::linsert).work(work::all).doc(
         "2.2.0",
         "O(N) where N is the number of elements up to the pivot",
         "key <BEFORE | AFTER> pivot element",
@@ -105,19 +105,19 @@ pub static COMMANDS: &[Spec] = &[
         "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
         "Moves an element from one list to another.",
     ),
-    cmd("LMPOP", -4, &[counted_keys(1)], WRITE, ends::lmpop).doc(
+    cmd("LMPOP", -4, &[counted_keys(1)], WRITE, ends::lmpop).work(work::count_option).doc(
         "7.0.0",
         PER_KEYS_AND_POPPED,
         "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
         "Takes elements from the first list that has some.",
     ),
-    cmd("LPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::lpop).doc(
+    cmd("LPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::lpop).work(work::counted).doc(
         "1.0.0",
         PER_POPPED,
         "key [count]",
         "Takes the first elements of a list.",
     ),
-    cmd("LPOS", -3, &[key(RO_ACCESS)], READ, middle::lpos).doc(
+    cmd("LPOS", -3, &[key(RO_ACCESS)], READ, middle::lpos).work(work::all).doc(
         "6.0.6",
         "O(N) where N is the number of elements compared",
         "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
@@ -135,13 +135,13 @@ pub static COMMANDS: &[Spec] = &[
         "key element [element ...]",
         "Adds elements at the front of a list, if the key exists.",
     ),
-    cmd("LRANGE", 4, &[key(RO_ACCESS)], READ, middle::lrange).doc(
+    cmd("LRANGE", 4, &[key(RO_ACCESS)], READ, middle::lrange).work(middle::lrange_work).doc(
         "1.0.0",
         "O(S+N) where S is the distance of the start from the nearer end and N the number of elements returned",
         "key start stop",
         "Returns the elements between two indexes, which count from the end if negative.",
     ),
-    cmd("LREM", 4, &[key(RW.and(DELETE))], WRITE, middle::lrem).doc(
+    cmd("LREM", 4, &[key(RW.and(DELETE))], WRITE, middle::lrem).work(work::all).doc(
         "1.0.0",
         PER_LENGTH,
         "key count element",
@@ -153,13 +153,13 @@ pub static COMMANDS: &[Spec] = &[
         "key index element",
         "Exchanges the element at an index.",
     ),
-    cmd("LTRIM", 4, &[key(RW.and(DELETE))], WRITE, middle::ltrim).doc(
+    cmd("LTRIM", 4, &[key(RW.and(DELETE))], WRITE, middle::ltrim).work(middle::ltrim_work).doc(
         "1.0.0",
         "O(N) where N is the number of elements removed",
         "key start stop",
         "Removes all elements but those between two indexes.",
     ),
-    cmd("RPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::rpop).doc(
+    cmd("RPOP", -2, &[key(OUT_OF)], WRITE | FAST, ends::rpop).work(work::counted).doc(
         "1.0.0",
         PER_POPPED,
         "key [count]",

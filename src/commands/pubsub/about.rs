@@ -2,7 +2,9 @@
 
 use crate::commands::family_help::family_help;
 use crate::exec::spec::{LOADING, NONE, PUBSUB, STALE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, excerpt, family};
+use crate::exec::{
+    Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, excerpt, family,
+};
 use crate::pubsub::HistoryFigures;
 use crate::session::SubscriptionKind;
 
@@ -74,6 +76,7 @@ fn pubsub_shardchannels<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 
 fn channels<'a>(ctx: &mut Context<'a>, args: Args<'a>, kind: SubscriptionKind) -> Outcome {
     at_most_one(&args)?;
+    args.peek().map(check_pattern).transpose()?;
     let names = ctx.engine.pubsub.names(kind, args.peek());
     ctx.reply.bulk_array(&names);
     Ok(())

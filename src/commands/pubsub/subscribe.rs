@@ -17,7 +17,7 @@
 //! wants no replies.
 
 use crate::config::params::CLIENT_SUBSCRIPTION_LIMIT;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, check_pattern};
 use crate::session::{Name, SubscriptionKind};
 
 /// What confirmations call themselves.
@@ -68,6 +68,9 @@ pub(super) fn sunsubscribe<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome
 fn begin<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, kind: SubscriptionKind) -> Outcome {
     let names = args.rest();
     check_count(ctx, kind, names.iter())?;
+    if kind == SubscriptionKind::Pattern {
+        names.iter().try_for_each(|name| check_pattern(name).map(drop))?;
+    }
     ctx.take_pushes();
     for name in names.iter() {
         let name = Name::from(name);

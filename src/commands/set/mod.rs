@@ -11,7 +11,7 @@ use crate::exec::keyspec::{
     keys_to_end,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Spec, cmd};
+use crate::exec::{Spec, cmd, work};
 
 /// The keys behind the destination.
 const SOURCES: KeySpec = KeySpec {
@@ -45,48 +45,56 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Counts the members of a set.",
     ),
-    cmd("SDIFF", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sdiff).tips(ANY_ORDER).doc(
-        "1.0.0",
-        ALL_MEMBERS,
-        "key [key ...]",
-        "Returns what is in the first set and in none of the others.",
-    ),
-    cmd("SDIFFSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sdiffstore).doc(
-        "1.0.0",
-        ALL_MEMBERS,
-        "destination key [key ...]",
-        "Stores what is in the first set and in none of the others.",
-    ),
-    cmd("SINTER", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sinter).tips(ANY_ORDER).doc(
-        "1.0.0",
-        INTERSECTION,
-        "key [key ...]",
-        "Returns what is in all of the sets.",
-    ),
-    cmd("SINTERCARD", -3, &[NUMBERED], READ, algebra::sintercard).doc(
+    cmd("SDIFF", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sdiff)
+        .work(work::all)
+        .tips(ANY_ORDER)
+        .doc(
+            "1.0.0",
+            ALL_MEMBERS,
+            "key [key ...]",
+            "Returns what is in the first set and in none of the others.",
+        ),
+    cmd("SDIFFSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sdiffstore)
+        .work(work::sources)
+        .doc(
+            "1.0.0",
+            ALL_MEMBERS,
+            "destination key [key ...]",
+            "Stores what is in the first set and in none of the others.",
+        ),
+    cmd("SINTER", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sinter)
+        .work(work::smallest)
+        .tips(ANY_ORDER)
+        .doc("1.0.0", INTERSECTION, "key [key ...]", "Returns what is in all of the sets."),
+    cmd("SINTERCARD", -3, &[NUMBERED], READ, algebra::sintercard).work(work::smallest).doc(
         "7.0.0",
         INTERSECTION,
         "numkeys key [key ...] [LIMIT limit]",
         "Counts what is in all of the sets, up to a limit.",
     ),
-    cmd("SINTERSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sinterstore).doc(
-        "1.0.0",
-        INTERSECTION,
-        "destination key [key ...]",
-        "Stores what is in all of the sets.",
-    ),
+    cmd("SINTERSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sinterstore)
+        .work(work::smallest_source)
+        .doc(
+            "1.0.0",
+            INTERSECTION,
+            "destination key [key ...]",
+            "Stores what is in all of the sets.",
+        ),
     cmd("SISMEMBER", 3, &[key(RO)], READ | FAST, members::sismember).doc(
         "1.0.0",
         "O(1)",
         "key member",
         "Tells whether a set has a member.",
     ),
-    cmd("SMEMBERS", 2, &[key(RO_ACCESS)], READ, algebra::sinter).tips(ANY_ORDER).doc(
-        "1.0.0",
-        "O(N) where N is the number of members",
-        "key",
-        "Returns all members of a set.",
-    ),
+    cmd("SMEMBERS", 2, &[key(RO_ACCESS)], READ, algebra::sinter)
+        .work(work::all)
+        .tips(ANY_ORDER)
+        .doc(
+            "1.0.0",
+            "O(N) where N is the number of members",
+            "key",
+            "Returns all members of a set.",
+        ),
     cmd("SMISMEMBER", -3, &[key(RO_ACCESS)], READ | FAST, members::smismember).doc(
         "6.2.0",
         "O(N) where N is the number of members asked for",
@@ -107,6 +115,7 @@ pub static COMMANDS: &[Spec] = &[
         "Moves a member from one set to another.",
     ),
     cmd("SPOP", -2, &[key(RW.and(ACCESS).and(DELETE))], WRITE | FAST, random::spop)
+        .work(work::counted)
         .tips(ANY_OUTPUT)
         .doc(
             "1.0.0",
@@ -114,34 +123,40 @@ pub static COMMANDS: &[Spec] = &[
             "key [count]",
             "Takes members out of a set by chance.",
         ),
-    cmd("SRANDMEMBER", -2, &[key(RO_ACCESS)], READ, random::srandmember).tips(ANY_OUTPUT).doc(
-        "1.0.0",
-        "O(N) where N is the absolute value of the count, 1 if there is none",
-        "key [count]",
-        "Returns members of a set by chance; with a negative count one may come several times.",
-    ),
+    cmd("SRANDMEMBER", -2, &[key(RO_ACCESS)], READ, random::srandmember)
+        .work(work::counted)
+        .tips(ANY_OUTPUT)
+        .doc(
+            "1.0.0",
+            "O(N) where N is the absolute value of the count, 1 if there is none",
+            "key [count]",
+            "Returns members of a set by chance; with a negative count one may come several times.",
+        ),
     cmd("SREM", -3, &[key(RW.and(DELETE))], WRITE | FAST, members::srem).doc(
         "1.0.0",
         "O(N) where N is the number of members to remove",
         "key member [member ...]",
         "Removes members from a set; the key goes with the last one.",
     ),
-    cmd("SSCAN", -3, &[key(RO_ACCESS)], READ, members::sscan).tips(ANY_OUTPUT).doc(
-        "2.8.0",
-        "O(1) for every call, O(N) for all members",
-        "key cursor [MATCH pattern] [COUNT count]",
-        "Walks through the members of a set in steps.",
-    ),
-    cmd("SUNION", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sunion).tips(ANY_ORDER).doc(
-        "1.0.0",
-        ALL_MEMBERS,
-        "key [key ...]",
-        "Returns what is in any of the sets.",
-    ),
-    cmd("SUNIONSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sunionstore).doc(
-        "1.0.0",
-        ALL_MEMBERS,
-        "destination key [key ...]",
-        "Stores what is in any of the sets.",
-    ),
+    cmd("SSCAN", -3, &[key(RO_ACCESS)], READ, members::sscan)
+        .work(work::count_option)
+        .tips(ANY_OUTPUT)
+        .doc(
+            "2.8.0",
+            "O(1) for every call, O(N) for all members",
+            "key cursor [MATCH pattern] [COUNT count]",
+            "Walks through the members of a set in steps.",
+        ),
+    cmd("SUNION", -2, &[keys_to_end(1, RO_ACCESS)], READ, algebra::sunion)
+        .work(work::all)
+        .tips(ANY_ORDER)
+        .doc("1.0.0", ALL_MEMBERS, "key [key ...]", "Returns what is in any of the sets."),
+    cmd("SUNIONSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sunionstore)
+        .work(work::sources)
+        .doc(
+            "1.0.0",
+            ALL_MEMBERS,
+            "destination key [key ...]",
+            "Stores what is in any of the sets.",
+        ),
 ];

@@ -6,7 +6,8 @@ use super::bounds::{lex_range, score_range};
 use super::results::{Shape, store};
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome};
-use crate::store::{EventKind, event};
+use crate::resp::ArgList;
+use crate::store::{EventKind, Key, View, event};
 use crate::value::SortedSet;
 use crate::value::sorted_set::{LexRange, Members, ScoreRange};
 
@@ -273,6 +274,42 @@ fn remove_range<'a>(
     })?;
     ctx.reply.count(removed.unwrap_or(0));
     Ok(())
+}
+
+/// The members of the selection that begins with this argument.
+fn selected(
+    args: ArgList<'_>,
+    first: usize,
+    keys: &View<'_>,
+    key: Option<Key<'_>>,
+    named: Named,
+) -> usize {
+    let Some(key) = key else { return 0 };
+    let Ok(Some(set)) = keys.peek_collection::<SortedSet>(&key) else { return 0 };
+    let selection = Selection::parse(&mut Args::new(args, first), named);
+    selection.map_or(0, |selection| keys.work_of_part(&key, selection.ranks(set).len()))
+}
+
+macro_rules! estimates {
+    ($($name:ident $named:expr;)*) => {
+        $(pub(super) fn $name(args: ArgList<'_>, keys: &View<'_>) -> usize {
+            selected(args, 2, keys, keys.declared(0), $named)
+        })*
+    };
+}
+
+estimates! {
+    zrange_work Named::default();
+    zrevrange_work named(Kind::Rank, true);
+    zremrangebyrank_work named(Kind::Rank, false);
+    zrangebyscore_work named(Kind::Score, false);
+    zrevrangebyscore_work named(Kind::Score, true);
+    zrangebylex_work named(Kind::Lex, false);
+    zrevrangebylex_work named(Kind::Lex, true);
+}
+
+pub(super) fn zrangestore_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    selected(args, 3, keys, keys.declared(1), Named { stores: true, ..Named::default() })
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::args::{AddOptions, ids, strict_id};
 use super::reply::reply_id;
+use crate::base::number::parse_i64;
 use crate::commands::encodings::node_limits;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, Word, work};
 use crate::resp::ArgList;
-use crate::store::{Key, event};
+use crate::store::{Key, View, event};
 use crate::value::Stream;
 use crate::value::stream::{AddError, NewId, StreamId};
 
@@ -190,4 +191,26 @@ pub(super) fn xsetid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     outcome.ok_or(CommandError::NoSuchKey)??;
     ctx.reply.ok();
     Ok(())
+}
+
+/// What is removed, of which whole nodes go at a time.
+pub(super) fn xtrim_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    const PER_NODE: usize = 32;
+    let Some(key) = keys.declared(0) else { return 0 };
+    let Ok(Some(stream)) = keys.peek_collection::<Stream>(&key) else { return 0 };
+    let word = args.get(2).map(Word::new);
+    let threshold = match args.get(3) {
+        Some(b"=" | b"~") => args.get(4),
+        threshold => threshold,
+    };
+    let Some(threshold) = threshold else { return 0 };
+    let removed = match word.as_ref().map(Word::as_bytes) {
+        Some(b"MAXLEN") => {
+            let kept = parse_i64(threshold).and_then(|kept| usize::try_from(kept).ok());
+            kept.map_or(0, |kept| stream.len().saturating_sub(kept))
+        }
+        _ => strict_id(threshold, 0).map_or(0, |id| stream.count_about(StreamId::MIN, id)),
+    };
+    let limit = work::option(args, b"LIMIT").filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    removed.min(limit) / PER_NODE
 }

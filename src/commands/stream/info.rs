@@ -4,7 +4,8 @@ use super::args::no_such_group;
 use super::reply::{reply_entries, reply_entry, reply_id};
 use crate::commands::family_help::family_help;
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
-use crate::resp::Reply;
+use crate::resp::{ArgList, Reply};
+use crate::store::View;
 use crate::value::Stream;
 use crate::value::stream::{Consumer, Delivery, Entry, Group, StreamId};
 
@@ -189,4 +190,13 @@ pub(super) fn xinfo_consumers<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> 
 /// `XINFO HELP`
 pub(super) fn xinfo_help<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     family_help(ctx, "XINFO")
+}
+
+/// In full it shows everything if that is asked for.
+pub(super) fn xinfo_stream_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let count = match args.get(3) {
+        Some(_) => full_count(&mut Args::new(args, 3)).ok().flatten(),
+        None => None,
+    };
+    count.map_or(0, |count| keys.declared(0).map_or(0, |key| keys.work_of_part(&key, count)))
 }

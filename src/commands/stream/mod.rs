@@ -99,13 +99,13 @@ pub static COMMANDS: &[Spec] = &[
         "key group [[IDLE min-idle-time] start end count [consumer]]",
         "Shows what was delivered in a group and not acknowledged.",
     ),
-    cmd("XRANGE", -4, &[key(RO_ACCESS)], READ, xrange).doc(
+    cmd("XRANGE", -4, &[key(RO_ACCESS)], READ, xrange).work(range::xrange_work).doc(
         "5.0.0",
         "O(log N + M) where N is the number of entries and M that of those returned",
         "key start end [COUNT count]",
         "Returns the entries with IDs in a range.",
     ),
-    cmd("XREAD", -4, &[streams(1)], BLOCKING | READ, xread).declaring(declare_streams).doc(
+    cmd("XREAD", -4, &[streams(1)], BLOCKING | READ, xread).work(read::xread_work).declaring(declare_streams).doc(
         "5.0.0",
         "O(log N + M) for each stream where M is the number of entries returned",
         "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
@@ -120,7 +120,7 @@ pub static COMMANDS: &[Spec] = &[
              key [key ...] id [id ...]",
             "Returns entries that nobody in the group got yet, or what the consumer has pending; may wait.",
         ),
-    cmd("XREVRANGE", -4, &[key(RO_ACCESS)], READ, xrevrange).doc(
+    cmd("XREVRANGE", -4, &[key(RO_ACCESS)], READ, xrevrange).work(range::xrevrange_work).doc(
         "5.0.0",
         "O(log N + M) where N is the number of entries and M that of those returned",
         "key end start [COUNT count]",
@@ -132,7 +132,7 @@ pub static COMMANDS: &[Spec] = &[
         "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
         "Sets what a stream remembers of its history; meant for the server's own use.",
     ),
-    cmd("XTRIM", -4, &[key(RW.and(DELETE))], WRITE, xtrim).tips(UNSTEADY).doc(
+    cmd("XTRIM", -4, &[key(RW.and(DELETE))], WRITE, xtrim).work(add::xtrim_work).tips(UNSTEADY).doc(
         "5.0.0",
         "O(N) where N is the number of entries that go",
         "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
@@ -202,10 +202,12 @@ static XINFO: &[Spec] = &[
         "",
         "Lists the subcommands.",
     ),
-    cmd("XINFO STREAM", -3, &[key_at(2, RO.and(ACCESS))], READ, xinfo_stream).doc(
-        "5.0.0",
-        "O(1), and O(N) with FULL where N is the number of entries shown",
-        "key [FULL [COUNT count]]",
-        "Shows figures of a stream, with FULL also entries, groups and what is pending.",
-    ),
+    cmd("XINFO STREAM", -3, &[key_at(2, RO.and(ACCESS))], READ, xinfo_stream)
+        .work(info::xinfo_stream_work)
+        .doc(
+            "5.0.0",
+            "O(1), and O(N) with FULL where N is the number of entries shown",
+            "key [FULL [COUNT count]]",
+            "Shows figures of a stream, with FULL also entries, groups and what is pending.",
+        ),
 ];

@@ -2,7 +2,9 @@
 
 use super::args::{range_end, range_start};
 use super::reply::reply_entries;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, work};
+use crate::resp::ArgList;
+use crate::store::View;
 use crate::value::Stream;
 
 /// `XLEN key`
@@ -47,4 +49,22 @@ fn range<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, is_backwards: bool) -> O
         }
     }
     Ok(())
+}
+
+pub(super) fn xrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    range_work(args, keys, (2, 3))
+}
+
+pub(super) fn xrevrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    range_work(args, keys, (3, 2))
+}
+
+/// The entries between two arguments, or so many as are asked for.
+fn range_work(args: ArgList<'_>, keys: &View<'_>, (start, end): (usize, usize)) -> usize {
+    let Some(key) = keys.declared(0) else { return 0 };
+    let Ok(Some(stream)) = keys.peek_collection::<Stream>(&key) else { return 0 };
+    let (Some(start), Some(end)) = (args.get(start), args.get(end)) else { return 0 };
+    let (Ok(start), Ok(end)) = (range_start(start), range_end(end)) else { return 0 };
+    let count = work::option(args, b"COUNT").unwrap_or(usize::MAX);
+    keys.work_of_part(&key, stream.count_about(start, end).min(count))
 }

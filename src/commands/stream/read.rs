@@ -9,8 +9,8 @@ use super::read_args::ReadArgs;
 use super::record::{Delivered, Member, Position};
 use super::reply::{reply_entries, reply_entry, reply_id};
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
-use crate::resp::Protocol;
-use crate::store::{Change, Key, event};
+use crate::resp::{ArgList, Protocol};
+use crate::store::{Change, Key, View, event};
 use crate::value::Stream;
 use crate::value::stream::{Delivery, StreamId};
 
@@ -81,6 +81,22 @@ pub(super) fn xread<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         reply_entries(&mut ctx.reply, stream.range(start, StreamId::MAX), read.count);
     }
     Ok(())
+}
+
+/// What is behind the IDs, or so much as is asked for. What stands for the end of a stream has nothing behind it.
+pub(super) fn xread_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let mut args = Args::new(args, 1);
+    let Ok(read) = ReadArgs::parse(&mut args, 0, false) else { return 0 };
+    let ids = args.rest().skip(read.streams);
+    let streams = ids.iter().enumerate().map(|(index, id)| {
+        let (Some(key), Ok(id)) = (keys.declared(index), strict_id(id, 0)) else { return 0 };
+        let Ok(Some(stream)) = keys.peek_collection::<Stream>(&key) else { return 0 };
+        if id >= stream.last_id() {
+            return 0;
+        }
+        keys.work_of_part(&key, stream.count_about(id, StreamId::MAX).min(read.count))
+    });
+    streams.sum()
 }
 
 /// The ID behind which `XREAD` is to read: as given, the stream's last one for `$`, the one before its

@@ -34,10 +34,9 @@ use prefixes::PrefixTable;
 
 use super::engine::Engine;
 use super::spec::{self, Spec};
-use super::waiters::Waiter;
 use crate::base::sync::{Rank, RwLock};
 use crate::config::params;
-use crate::resp::Protocol;
+use crate::resp::{Outbox, Protocol, Reply};
 use crate::session::{CacheFlags, Client, Clients};
 use crate::store::{Effects, Keyspace, View};
 
@@ -170,17 +169,22 @@ impl Engine {
     /// What a client is sent behind the reply to a command that was executed on its behalf: not to keep what it
     /// read. The reply and later messages reach its worker by different ways, so that it could be told of the next
     /// change before it gets what that made untrue. Who is told in its place is told here.
-    pub(super) fn disown_read(&self, spec: &Spec, waiter: &Waiter) -> Vec<u8> {
-        let client = &waiter.client;
-        if !spec.has(spec::READ) || !client.cache.remembers() {
-            return Vec::new();
+    pub(super) fn disown_read(
+        &self,
+        spec: &Spec,
+        client: &Client,
+        (protocol, keys): (Protocol, Vec<&[u8]>),
+        outbox: &mut Outbox,
+    ) {
+        if !spec.has(spec::READ) || !client.cache.remembers() || keys.is_empty() {
+            return;
         }
-        let mut message = Invalidation::of(waiter.keys().collect());
-        if client.cache.redirect().is_none() && waiter.protocol == Protocol::Resp3 {
-            return message.push().to_vec();
+        let mut message = Invalidation::of(keys);
+        if client.cache.redirect().is_none() && protocol == Protocol::Resp3 {
+            Reply::new(outbox, protocol).raw(message.push());
+        } else {
+            message.send_to(client, &self.clients);
         }
-        message.send_to(client, &self.clients);
-        Vec::new()
     }
 
     /// Tells the caches of clients what has changed, and keeps the table of what they read within its limit. To

@@ -29,7 +29,7 @@ use super::connection::{Connection, TurnLimits};
 use super::mailbox::{Accepted, Mail, Mailbox};
 use super::seats::Seat;
 use crate::base::clock::Moment;
-use crate::base::limits::TURN_READ_BYTES_MAX;
+use crate::base::limits::{TURN_READ_BYTES_MAX, WORKER_TURN_REPLY_BYTES_MAX};
 use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{CommandError, Ending, Engine, Executor, depart};
@@ -58,6 +58,8 @@ pub struct Worker {
     scratch: Vec<u8>,
     /// Connections with more to execute or to read than one turn allows.
     backlog: Vec<usize>,
+    /// Bytes of replies to what was executed in this turn.
+    replied: usize,
     /// Connections with output.
     dirty: Vec<usize>,
     /// Kept for its memory.
@@ -90,6 +92,7 @@ impl Worker {
             slots: std::collections::HashMap::new(),
             scratch: vec![0; TURN_READ_BYTES_MAX],
             backlog: Vec::new(),
+            replied: 0,
             dirty: Vec::new(),
             pushed: Vec::new(),
             rests_until_ns: None,
@@ -130,6 +133,15 @@ impl Worker {
         Ok(())
     }
 
+    /// `maxmemory-clients`. Redis looks before each command; as a turn can add only so much to each client, this comes to
+    /// the same, but for one command whose reply is large.
+    fn limit_client_memory(&self) {
+        let engine = self.executor.engine();
+        if let Some(bytes_max) = engine.config.client_memory_limit() {
+            engine.clients.limit_memory(bytes_max, self.now.monotonic_nanos);
+        }
+    }
+
     /// How long there is nothing to do.
     fn sleep(&self) -> Option<Duration> {
         if !self.backlog.is_empty() {
@@ -148,6 +160,7 @@ impl Worker {
 
     fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
         self.now = self.executor.begin_turn();
+        self.replied = 0;
         let backlog = std::mem::take(&mut self.backlog);
         if self.mailbox.answer() {
             self.read_mail(lane);
@@ -160,6 +173,7 @@ impl Worker {
         self.serve_all(events, &backlog, lane);
         self.executor.end_turn();
         self.send_round();
+        self.limit_client_memory();
         self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
             self.sweep();
@@ -203,12 +217,18 @@ impl Worker {
         if !connection.wants_turn() {
             return;
         }
+        if self.replied >= WORKER_TURN_REPLY_BYTES_MAX {
+            return self.queue(slot);
+        }
+        let waiting = connection.outbox.len();
         if connection.has_more() {
             lend_buffer(&mut self.pool, connection);
             connection.proceed(&mut self.executor, turn, limits);
         } else if !self.receive(slot, turn, limits) {
             return;
         }
+        let replies = self.connections[slot].outbox.len().saturating_sub(waiting);
+        self.replied = self.replied.saturating_add(replies);
         self.after_execution(slot);
     }
 
@@ -306,8 +326,7 @@ impl Worker {
         let client = &connection.session.client;
         client.inbox.clear();
         log::debug!("client {} at {} disconnected", client.id, client.address);
-        // The kernel forgets a closed socket by itself; only its error is of no interest.
-        let _ = self.poll.registry().deregister(&mut connection.stream);
+        // The kernel's list forgets a socket that is closed by itself.
         self.slots.remove(&client.id);
         let clients = &self.executor.engine().clients;
         clients.memory.count(&mut connection.counted, Footprint::default());
@@ -375,11 +394,14 @@ impl Worker {
             Message::Reply(encoded) => self.answer(slot, &encoded, lane),
             Message::Served { reply, logged } => {
                 connection.session.logged = connection.session.logged.max(logged);
-                self.answer(slot, &reply, lane);
+                self.answer_with(slot, lane, |out| out.append(reply));
             }
             Message::Unblock { error } => {
                 let ending = if error { Ending::Error } else { Ending::TimeOut };
-                if connection.session.waiting.is_some() && self.withdraw(slot, ending) {
+                // What it was sent for may be over, and the client may wait for something else by now.
+                let waiting = connection.session.waiting.as_ref();
+                let may_end = waiting.is_some_and(|waiting| waiting.kind.may_unblock());
+                if may_end && self.withdraw(slot, ending) {
                     self.end_wait(slot, error, lane);
                 }
             }
@@ -408,10 +430,15 @@ impl Worker {
 
     /// Ends a session's wait with an encoded reply and goes on with its next requests.
     fn answer(&mut self, slot: usize, encoded: &[u8], lane: &Lane<'_>) {
+        self.answer_with(slot, lane, |out| out.tail().extend_from_slice(encoded));
+    }
+
+    /// The same with a reply that `write` puts into the outbox.
+    fn answer_with(&mut self, slot: usize, lane: &Lane<'_>, write: impl FnOnce(&mut Outbox)) {
         let connection = &mut self.connections[slot];
         if connection.session.waiting.is_some() {
             if connection.session.end_wait() {
-                Reply::new(&mut connection.outbox, connection.session.protocol).raw(encoded);
+                write(&mut connection.outbox);
             }
             self.proceed(slot, lane);
         }

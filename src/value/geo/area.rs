@@ -5,6 +5,7 @@
 //! then measured. The order of cells, and in each of scores, is the order of what is found.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::cell::Cell;
 use super::{Degrees, EARTH_RADIUS_M, Position, STEP_MAX, latitude_distance_m};
@@ -164,15 +165,25 @@ pub struct Found<'a> {
     pub distance_m: f64,
 }
 
-/// The members in the area; if there is a limit, the first so many that are met.
-pub fn search<'a>(set: &'a SortedSet, area: &Area, limit: Option<usize>) -> Vec<Found<'a>> {
-    let limit = limit.unwrap_or(usize::MAX);
-    let members = area.cells().into_iter().flat_map(|cell| {
+/// The members that a search has to look at, in ranges of ranks.
+fn candidates(set: &SortedSet, area: &Area) -> impl Iterator<Item = Range<usize>> {
+    area.cells().into_iter().map(|cell| {
         let (first, end) = cell.scores();
         let range =
             ScoreRange { min: ScoreBound::Inclusive(first), max: ScoreBound::Exclusive(end) };
-        set.range(set.score_ranks(&range))
-    });
+        set.score_ranks(&range)
+    })
+}
+
+/// How many members a search has to look at.
+pub fn candidate_count(set: &SortedSet, area: &Area) -> usize {
+    candidates(set, area).map(|ranks| ranks.len()).sum()
+}
+
+/// The members in the area; if there is a limit, the first so many that are met.
+pub fn search<'a>(set: &'a SortedSet, area: &Area, limit: Option<usize>) -> Vec<Found<'a>> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let members = candidates(set, area).flat_map(|ranks| set.range(ranks));
     let found = members.filter_map(|(member, score)| {
         let position = Position::of_score(score);
         let distance_m = area.distance_m(position)?;

@@ -11,7 +11,7 @@
 mod area;
 mod cell;
 
-pub use area::{Area, Found, Order, Shape, search, select};
+pub use area::{Area, Found, Order, Shape, candidate_count, search, select};
 
 use cell::Cell;
 

@@ -41,6 +41,10 @@ impl Deadlines {
         self.by_time.is_empty()
     }
 
+    pub(super) fn is_same(&self, other: &Deadlines) -> bool {
+        self.by_field.is_same(&other.by_field) && self.by_time.is_same(&other.by_time)
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.by_field.heap_bytes() + self.by_time.heap_bytes()
     }

@@ -68,6 +68,21 @@ impl Hash {
         self.stored_len() == 0
     }
 
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &Hash) -> bool {
+        let is_form_same = match (&self.form, &other.form) {
+            (Form::Small(pack), Form::Small(other)) => pack == other,
+            (Form::Large(fields), Form::Large(other)) => fields.is_same(other),
+            _ => false,
+        };
+        let are_deadlines_same = match (&self.deadlines, &other.deadlines) {
+            (None, None) => true,
+            (Some(deadlines), Some(other)) => deadlines.is_same(other),
+            _ => false,
+        };
+        is_form_same && are_deadlines_same
+    }
+
     /// How many fields are kept, expired ones included.
     pub fn stored_len(&self) -> usize {
         match &self.form {

@@ -61,6 +61,15 @@ impl List {
         self.len() == 0
     }
 
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &List) -> bool {
+        match (&self.0, &other.0) {
+            (Small(pack), Small(other)) => pack == other,
+            (Large(blocks), Large(other)) => Arc::ptr_eq(blocks, other),
+            _ => false,
+        }
+    }
+
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {

@@ -76,6 +76,16 @@ impl Set {
         self.len() == 0
     }
 
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &Set) -> bool {
+        match (&self.form, &other.form) {
+            (SetForm::Integers(integers), SetForm::Integers(other)) => integers == other,
+            (SetForm::Listpack(pack), SetForm::Listpack(other)) => pack == other,
+            (SetForm::Hashed(hashed), SetForm::Hashed(other)) => hashed.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
         match &self.form {

@@ -54,6 +54,10 @@ impl Large {
         self.order.len()
     }
 
+    pub(super) fn is_same(&self, other: &Large) -> bool {
+        self.members.is_same(&other.members) && self.order.is_same(&other.order)
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.members.heap_bytes() + self.order.heap_bytes()
     }

@@ -86,6 +86,15 @@ impl SortedSet {
         self.len() == 0
     }
 
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &SortedSet) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Small(pack), Form::Small(other)) => pack == other,
+            (Form::Large(large), Form::Large(other)) => large.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {

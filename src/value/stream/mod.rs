@@ -129,6 +129,11 @@ impl Stream {
         self.0.len == 0
     }
 
+    /// Whether nothing has happened to one of two clones.
+    pub fn is_same(&self, other: &Stream) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Bytes taken from the allocator. O(1).
     pub fn heap_bytes(&self) -> usize {
         let body = &*self.0;
@@ -226,6 +231,15 @@ impl Stream {
     /// Entries with IDs from `start` to `end`, both included.
     pub fn range(&self, start: StreamId, end: StreamId) -> Entries<'_> {
         Entries::forwards(&self.0, start, end)
+    }
+
+    /// About how many entries a range has, from the number of its nodes.
+    pub fn count_about(&self, start: StreamId, end: StreamId) -> usize {
+        if start > end || self.is_empty() {
+            return 0;
+        }
+        let nodes = self.0.number_of(end).saturating_sub(self.0.number_of(start)) + 1;
+        (self.len() as f64 / self.node_count() as f64 * nodes as f64) as usize
     }
 
     /// The same from the end.

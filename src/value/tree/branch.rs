@@ -79,6 +79,14 @@ pub(super) fn separator(before: &[u8], key: &[u8]) -> Separator {
 }
 
 impl Node {
+    pub(super) fn is_same(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Leaf(leaf), Node::Leaf(other)) => leaf.is_same(other),
+            (Node::Branch(branch), Node::Branch(other)) => Arc::ptr_eq(branch, other),
+            _ => false,
+        }
+    }
+
     /// Entries below.
     pub(super) fn count(&self) -> usize {
         match self {

@@ -1,5 +1,6 @@
 //! Leaves: entries packed into one shared piece of memory. The module `tree` draws the layout.
 
+use crate::base::allocator::allocation_size;
 use std::cmp::Ordering;
 use std::ops;
 
@@ -36,16 +37,6 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 
 fn put_u16(bytes: &mut [u8], at: usize, number: u16) {
     bytes[at..at + 2].copy_from_slice(&number.to_le_bytes());
-}
-
-/// The least size, of those that jemalloc has, in which so many bytes fit: multiples of 16 up to 128, then
-/// four for each power of two.
-fn allocation_size(bytes: usize) -> usize {
-    if bytes <= 128 {
-        return bytes.next_multiple_of(16);
-    }
-    let step = 1 << ((bytes - 1).ilog2() - 2);
-    bytes.next_multiple_of(step)
 }
 
 /// Length of the memory for so many bytes.
@@ -105,6 +96,10 @@ fn shape_of(pairs: &[Pair<'_>]) -> u16 {
 }
 
 impl Leaf {
+    pub(super) fn is_same(&self, other: &Leaf) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A leaf of these entries, whose keys rise.
     pub(super) fn build(pairs: &[Pair<'_>]) -> Leaf {
         let shape = shape_of(pairs);

@@ -88,6 +88,11 @@ impl Tree {
         self.heap
     }
 
+    /// Whether the two share everything. As long as both are there, a change of one makes them differ.
+    pub fn is_same(&self, other: &Tree) -> bool {
+        self.root.is_same(&other.root)
+    }
+
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let (leaf, position) = self.find(key, |_, _| ());
         position.ok().map(|at| leaf.pair(at).1)

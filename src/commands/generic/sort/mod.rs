@@ -32,7 +32,8 @@ use pattern::Pattern;
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::commands::encodings::list_limits;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_text};
-use crate::store::{Key, Text, ValueRef, View, event};
+use crate::resp::ArgList;
+use crate::store::{Key, Poisoned, Text, ValueRef, View, event};
 use crate::value::list::End;
 use crate::value::listpack::Element;
 use crate::value::{Hash, List, Value};
@@ -79,7 +80,6 @@ fn run<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, may_store: bool) -> Outcom
         None => reply(ctx, &elements[range], &options.get),
         Some(at) => store(ctx, at, &elements[range], &options.get),
     }
-    Ok(())
 }
 
 /// The key that is this argument. Widening the locks makes keys void, so that it is asked for again.
@@ -93,6 +93,9 @@ fn is_sortable(value: &Value) -> bool {
 
 /// Holds the shards of all keys that the patterns name.
 fn reach(keys: &mut View<'_>, at: usize, options: &Options<'_>) -> Outcome {
+    if keys.reaches_all() {
+        return Ok(());
+    }
     for is_retry in [false, true] {
         let Some(value) = sortable(keys, at) else { return Ok(()) };
         let sorting = options.sorting(matches!(value, Value::Set(_)));
@@ -171,19 +174,23 @@ fn weigh<'v>(
     sorting: Sorting<'_>,
 ) -> Result<Vec<Item<'v>>, CommandError> {
     let mut name = Vec::new();
-    let mut weigh_one = |element| match sorting {
-        Sorting::None | Sorting::Texts(None) => Some(Weight::Own),
-        Sorting::Texts(Some(by)) => Some(Weight::of_text(look_up(keys, by, element, &mut name))),
-        Sorting::Numbers(by) => {
-            let by = by.unwrap_or(Pattern::Element);
-            Weight::of_number(look_up(keys, by, element, &mut name))
-        }
+    let mut weigh_one = |element| -> Result<_, Poisoned> {
+        Ok(match sorting {
+            Sorting::None | Sorting::Texts(None) => Some(Weight::Own),
+            Sorting::Texts(Some(by)) => {
+                Some(Weight::of_text(look_up(keys, by, element, &mut name)?))
+            }
+            Sorting::Numbers(by) => {
+                let by = by.unwrap_or(Pattern::Element);
+                Weight::of_number(look_up(keys, by, element, &mut name)?)
+            }
+        })
     };
     let mut items = Vec::with_capacity(elements.len());
     let mut are_numbers = true;
     // All are looked up, even if one is no number: each look counts.
     for (position, element) in elements.into_iter().enumerate() {
-        match weigh_one(element) {
+        match weigh_one(element)? {
             Some(weight) => items.push(Item::new(element, weight, position)),
             None => are_numbers = false,
         }
@@ -197,20 +204,20 @@ fn look_up<'v>(
     pattern: Pattern<'_>,
     element: Element<'v>,
     name: &mut Vec<u8>,
-) -> Option<Text<'v>> {
+) -> Result<Option<Text<'v>>, Poisoned> {
     let Pattern::Key { field, .. } = pattern else {
-        return (pattern == Pattern::Element).then(|| text_of(element));
+        return Ok((pattern == Pattern::Element).then(|| text_of(element)));
     };
     pattern.write_name(element, name);
-    let key = keys.reached(name).expect("all names were reached");
+    let key = keys.reached(name)?;
     let now_ms = keys.now_ms();
-    match field {
+    Ok(match field {
         None => keys.string(&key).ok().flatten(),
         Some(field) => {
-            let hash = keys.collection::<Hash>(&key).ok().flatten()?;
-            hash.get(field, now_ms).map(text_of)
+            let hash = keys.collection::<Hash>(&key).ok().flatten();
+            hash.and_then(|hash| hash.get(field, now_ms)).map(text_of)
         }
-    }
+    })
 }
 
 fn text_of(element: Element<'_>) -> Text<'_> {
@@ -226,31 +233,37 @@ fn for_each_result(
     elements: &[Element<'_>],
     get: &[Pattern<'_>],
     mut take: impl FnMut(Option<Text<'_>>),
-) {
+) -> Result<(), Poisoned> {
     let get = if get.is_empty() { &[Pattern::Element] } else { get };
     let mut name = Vec::new();
     for element in elements {
         for pattern in get {
-            take(look_up(keys, *pattern, *element, &mut name));
+            take(look_up(keys, *pattern, *element, &mut name)?);
         }
     }
+    Ok(())
 }
 
-fn reply(ctx: &mut Context<'_>, elements: &[Element<'_>], get: &[Pattern<'_>]) {
+fn reply(ctx: &mut Context<'_>, elements: &[Element<'_>], get: &[Pattern<'_>]) -> Outcome {
     ctx.reply.array(elements.len() * get.len().max(1));
     let reply = &mut ctx.reply;
-    for_each_result(&mut ctx.keys, elements, get, |text| reply_text(reply, text));
+    Ok(for_each_result(&mut ctx.keys, elements, get, |text| reply_text(reply, text))?)
 }
 
 /// Stores a list, whatever was there; what is missing is an empty element. No elements make no list.
-fn store(ctx: &mut Context<'_>, at: usize, elements: &[Element<'_>], get: &[Pattern<'_>]) {
+fn store(
+    ctx: &mut Context<'_>,
+    at: usize,
+    elements: &[Element<'_>],
+    get: &[Pattern<'_>],
+) -> Outcome {
     let limits = list_limits(&ctx.engine.config);
     let mut list = List::default();
     let mut push = |bytes: &[u8]| list.push_all(End::Right, std::iter::once(bytes), &limits);
     for_each_result(&mut ctx.keys, elements, get, |text| match text {
         Some(text) => text.with_bytes(&mut push),
         None => push(b""),
-    });
+    })?;
     ctx.reply.count(list.len());
     let key = declared(&ctx.keys, at);
     if !list.is_empty() {
@@ -259,6 +272,7 @@ fn store(ctx: &mut Context<'_>, at: usize, elements: &[Element<'_>], get: &[Patt
     } else if ctx.keys.remove(&key, event::DEL) {
         ctx.keys.log_instead(|| [b"DEL", key.bytes].to_vec());
     }
+    Ok(())
 }
 
 /// The list that is about to be stored.
@@ -273,4 +287,18 @@ fn log(keys: &mut View<'_>, key: &Key<'_>, list: &List) {
             [b"RPUSH", key.bytes].map(<[u8]>::to_vec).into_iter().chain(batch).collect()
         });
     }
+}
+
+/// Elements that are sorted count several times, and once more for each key that is looked at for them.
+pub(super) fn work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    const TO_SORT: usize = 4;
+    let Some(key) = keys.declared(0) else { return 0 };
+    let Ok(options) = Options::parse(&mut Args::new(args, 2), true) else { return 0 };
+    let len = keys.elements(&key);
+    let taken = options.range(len).len();
+    let by = match options.sorting(false) {
+        Sorting::None => keys.work_of_part(&key, taken),
+        sorting => keys.work(&key) * (TO_SORT + usize::from(sorting.pattern().is_some())),
+    };
+    by.saturating_add(taken.saturating_mul(options.get.len()))
 }

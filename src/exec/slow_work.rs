@@ -1,0 +1,230 @@
+//! Executing what is in the slow lane.
+//!
+//! A command with keys works on copies of their entries and holds no lock meanwhile. One that reads saw the instant at
+//! which its worker took the copies. What one that writes has made is put in place at once, if nothing of what it
+//! declared has changed since (`store::copies`); otherwise it is done again on newer copies, and at last with its
+//! keys locked all the time, so that it comes to an end however busy its keys are.
+//!
+//! A command without keys (`KEYS`) walks, behind the gate only while it has a shard locked.
+//!
+//! Everything else is as if the worker had executed it: gates, log, events, caches, waiting clients, statistics. The
+//! reply goes to the worker by mail, and is held back there until what it acknowledges is durable.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::account::Executed;
+use super::args::Args;
+use super::context::{Context, Patience};
+use super::engine::Engine;
+use super::error::CommandError;
+use super::executor::{Executor, declare, lock_keys, lock_mode, view};
+use super::gates::{self, Refusal};
+use super::slow_lane::Job;
+use super::spec::Outcome;
+use crate::base::clock::Moment;
+use crate::resp::{Outbox, Reply};
+use crate::session::{Message, Session};
+use crate::store::{Copies, Lane, Mode, Poisoned, Turn, View};
+
+/// How often a command works on copies before it locks its keys for as long as it takes.
+const ATTEMPTS: usize = 3;
+
+/// What a command works on.
+#[derive(Clone, Copy)]
+enum Ground<'a> {
+    Copies(&'a Copies, &'a Lane<'a>),
+    /// It declares no keys, and takes one shard after the other.
+    Walk(&'a Lane<'a>),
+    /// The keys themselves. The gate is held.
+    Locked,
+}
+
+impl<'a> Ground<'a> {
+    fn prepare(self, keys: &mut View<'a>, job: &'a Job) -> Result<(), Poisoned> {
+        let (spec, args) = (job.command.spec, job.args.list());
+        match self {
+            Ground::Copies(copies, lane) => {
+                keys.adopt(&declare(spec, args, job.db, keys.databases()), copies);
+                keys.stride_behind(lane);
+            }
+            Ground::Walk(lane) => keys.stride_behind(lane),
+            Ground::Locked => lock_keys(keys, spec, args)?,
+        }
+        Ok(())
+    }
+}
+
+/// What became of an attempt to execute a command.
+enum Attempt {
+    Done(Outcome),
+    /// What it worked on is not what is there any more. This is.
+    Overtaken(Copies),
+}
+
+impl Executor {
+    /// Executes what comes into the slow lane, until it is closed.
+    pub fn work_in_slow_lane(&mut self) {
+        let engine = Arc::clone(&self.engine);
+        let lane = engine.keyspace.lane();
+        while let Some(mut job) = engine.slow_lane.next() {
+            // Whoever is gone does not wait for it any more.
+            if engine.clients.get(job.client.id).is_some() && !self.work_off(&mut job, &lane) {
+                engine.slow_lane.postpone(job);
+            }
+        }
+    }
+
+    /// Executes a command and sends its reply. False if it may not be executed now.
+    fn work_off(&mut self, job: &mut Job, lane: &Lane<'_>) -> bool {
+        let began = self.begin_turn();
+        let mut session = job.session();
+        let mut outbox = Outbox::default();
+        let work = AssertUnwindSafe(|| self.execute_job(job, &mut session, &mut outbox, lane));
+        let result = catch_unwind(work).unwrap_or_else(|_| {
+            log::error!("{} panicked; this is a bug.", job.command.spec.name);
+            job.client.kill();
+            Ok(Err(CommandError::text("ERR internal error, see the server's log")))
+        });
+        self.end_turn();
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(Refusal::Error(error)) => Err(error),
+            Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return false,
+        };
+        let times = (began, self.reader.now(&self.engine.clock));
+        let asked = (job.db, job.args.list());
+        let executed = Executed::new(job.command, asked, outcome, &session, times, outbox.len());
+        self.account(&job.client, &executed);
+        if let Err(error) = &executed.outcome {
+            outbox = Outbox::default();
+            Reply::new(&mut outbox, session.protocol).error(&error.reply_bytes());
+        }
+        self.send_reply(job, &session, outbox);
+        true
+    }
+
+    fn send_reply(&self, job: &Job, session: &Session, mut outbox: Outbox) {
+        let spec = job.command.spec;
+        let declared = declare(spec, job.args.list(), job.db, self.engine.keyspace.databases());
+        let read = (session.protocol, declared.iter().map(|key| key.bytes).collect());
+        self.engine.disown_read(spec, &job.client, read, &mut outbox);
+        job.client.send(Message::Served { reply: outbox, logged: session.logged });
+    }
+
+    fn execute_job(
+        &mut self,
+        job: &mut Job,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        lane: &Lane<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let engine = Arc::clone(&self.engine);
+        admit(job, session, &engine, self.now())?;
+        if job.copies.is_none() {
+            return self.execute_at_last(job, session, outbox, Ground::Walk(lane));
+        }
+        for _ in 0..ATTEMPTS {
+            let copies = job.copies.as_ref().expect("newer copies replace the old ones");
+            match self.try_on(job, session, outbox, Ground::Copies(copies, lane))? {
+                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Overtaken(newer) => {
+                    job.copies = Some(newer);
+                    *outbox = Outbox::default();
+                }
+            }
+        }
+        let _turn = lane.enter();
+        admit(job, session, &engine, self.now())?;
+        self.execute_at_last(job, session, outbox, Ground::Locked)
+    }
+
+    fn now(&self) -> Moment {
+        self.reader.now(&self.engine.clock)
+    }
+
+    /// An attempt on what nobody can change meanwhile.
+    fn execute_at_last(
+        &mut self,
+        job: &Job,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        ground: Ground<'_>,
+    ) -> Result<Outcome, Refusal> {
+        match self.try_on(job, session, outbox, ground)? {
+            Attempt::Done(outcome) => Ok(outcome),
+            Attempt::Overtaken(_) => unreachable!("only copies are overtaken"),
+        }
+    }
+
+    /// One attempt. Whoever waited for what it changed is served before the gate is left.
+    fn try_on(
+        &mut self,
+        job: &Job,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        ground: Ground<'_>,
+    ) -> Result<Attempt, Refusal> {
+        let mut turn = None;
+        let attempt = self.handle(job, session, outbox, ground, &mut turn);
+        if let Ground::Walk(lane) = ground {
+            turn = Some(lane.enter());
+        }
+        self.serve_waiters();
+        drop(turn);
+        attempt
+    }
+
+    /// Lets the handler work. What it did on copies is put in place, behind a gate which is entered for that; then it
+    /// may turn out that it has to be done again.
+    fn handle<'a>(
+        &mut self,
+        job: &'a Job,
+        session: &mut Session,
+        outbox: &mut Outbox,
+        ground: Ground<'a>,
+        turn: &mut Option<Turn<'a>>,
+    ) -> Result<Attempt, Refusal> {
+        let engine = Arc::clone(&self.engine);
+        let (spec, request, now) = (job.command.spec, job.args.list(), self.now());
+        let mut keys = view(&engine, session, now);
+        if let Err(poisoned) = ground.prepare(&mut keys, job) {
+            return Ok(Attempt::Done(Err(poisoned.into())));
+        }
+        let mut ctx = Context {
+            keys,
+            reply: Reply::new(outbox, session.protocol),
+            session,
+            now,
+            random: &mut self.random,
+            engine: &engine,
+            world: None,
+            request,
+            patience: Patience::Never,
+        };
+        let outcome = (spec.handler)(&mut ctx, Args::new(request, spec.words()));
+        let Context { mut keys, session, .. } = ctx;
+        let mut newer = None;
+        if let Ground::Copies(copies, lane) = ground
+            && lock_mode(spec) == Mode::Write
+            && (keys.effects.has_outcome() || keys.has_changed(copies))
+        {
+            *turn = Some(lane.enter());
+            let now = self.reader.now(&engine.clock);
+            admit(job, session, &engine, now)?;
+            match keys.install(copies, now.unix_millis()) {
+                Ok(true) => {}
+                Ok(false) => newer = Some(keys.copy_declared(Mode::Write)),
+                Err(poisoned) => return Ok(Attempt::Done(Err(poisoned.into()))),
+            }
+        }
+        self.pending.settle(&engine, &self.stats, keys, session, (job.db, request));
+        Ok(newer.map_or(Attempt::Done(outcome), Attempt::Overtaken))
+    }
+}
+
+/// Whether a command may be executed. Looked at again behind the gate before anything is changed: nobody changes anything
+/// once the server has begun to stop, or while it loads.
+fn admit(job: &Job, session: &Session, engine: &Engine, now: Moment) -> Result<(), Refusal> {
+    gates::admit(&gates::Request::new(job.command.spec, session, engine, now, job.args.list()))
+}
