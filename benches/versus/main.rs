@@ -27,6 +27,7 @@ mod giants;
 mod growth;
 mod idle;
 mod latency;
+mod limit;
 mod load;
 mod loading;
 mod markdown;
@@ -78,6 +79,7 @@ fn run(options: &Options) -> Result<()> {
             Part::Memory => memory::run(options, &programs)?,
             Part::Growth => growth::run(options, &programs)?,
             Part::Churn => churn::run(options, &programs)?,
+            Part::Limit => limit::run(options, &programs)?,
             Part::Idle => idle::run(options, &programs)?,
             Part::Snapshot => snapshot::run(options, &programs)?,
             Part::Expiry => expiry::run(options, &programs)?,

@@ -15,6 +15,7 @@ pub enum Part {
     Memory,
     Growth,
     Churn,
+    Limit,
     Idle,
     Snapshot,
     Expiry,
@@ -30,12 +31,13 @@ pub enum Part {
     Stalls,
 }
 
-const PARTS: [(&str, Part); 18] = [
+const PARTS: [(&str, Part); 19] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
     ("growth", Part::Growth),
     ("churn", Part::Churn),
+    ("limit", Part::Limit),
     ("idle", Part::Idle),
     ("snapshot", Part::Snapshot),
     ("expiry", Part::Expiry),
@@ -140,6 +142,8 @@ pub struct Options {
     pub rate: u64,
     pub churn: Duration,
     pub churn_bytes: usize,
+    /// The memory limit of the part limit, in bytes.
+    pub limit: usize,
 }
 
 impl Options {
@@ -191,6 +195,8 @@ impl Options {
                 matches.get_one("churn-seconds").copied().unwrap_or(scale.churn_seconds),
             ),
             churn_bytes: number("churn-megabytes", scale.churn_megabytes) * 1_000_000,
+            // As much as is alive under churn: both are about memory that is full.
+            limit: number("churn-megabytes", scale.churn_megabytes) << 20,
         }
     }
 
@@ -257,7 +263,10 @@ fn command() -> Command {
         .arg(count("rounds", "How often everything is measured"))
         .arg(seconds("seconds", "Length of one measurement"))
         .arg(seconds("churn-seconds", "How long values of changing sizes come"))
-        .arg(count("churn-megabytes", "How many of their bytes are alive, in millions"))
+        .arg(count(
+            "churn-megabytes",
+            "How many of their bytes are alive, in millions; the limit of the part limit in MiB",
+        ))
         .arg(count("connections", "Connections of the parts idle and siege"))
         .arg(
             Arg::new("rate")

@@ -14,7 +14,7 @@ const LOAD_BATCH: usize = 1000;
 /// Which commands a load consists of: requests by template, all equally likely. Words are separated by
 /// blanks; `{}` stands for a random number below the number of keys (of elements, in a load on
 /// collections), `{=}` for the number that `{}` stood for last, `{c}` for a random collection, `{m}` for a
-/// random member of one, `{v}` for a value. A request may be several commands, with `;` between, which are
+/// random member of one, `{v}` for a value, `{u}` for one of any length up to that, each power of two equally likely. A request may be several commands, with `;` between, which are
 /// sent together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
@@ -98,6 +98,7 @@ enum Piece {
     Collection,
     Member,
     Value,
+    UnevenValue,
 }
 
 /// A request to be filled in: the pieces of the words of its commands.
@@ -119,6 +120,7 @@ fn pieces_of(word: &'static str) -> Vec<Piece> {
         "c" => Piece::Collection,
         "m" => Piece::Member,
         "v" => Piece::Value,
+        "u" => Piece::UnevenValue,
         other => unreachable!("{other} stands for nothing"),
     };
     let mut pieces = vec![Piece::Text(before), piece];
@@ -189,6 +191,13 @@ impl Filling {
                     }
                     Piece::Value => {
                         word.extend_from_slice(values.any(random));
+                        continue;
+                    }
+                    Piece::UnevenValue => {
+                        let value = values.any(random);
+                        let powers = value.len().ilog2() as usize;
+                        let end = value.len() >> random.below(powers + 1);
+                        word.extend_from_slice(&value[..1 + random.below(end)]);
                         continue;
                     }
                     Piece::Key => {

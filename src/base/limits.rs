@@ -44,6 +44,9 @@ pub const WORKER_TURN_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A connection that is held back for a while reads no more from its socket when so many bytes of requests wait.
 pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
 
+/// How much a worker writes to one connection before it turns to the next, in bytes.
+pub const TURN_WRITE_BYTES_MAX: usize = 256 * 1024;
+
 /// The most that may be buffered of a client's unfinished requests
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;

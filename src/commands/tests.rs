@@ -8,7 +8,8 @@ use crate::exec::spec::{self, Flags};
 use crate::exec::{Command, syntax};
 
 /// Commands that Redis does not have.
-const OWN: &[&str] = &["BACKUP", "BIGKEYS", "HELP", "HOTKEYS", "PUBSUB HISTORY", "SUBSCRIBE.FROM"];
+const OWN: &[&str] =
+    &["BACKUP", "BIGKEYS", "DELPATTERN", "HELP", "HOTKEYS", "PUBSUB HISTORY", "SUBSCRIBE.FROM"];
 
 /// Commands of later versions of Redis than the facts are about, with their group, arity, flags, key
 /// specifications and age.

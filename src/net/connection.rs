@@ -13,7 +13,7 @@ use crate::base::limits::{
     WAITING_REQUEST_BYTES_MAX,
 };
 use crate::exec::{Executor, Flow};
-use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser};
+use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser, Sent};
 use crate::session::{Footprint, Session, WaitKind};
 use crate::store::Turn;
 
@@ -255,9 +255,9 @@ impl Connection {
         }
     }
 
-    /// Sends what the socket takes. `Err` when the peer is gone.
-    pub(super) fn send(&mut self) -> std::io::Result<bool> {
-        self.outbox.write_to(&mut self.stream)
+    /// Sends what the socket takes, at most so many bytes. `Err` when the peer is gone.
+    pub(super) fn send(&mut self, bytes_max: usize) -> std::io::Result<Sent> {
+        self.outbox.write_some(&mut self.stream, bytes_max)
     }
 
     /// Shows others the present state of this connection.

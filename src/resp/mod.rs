@@ -5,7 +5,7 @@ mod owned_args;
 mod reply;
 mod request;
 
-pub use outbox::Outbox;
+pub use outbox::{Outbox, Sent};
 pub use owned_args::OwnedArgs;
 pub use reply::{Protocol, Reply, ReplyMark};
 pub use request::{ArgList, Limits, ParseState, ProtocolError, Request, RequestParser};

@@ -52,6 +52,16 @@ pub struct Outbox {
     shared_len: usize,
 }
 
+/// What became of the bytes that waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    All,
+    /// The peer takes no more now.
+    Blocked,
+    /// The peer may take more, but this is enough for now.
+    Enough,
+}
+
 /// A position in an outbox, to return to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -148,31 +158,51 @@ impl Outbox {
 
     /// Writes as much as `peer` takes. `Ok(true)` when nothing is left.
     pub fn write_to(&mut self, peer: &mut impl Write) -> io::Result<bool> {
+        Ok(self.write_some(peer, usize::MAX)? == Sent::All)
+    }
+
+    /// The same, but at most so many bytes.
+    pub fn write_some(&mut self, peer: &mut impl Write, bytes_max: usize) -> io::Result<Sent> {
+        let mut left = bytes_max;
         while !self.is_empty() {
+            if left == 0 {
+                return Ok(Sent::Enough);
+            }
             let written = if self.segments.is_empty() {
-                peer.write(&self.tail[self.sent..])
+                let end = self.tail.len().min(self.sent.saturating_add(left));
+                peer.write(&self.tail[self.sent..end])
             } else {
-                self.write_vectored(peer)
+                self.write_vectored(peer, left)
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Ok(count) => {
+                    self.advance(count);
+                    left -= count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Sent::Blocked);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(Sent::All)
     }
 
-    fn write_vectored(&self, peer: &mut impl Write) -> io::Result<usize> {
+    fn write_vectored(&self, peer: &mut impl Write, mut left: usize) -> io::Result<usize> {
         let pieces = self.segments.iter().map(Segment::bytes).chain([&self.tail[..]]);
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut count = 0;
         for (slice, piece) in slices.iter_mut().zip(pieces) {
             let skip = if count == 0 { self.sent } else { 0 };
-            *slice = IoSlice::new(&piece[skip..]);
+            let end = piece.len().min(skip.saturating_add(left));
+            *slice = IoSlice::new(&piece[skip..end]);
+            left -= end - skip;
             count += 1;
+            if left == 0 {
+                break;
+            }
         }
         peer.write_vectored(&slices[..count])
     }
@@ -278,7 +308,12 @@ mod tests {
             }
             let mut peer = Slow { taken: Vec::new(), step, calls: 0 };
             prop_assert_eq!(outbox.len(), expected.len());
-            while !outbox.write_to(&mut peer).unwrap() {}
+            let mut most = Sent::Enough;
+            while most != Sent::All {
+                let before = peer.taken.len();
+                most = outbox.write_some(&mut peer, 10_000).unwrap();
+                prop_assert!(peer.taken.len() - before <= 10_000);
+            }
             prop_assert!(outbox.is_empty());
             prop_assert_eq!(outbox.shared_len, 0);
             prop_assert!(peer.taken == expected);

@@ -80,30 +80,32 @@ impl ClientMemory {
             && !self.is_evicting.swap(true, Ordering::Acquire)
     }
 
-    /// Chooses whom to evict among `clients`, which cannot leave the registry meanwhile. They count no more.
+    /// Chooses whom to evict among `clients`, which cannot leave the registry meanwhile. They count no more. Tells
+    /// whether that is enough; not if all the others are to stay.
     pub(super) fn choose<'c>(
         &self,
         clients: impl Iterator<Item = &'c Arc<Client>>,
         bytes_max: usize,
-    ) -> Vec<Arc<Client>> {
+    ) -> (Vec<Arc<Client>>, bool) {
         let may_go = |client: &&Arc<Client>| !client.no_evict.load(Relaxed) && !client.is_killed();
         let mut candidates: Vec<_> =
             clients.filter(may_go).map(|client| (client.footprint().total, client)).collect();
         candidates.sort_unstable_by_key(|(bytes, client)| (*bytes, client.id));
         let mut chosen = Vec::new();
         while self.staying_bytes() >= bytes_max {
-            let Some((bytes, client)) = candidates.pop() else { break };
+            let Some((bytes, client)) = candidates.pop() else { return (chosen, false) };
             if client.mark_evicted(bytes) {
                 self.leaving.fetch_add(bytes, Relaxed);
                 chosen.push(Arc::clone(client));
             }
         }
-        chosen
+        (chosen, true)
     }
 
-    pub(super) fn end_eviction(&self, evicted: usize, bytes_max: usize, now_ns: i64) {
+    /// If those who were evicted were not `enough`, there is no point in looking again at once.
+    pub(super) fn end_eviction(&self, evicted: usize, enough: bool, bytes_max: usize, now_ns: i64) {
         self.evicted.fetch_add(evicted as u64, Relaxed);
-        if self.staying_bytes() >= bytes_max {
+        if !enough {
             let last_ns = self.rests_until_ns.swap(now_ns + REST_NS, Relaxed);
             if now_ns - last_ns > REST_NS {
                 log::warn!(

@@ -95,7 +95,7 @@ impl Clients {
             return;
         }
         // Nobody is sent a message while the registry is locked.
-        let chosen = self.memory.choose(self.by_id.read().values(), bytes_max);
+        let (chosen, enough) = self.memory.choose(self.by_id.read().values(), bytes_max);
         for client in &chosen {
             log::warn!(
                 "client {} at {} is disconnected: it takes {} bytes, and all clients more than maxmemory-clients \
@@ -106,7 +106,7 @@ impl Clients {
             );
             client.send(Message::Drop);
         }
-        self.memory.end_eviction(chosen.len(), bytes_max, now_ns);
+        self.memory.end_eviction(chosen.len(), enough, bytes_max, now_ns);
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {

@@ -10,6 +10,8 @@
 //!
 //! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`.
 
+use smallvec::SmallVec;
+
 use super::record::RECORD_MAX;
 use crate::base::allocator::allocation_size;
 
@@ -75,7 +77,8 @@ fn roomy(cells: usize, has_others: bool, cells_max: usize) -> usize {
 /// The chunks of one class. All but the last are full.
 #[derive(Default)]
 struct Class {
-    chunks: Vec<Vec<u8>>,
+    /// One of them lies here without a directory: most classes of most shards have no more.
+    chunks: SmallVec<[Vec<u8>; 1]>,
     /// Of all chunks but the last, which are full.
     full_bytes: usize,
 }
@@ -127,8 +130,8 @@ impl Class {
             chunks[last].shrink_to(roomy(cells, last > 0, CHUNK_BYTES / stride) * stride);
         }
         let chunks = &mut self.chunks;
-        if chunks.capacity() > 8 && chunks.len() * 4 < chunks.capacity() {
-            chunks.shrink_to(chunks.len() * 2);
+        if chunks.spilled() && chunks.len() * 4 <= chunks.capacity() {
+            chunks.shrink_to_fit();
         }
     }
 
@@ -137,8 +140,8 @@ impl Class {
     }
 
     fn heap_bytes(&self) -> usize {
-        let directory = allocation_size(self.chunks.capacity() * size_of::<Vec<u8>>());
-        self.full_bytes + self.tail_bytes() + directory
+        let spilled = if self.chunks.spilled() { self.chunks.capacity() } else { 0 };
+        self.full_bytes + self.tail_bytes() + allocation_size(spilled * size_of::<Vec<u8>>())
     }
 }
 
@@ -169,6 +172,7 @@ impl Slabs {
     pub(super) fn allocate(&mut self, size: usize) -> Cell {
         let class = class_of(size);
         if self.classes.len() <= class {
+            self.classes.reserve_exact(class + 1 - self.classes.len());
             self.classes.resize_with(class + 1, Class::default);
         }
         let (chunk, cell) =
@@ -237,5 +241,6 @@ mod tests {
         }
         assert!(slabs.heap_bytes() * 10 < full, "{} of {full}", slabs.heap_bytes());
         assert_eq!(slabs.bytes, 0);
+        assert!(slabs.classes.iter().all(|class| !class.chunks.spilled()));
     }
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use proptest::prelude::*;
 
 use super::*;
+use crate::value::Value;
 
 const NOW_MS: i64 = 1_000_000;
 
@@ -92,7 +93,7 @@ fn bytes_of(value: ValueRef<'_>) -> Vec<u8> {
     match value {
         ValueRef::Integer(number) => number.to_string().into_bytes(),
         ValueRef::Short { bytes, .. } => bytes.to_vec(),
-        ValueRef::Object(crate::value::Value::String { bytes, .. }) => bytes.to_vec(),
+        ValueRef::Object(Value::String { bytes, .. }) => bytes.to_vec(),
         ValueRef::Object(_) => unreachable!("these tests store strings"),
     }
 }
@@ -312,8 +313,99 @@ fn the_shards_know_what_they_take() {
         with(&keyspace, 0, n.to_string().as_bytes(), |view, key| view.remove(key, event::DEL));
     }
     let left = keyspace.data_bytes();
-    assert!(left < 16 * 2_500, "{left} bytes are left of {total}");
+    assert!(left < 16 * 4_000, "{left} bytes are left of {total}");
     let mut view = view(&keyspace, 0, NOW_MS);
     view.flush(0..1, &keyspace.world());
     assert_eq!(keyspace.data_bytes(), 0);
+}
+
+/// Two keys of one database, as a command declares them.
+const TWO: [DeclaredKey<'static>; 2] = [
+    DeclaredKey { bytes: b"target", db: 1, arg: 1 },
+    DeclaredKey { bytes: b"source", db: 1, arg: 2 },
+];
+
+/// Copies of both, for a command that is going to write.
+fn copied(keyspace: &Keyspace) -> Copies {
+    let mut view = view(keyspace, 1, NOW_MS);
+    view.lock(&TWO, Mode::Write).expect("it is sound");
+    view.copy_declared(Mode::Write)
+}
+
+/// Writes to the copy of the target, lets others do something, and installs.
+fn installed_after(keyspace: &Keyspace, others: impl FnOnce(&Keyspace)) -> (bool, Effects) {
+    let copies = copied(keyspace);
+    let mut view = view(keyspace, 1, NOW_MS);
+    view.adopt(&TWO, &copies);
+    let target = view.key_at(1).expect("it is declared");
+    let long = vec![b'x'; 1000];
+    view.put_string(&target, string_ref(&long), Deadline::At(NOW_MS + 50), event::SET);
+    others(keyspace);
+    let is_installed = view.install(&copies, NOW_MS).expect("it is sound");
+    view.unlock();
+    (is_installed, std::mem::take(&mut view.effects))
+}
+
+fn value_at(keyspace: &Keyspace, key: &[u8]) -> Option<Vec<u8>> {
+    with(keyspace, 1, key, |view, key| view.peek(key).map(|entry| bytes_of(entry.value())))
+}
+
+#[test]
+fn what_was_made_on_copies_is_installed_once_and_shared_with_nobody() {
+    let keyspace = keyspace();
+    put(&keyspace, 1, b"source", &[b'y'; 1000], Deadline::Clear);
+    let (is_installed, effects) = installed_after(&keyspace, |_| {});
+    assert!(is_installed);
+    assert_eq!(effects.changes, 1);
+    assert_eq!(
+        effects.events.iter().map(|event| event.kind.name).collect::<Vec<_>>(),
+        ["new", "set"]
+    );
+    assert_eq!(value_at(&keyspace, b"target"), Some(vec![b'x'; 1000]));
+    for (key, deadline) in [(&b"target"[..], Some(NOW_MS + 50)), (b"source", None)] {
+        with(&keyspace, 1, key, |view, key| {
+            let entry = view.peek(key).expect("it is there");
+            assert_eq!(entry.deadline(), deadline);
+            let ValueRef::Object(Value::String { bytes, .. }) = entry.value() else {
+                panic!("it is a long string")
+            };
+            assert_eq!(triomphe::Arc::strong_count(bytes), 1);
+        });
+    }
+}
+
+#[test]
+fn nothing_is_installed_if_anything_that_was_declared_has_changed() {
+    let long = [b'z'; 1000];
+    let changes: [&dyn Fn(&Keyspace); 5] = [
+        &|keyspace| put(keyspace, 1, b"source", b"other", Deadline::Clear),
+        // The same bytes again are another payload.
+        &|keyspace| put(keyspace, 1, b"source", &long, Deadline::Clear),
+        &|keyspace| put(keyspace, 1, b"target", b"short", Deadline::Clear),
+        &|keyspace| {
+            with(keyspace, 1, b"source", |view, key| assert!(view.remove(key, event::DEL)));
+        },
+        &|keyspace| {
+            with(keyspace, 1, b"source", |view, key| {
+                assert!(view.set_deadline(key, Some(NOW_MS + 1), event::EXPIRE));
+            });
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let keyspace = keyspace();
+        put(&keyspace, 1, b"source", &long, Deadline::Clear);
+        let (is_installed, effects) = installed_after(&keyspace, change);
+        assert!(!is_installed, "change {number}");
+        assert_eq!((effects.changes, effects.events.len()), (0, 0), "change {number}");
+        let expected = (number == 2).then(|| b"short".to_vec());
+        assert_eq!(value_at(&keyspace, b"target"), expected, "change {number}");
+    }
+}
+
+#[test]
+fn what_changed_elsewhere_in_the_same_shard_does_not_matter() {
+    let keyspace = Keyspace::new(4, 1, 4, [7; 16]);
+    put(&keyspace, 1, b"source", b"1", Deadline::Clear);
+    let others = |keyspace: &Keyspace| put(keyspace, 1, b"third", b"2", Deadline::Clear);
+    assert!(installed_after(&keyspace, others).0);
 }

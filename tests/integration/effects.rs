@@ -31,6 +31,10 @@ fn repeating_the_log_gives_the_same_state_whatever_the_time() {
     for seed in seeds(6) {
         let logged = tempfile::tempdir().unwrap();
         let server = Sanderling::start_at(START_MS, logged.path(), &FLAGS);
+        if seed % 2 == 1 {
+            // Whatever can be is done in the slow lane.
+            server.engine().slow_lane.set_work_max(0);
+        }
         let mut client = server.client();
         let mut generator = Generator::new(seed, START_MS);
         generator.near_deadlines = true;

@@ -102,6 +102,27 @@ fn a_pipeline_under_always_is_answered_in_order_and_later_requests_wait_their_tu
 }
 
 #[test]
+fn what_came_while_a_reply_was_held_is_executed_although_the_client_sends_no_more() {
+    // The connection was closed as finished when its held reply was sent, with whole requests unread.
+    let (gate, disk) = Gate::new(Kind::Sync);
+    let (server, _directory) = start_on(disk, &["--appendfsync", "always"]);
+    let (mut writer, mut other) = (server.client(), server.client());
+    gate.close();
+    writer.send(b"SET a 1\r\n").unwrap();
+    gate.wait_for_somebody();
+    writer.send(b"SET late 1\r\nPING\r\n").unwrap();
+    other.say_until("CLIENT LIST", |list| list.contains("qbuf=18"));
+    writer.close_sending().unwrap();
+    (0..10).for_each(|_| assert_eq!(other.say("PING"), "+PONG"));
+    gate.open();
+    for expected in ["+OK", "+OK", "+PONG"] {
+        assert_eq!(resp::render(&writer.receive().unwrap().unwrap()), expected);
+    }
+    writer.expect_end();
+    assert_eq!(other.say("GET late"), "\"1\"");
+}
+
+#[test]
 fn many_clients_share_a_sync_under_always() {
     let (gate, disk) = Gate::new(Kind::Sync);
     let (server, _directory) = start_on(disk, &["--appendfsync", "always"]);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::limits;
 use crate::base::number::parse_i64;
-use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
+use crate::exec::{Args, CommandError, Context, Outcome, reply_element, work};
 use crate::resp::{ArgList, Reply};
 use crate::store::{View, event};
 use crate::value::List;
@@ -248,6 +248,13 @@ pub(super) fn lrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
     let Some(key) = keys.declared(0) else { return 0 };
     let places = places_of(args, keys.elements(&key));
     places.map_or(0, |places| keys.work_of_part(&key, places.len()))
+}
+
+/// The elements that `LPOS` compares at most.
+pub(super) fn lpos_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(key) = keys.declared(0) else { return 0 };
+    let len_max = work::option(args.skip(3), b"MAXLEN").filter(|len_max| *len_max > 0);
+    keys.work_of_part(&key, len_max.unwrap_or(usize::MAX))
 }
 
 /// The elements that `LTRIM` removes, of which a block goes at a time.

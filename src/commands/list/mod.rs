@@ -117,7 +117,7 @@ pub static COMMANDS: &[Spec] = &[
         "key [count]",
         "Takes the first elements of a list.",
     ),
-    cmd("LPOS", -3, &[key(RO_ACCESS)], READ, middle::lpos).work(work::all).doc(
+    cmd("LPOS", -3, &[key(RO_ACCESS)], READ, middle::lpos).work(middle::lpos_work).doc(
         "6.0.6",
         "O(N) where N is the number of elements compared",
         "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",

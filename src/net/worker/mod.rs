@@ -62,6 +62,8 @@ pub struct Worker {
     replied: usize,
     /// Connections with output.
     dirty: Vec<usize>,
+    /// Those that could take more than one turn allows.
+    unsent: Vec<usize>,
     /// Kept for its memory.
     pushed: Vec<(usize, u64)>,
     /// Until when (in nanoseconds of the monotonic clock) others' messages rest, if they do.
@@ -94,6 +96,7 @@ impl Worker {
             backlog: Vec::new(),
             replied: 0,
             dirty: Vec::new(),
+            unsent: Vec::new(),
             pushed: Vec::new(),
             rests_until_ns: None,
             departed: Vec::new(),
@@ -128,7 +131,7 @@ impl Worker {
         let connections = self.connections.drain();
         connections.filter(|c| c.session.logged <= released).for_each(|mut connection| {
             // Last words; a peer that does not take them now will not get them.
-            let _ = connection.send();
+            let _ = connection.send(usize::MAX);
         });
         Ok(())
     }
@@ -144,7 +147,7 @@ impl Worker {
 
     /// How long there is nothing to do.
     fn sleep(&self) -> Option<Duration> {
-        if !self.backlog.is_empty() {
+        if !self.backlog.is_empty() || !self.unsent.is_empty() {
             return Some(Duration::ZERO);
         }
         let engine = self.executor.engine();
@@ -162,6 +165,7 @@ impl Worker {
         self.now = self.executor.begin_turn();
         self.replied = 0;
         let backlog = std::mem::take(&mut self.backlog);
+        std::mem::take(&mut self.unsent).into_iter().for_each(|slot| self.mark_dirty(slot));
         if self.mailbox.answer() {
             self.read_mail(lane);
         }

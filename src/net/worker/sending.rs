@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::base::limits::UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+use crate::base::limits::{TURN_WRITE_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX};
+use crate::resp::Sent;
 use crate::session::Postbox;
 
 /// A round of messages to so many clients is followed by a rest.
@@ -89,14 +90,14 @@ impl Worker {
         if waiting_bytes > 0 {
             self.executor.stats().writes.add(1);
         }
-        let sent = connection.send();
+        let sent = connection.send(TURN_WRITE_BYTES_MAX);
         self.executor.stats().bytes_out.add((waiting_bytes - connection.outbox.len()) as u64);
         match sent {
             Err(error) => {
                 log::debug!("client {} is gone: {error}", connection.session.client.id);
                 self.close(slot);
             }
-            Ok(true) => {
+            Ok(Sent::All) => {
                 let buffer = connection.outbox.take_empty_tail();
                 if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
                     self.pool.push(buffer);
@@ -112,7 +113,10 @@ impl Worker {
                     self.check_output_limit(slot);
                 }
             }
-            Ok(false) => {
+            Ok(sent) => {
+                if sent == Sent::Enough {
+                    self.unsent.push(slot);
+                }
                 connection.publish_output();
                 self.check_output_limit(slot);
             }
