@@ -123,16 +123,7 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(_) if is_cross_protocol(args) => {
-                let client = &session.client;
-                log::warn!(
-                    "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
-                    client.id,
-                    client.address
-                );
-                session.closing = true;
-                return Flow::Close;
-            }
+            Err(_) if is_cross_protocol(args) => return turn_away(session),
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
@@ -444,6 +435,16 @@ impl Pending {
             self.ready.extend(engine.waiters.awaited_in(*db));
         }
     }
+}
+
+/// Ends the connection of a client that speaks HTTP.
+fn turn_away(session: &mut Session) -> Flow {
+    let (id, address) = (session.client.id, &session.client.address);
+    log::warn!(
+        "client {id} at {address} speaks HTTP: possibly an attack through a browser; disconnected"
+    );
+    session.closing = true;
+    Flow::Close
 }
 
 /// What a browser sends when it is made to send bytes that somebody else chose.
