@@ -122,7 +122,7 @@ impl Executor {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(_) if is_cross_protocol(args) => return hang_up_on_browser(session),
+            Err(_) if is_cross_protocol(args) => return turn_away(session),
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
@@ -449,21 +449,20 @@ impl Pending {
     }
 }
 
+/// Ends the connection of a client that speaks HTTP.
+fn turn_away(session: &mut Session) -> Flow {
+    let (id, address) = (session.client.id, &session.client.address);
+    log::warn!(
+        "client {id} at {address} speaks HTTP: possibly an attack through a browser; disconnected"
+    );
+    session.closing = true;
+    Flow::Close
+}
+
 /// What a browser sends when it is made to send bytes that somebody else chose.
 fn is_cross_protocol(args: ArgList<'_>) -> bool {
     let name = args.get(0).unwrap_or_default();
     name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
-}
-
-fn hang_up_on_browser(session: &mut Session) -> Flow {
-    let client = &session.client;
-    log::warn!(
-        "client {} at {} speaks HTTP: possibly an attack through a browser; disconnected",
-        client.id,
-        client.address
-    );
-    session.closing = true;
-    Flow::Close
 }
 
 /// A view for a session's command, without locks yet.

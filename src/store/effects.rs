@@ -179,7 +179,7 @@ impl OwnedRecord<'_> {
 /// What was detached under a lock and is freed outside of it. Dropping it frees it.
 pub enum Garbage {
     Value(Value),
-    Contents(Contents),
+    Contents(Box<Contents>),
 }
 
 impl Garbage {

@@ -241,7 +241,7 @@ impl View<'_> {
             shard.watchers.raise_where(|hash, key| shard.get(hash, key).is_some());
             let contents = self.only_shard_mut().take_all();
             if !contents.is_empty() {
-                self.effects.garbage.push(Garbage::Contents(contents));
+                self.effects.garbage.push(Garbage::Contents(Box::new(contents)));
             }
             self.unlock();
         }
