@@ -44,7 +44,7 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
             for index in Options::order(round, programs.len()) {
                 let fill =
                     |server: &Server| load_strings(server, options.keys, value_bytes, has_deadline);
-                let per_key = measure(&programs[index], options.keys, options.settle, fill)?;
+                let per_key = measure(&programs[index], options.keys, options.settle / 5, fill)?;
                 strings.record(&label, Unit::Bytes, index, &[per_key]);
             }
         }
@@ -74,8 +74,8 @@ fn measure(
     if stored != keys {
         return Err(format!("{} has {stored} of {keys} keys", program.name).into());
     }
-    // The allocator takes some time to give back what it does not need any more.
-    std::thread::sleep(settle / 5);
+    // The allocator takes about ten seconds to give back pages that growing has left empty.
+    std::thread::sleep(settle);
     Ok(server.resident_bytes()?.saturating_sub(before) as f64 / keys as f64)
 }
 
