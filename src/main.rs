@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use sanderling::base::allocator;
 use sanderling::base::clock::Clock;
 use sanderling::base::random::Random;
 use sanderling::config::flags::{self, CommandLine, Flags};
@@ -13,6 +14,9 @@ use sanderling::server::{Server, logging, tools};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Long enough for what a busy server takes and gives back all the time.
+const EMPTY_PAGES_STAY_MS: isize = 1_000;
 
 /// The operator's environment is in the way: a port is taken, a directory is not writable.
 const EXIT_ENVIRONMENT: u8 = 1;
@@ -48,6 +52,9 @@ fn serve(config: Config, backup: Option<&Path>) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
         log::info!("restored {} into {directory}", file.display());
+    }
+    if let Err(error) = allocator::keep_pages_for(EMPTY_PAGES_STAY_MS) {
+        log::warn!("the allocator returns empty pages when it likes: {error}");
     }
     match Server::start(config, Clock::system()) {
         Ok(server) => {

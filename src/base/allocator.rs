@@ -78,6 +78,24 @@ pub fn return_pages() -> Result<(), String> {
     Ok(())
 }
 
+/// Says for how long empty pages may stay, in milliseconds: those that are kept in case they are needed again, and not at
+/// all those of which the system may take back the contents. (By default the former stay for ten seconds. Under a full
+/// cache that is ten seconds' worth of evicted values, which count as memory of the process.)
+pub fn keep_pages_for(millis: isize) -> Result<(), String> {
+    let text = |error: Error| error.to_string();
+    let arenas: u32 = b"arenas.narenas\0".name().read().map_err(text)?;
+    for (kind, millis) in [("dirty", millis), ("muzzy", 0)] {
+        // Of arenas to come, then of those that are there.
+        let set = |decay: String| decay.name().write(millis);
+        set(format!("arenas.{kind}_decay_ms\0")).map_err(text)?;
+        for arena in 0..arenas {
+            // An arena that no thread uses yet has no such figure.
+            let _ = set(format!("arena.{arena}.{kind}_decay_ms\0"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
