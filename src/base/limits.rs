@@ -47,6 +47,9 @@ pub const WAITING_REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// How much a worker writes to one connection before it turns to the next, in bytes.
 pub const TURN_WRITE_BYTES_MAX: usize = 256 * 1024;
 
+/// How much it writes in one turn to those that had more to send than one turn allowed: some milliseconds.
+pub const WORKER_TURN_WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The most that may be buffered of a client's unfinished requests
 /// (`client-query-buffer-limit`), in bytes.
 pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;

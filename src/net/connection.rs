@@ -55,6 +55,8 @@ pub(super) struct Connection {
     pub counted: Footprint,
     /// Queued to be written at the end of the turn.
     pub is_dirty: bool,
+    /// It is among those that have more to send than one turn allows.
+    pub is_unsent: bool,
     /// The replies wait until the log is durable; until then nothing more is executed, so that they need
     /// not wait for what comes later.
     pub is_on_hold: bool,
@@ -78,6 +80,7 @@ impl Connection {
             over_soft_limit_since_ms: None,
             counted: Footprint::default(),
             is_dirty: false,
+            is_unsent: false,
             is_on_hold: false,
         }
     }

@@ -42,6 +42,9 @@ pub struct ClientMemory {
     rests_until_ns: AtomicI64,
 }
 
+/// Once clients are evicted, so much of the limit is made free, one part in this: or a crowd that grows would make
+/// every worker look at all clients all the time.
+const SLACK_DIVISOR: usize = 32;
 /// How long to wait when nobody was found who could be evicted.
 const REST_NS: i64 = 100_000_000;
 
@@ -92,7 +95,7 @@ impl ClientMemory {
             clients.filter(may_go).map(|client| (client.footprint().total, client)).collect();
         candidates.sort_unstable_by_key(|(bytes, client)| (*bytes, client.id));
         let mut chosen = Vec::new();
-        while self.staying_bytes() >= bytes_max {
+        while self.staying_bytes() >= bytes_max - bytes_max / SLACK_DIVISOR {
             let Some((bytes, client)) = candidates.pop() else { return (chosen, false) };
             if client.mark_evicted(bytes) {
                 self.leaving.fetch_add(bytes, Relaxed);

@@ -15,7 +15,7 @@ mod durability;
 mod sending;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,7 +63,7 @@ pub struct Worker {
     /// Connections with output.
     dirty: Vec<usize>,
     /// Those that could take more than one turn allows.
-    unsent: Vec<usize>,
+    unsent: VecDeque<usize>,
     /// Kept for its memory.
     pushed: Vec<(usize, u64)>,
     /// Until when (in nanoseconds of the monotonic clock) others' messages rest, if they do.
@@ -96,7 +96,7 @@ impl Worker {
             backlog: Vec::new(),
             replied: 0,
             dirty: Vec::new(),
-            unsent: Vec::new(),
+            unsent: VecDeque::new(),
             pushed: Vec::new(),
             rests_until_ns: None,
             departed: Vec::new(),
@@ -165,7 +165,6 @@ impl Worker {
         self.now = self.executor.begin_turn();
         self.replied = 0;
         let backlog = std::mem::take(&mut self.backlog);
-        std::mem::take(&mut self.unsent).into_iter().for_each(|slot| self.mark_dirty(slot));
         if self.mailbox.answer() {
             self.read_mail(lane);
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::base::limits::{TURN_WRITE_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX};
+use crate::base::limits::{
+    TURN_WRITE_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX, WORKER_TURN_WRITE_BYTES_MAX,
+};
 use crate::resp::Sent;
 use crate::session::Postbox;
 
@@ -63,17 +65,35 @@ impl Worker {
         clients
     }
 
-    /// Writes once to everybody who has output, and closes who is finished.
+    /// Writes once to everybody who has new output, and closes who is finished; then to some of those with much output,
+    /// in turn. So however many these are, a short reply does not wait behind all of them.
     fn send_all(&mut self) {
         let released = self.released();
         let mut dirty = std::mem::take(&mut self.dirty);
         for slot in dirty.drain(..) {
-            if !self.holds(slot, released) {
-                self.send(slot);
-            }
-            self.count_memory(slot);
+            self.send_released(slot, released);
         }
         self.dirty = dirty;
+        let (mut sent, before) = (0, self.unsent.len());
+        for _ in 0..before {
+            if sent >= WORKER_TURN_WRITE_BYTES_MAX {
+                break;
+            }
+            let Some(slot) = self.unsent.pop_front() else { break };
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.is_unsent = false;
+                sent += TURN_WRITE_BYTES_MAX.min(connection.outbox.len());
+                self.send_released(slot, released);
+            }
+        }
+    }
+
+    /// Writes to a connection, unless its replies have to wait for the log.
+    fn send_released(&mut self, slot: usize, released: u64) {
+        if !self.holds(slot, released) {
+            self.send(slot);
+        }
+        self.count_memory(slot);
     }
 
     /// Counts what a client takes now.
@@ -114,8 +134,8 @@ impl Worker {
                 }
             }
             Ok(sent) => {
-                if sent == Sent::Enough {
-                    self.unsent.push(slot);
+                if sent == Sent::Enough && !std::mem::replace(&mut connection.is_unsent, true) {
+                    self.unsent.push_back(slot);
                 }
                 connection.publish_output();
                 self.check_output_limit(slot);
