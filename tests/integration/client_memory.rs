@@ -52,7 +52,7 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
             let values = list.split(' ').filter_map(|part| part.strip_prefix(field)?.parse().ok());
             values.max().is_some_and(|most: usize| most >= bytes)
         };
-        owes("qbuf=", 200_000) && owes("multi-mem=", 300_000) && owes("omem=", 1_000_000)
+        owes("qbuf=", 200_000) && owes("multi-mem=", 300_000) && owes("omem=", 3_000_000)
     };
     control.say_until("CLIENT LIST", owed);
     control.say_until("PING", is_exact);
