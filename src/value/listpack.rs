@@ -22,6 +22,7 @@
 //! Limits: finding and inserting is linear in the bytes. The caller bounds them and changes over to a
 //! structure for many elements.
 
+use crate::base::allocator::allocation_size;
 use crate::base::number::parse_i64;
 
 /// See the module's description.
@@ -432,12 +433,12 @@ impl Listpack {
         self.len += other.len;
     }
 
-    /// Grows in small steps: many small collections must not waste half of their memory.
+    /// Grows to the next size that the allocator has, a quarter at most: many small collections must not waste half of
+    /// their memory.
     fn reserve(&mut self, more: usize) {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
-            let wanted = needed.max(self.bytes.len() + self.bytes.len() / 4);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
+            self.bytes.reserve_exact(allocation_size(needed) - self.bytes.len());
         }
     }
 }
