@@ -222,7 +222,7 @@ params! {
             choice::<EvictionPolicy>(), "noeviction", Changeable,
             "Which keys are evicted at the limit.";
         MAXMEMORY_SAMPLES: Int = "maxmemory-samples", int(1, INT_MAX), "5", Changeable,
-            "How many places, of about five keys each, are looked at to find a key to evict; more is more exact and slower.";
+            "How many keys are compared to find one to evict; more is more exact and slower.";
         LFU_LOG_FACTOR: Int = "lfu-log-factor", int(0, INT_MAX), "10", Changeable,
             "How much rarer the LFU counter of a key grows with each step.";
         LFU_DECAY_TIME: Int = "lfu-decay-time", int(0, INT_MAX), "1", Changeable,

@@ -39,8 +39,8 @@ impl Engine {
             VolatileRandom => (EvictionOrder::Random, true),
             VolatileTtl => (EvictionOrder::FirstToExpire, true),
         };
-        let buckets = self.config.int(params::MAXMEMORY_SAMPLES) as usize;
-        Some(EvictionRule { order, volatile_only, buckets })
+        let samples = self.config.int(params::MAXMEMORY_SAMPLES) as usize;
+        Some(EvictionRule::new(order, volatile_only, samples))
     }
 
     /// Whether nothing may be evicted at the moment, whatever is short: what is loaded is not the whole yet, or the

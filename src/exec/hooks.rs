@@ -29,8 +29,8 @@ pub trait LogHook: Send + Sync {
     fn is_lost(&self, _position: u64) -> bool {
         false
     }
-    /// Bytes that were appended and not written yet.
-    fn backlog_bytes(&self) -> u64 {
+    /// Bytes that its buffers take.
+    fn buffer_bytes(&self) -> u64 {
         0
     }
     /// Whether writers must wait because the disk does not follow, at this time of the monotonic clock.

@@ -104,7 +104,7 @@ impl ServerControl {
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
         let startup = self.memory_at_start;
         let clients = self.engine.clients.memory.own_bytes() as u64;
-        let log = self.log.backlog_bytes();
+        let log = self.log.buffer_bytes();
         let overhead = startup + clients + log + self.index_bytes();
         let dataset = used.saturating_sub(overhead);
         let mut lines = vec![

@@ -33,8 +33,8 @@ impl LogHook for Appender {
         self.0.is_lost(position)
     }
 
-    fn backlog_bytes(&self) -> u64 {
-        self.0.backlog_bytes()
+    fn buffer_bytes(&self) -> u64 {
+        self.0.buffer_bytes()
     }
 
     fn is_behind(&self, now_ns: i64) -> bool {

@@ -34,6 +34,11 @@ impl Buffer {
         self.bytes.len()
     }
 
+    /// What it takes, used or not.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.marks.capacity() * size_of::<(usize, Mark)>()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.marks.is_empty()
     }

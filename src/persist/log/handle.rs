@@ -5,7 +5,7 @@
 //! holds the log's lock during I/O.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::buffer::Buffer;
@@ -86,6 +86,8 @@ pub struct Log {
     pub(super) status: LogStatus,
     observer: OnceLock<Box<dyn LogObserver>>,
     shared: Mutex<Shared>,
+    /// What the buffer takes that the writer has: there are two, and they change places.
+    other_buffer_bytes: AtomicUsize,
     /// Wakes the writer.
     work: Condvar,
     /// Wakes who waits for the writer.
@@ -112,6 +114,7 @@ impl Log {
             status: LogStatus::default(),
             observer: OnceLock::new(),
             shared: Mutex::new(Rank::Log, shared),
+            other_buffer_bytes: AtomicUsize::new(0),
             work: Condvar::new(),
             progress: Condvar::new(),
         });
@@ -135,6 +138,12 @@ impl Log {
     /// Bytes that were appended and not written yet.
     pub fn backlog_bytes(&self) -> u64 {
         self.shared.lock().lsn.saturating_sub(self.status.written())
+    }
+
+    /// What the buffers take, the one that is being written or kept for later included.
+    pub fn buffer_bytes(&self) -> u64 {
+        let filling = self.shared.lock().buffer.heap_bytes();
+        (filling + self.other_buffer_bytes.load(Relaxed)) as u64
     }
 
     /// The position behind everything that was appended.
@@ -371,12 +380,14 @@ impl Log {
         let mut spare = Buffer::default();
         loop {
             let (orders, batch) = self.next_work(&writer, std::mem::take(&mut spare));
+            self.other_buffer_bytes.store(batch.heap_bytes(), Relaxed);
             let done = self.work_on(&mut writer, &orders, &batch);
             if let Err(error) = &done {
                 self.fail(&mut writer, error);
             }
             spare = batch;
             spare.clear();
+            self.other_buffer_bytes.store(spare.heap_bytes(), Relaxed);
             self.shared.lock().is_busy = false;
             self.progress.notify_all();
             if orders.iter().any(|order| matches!(order, Order::Stop)) {
