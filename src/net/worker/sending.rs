@@ -16,8 +16,8 @@ use crate::session::Postbox;
 /// A round of messages to so many clients is followed by a rest.
 const LARGE_ROUND: usize = 16;
 const REST_MAX: Duration = Duration::from_millis(2);
-/// Output buffers that are kept for the next turn.
-const POOL_MAX: usize = 256;
+/// Output buffers that are kept for the next turn: more would be memory that belongs to nobody.
+const POOL_MAX: usize = 32;
 
 impl Worker {
     pub(super) fn mark_dirty(&mut self, slot: usize) {
