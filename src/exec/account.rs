@@ -128,13 +128,12 @@ impl Executor {
     }
 
     fn note_latency(&self, executed: &Executed<'_>) {
-        let threshold_millis = self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-        if threshold_millis > 0 {
+        if self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) > 0 {
             let is_fast = executed.command.spec.has(spec::FAST);
             let kind = if is_fast { "fast-command" } else { "command" };
             let unix_s = executed.ended.unix_millis() / 1000;
             let sample = Sample { unix_s, millis: executed.nanos / 1_000_000 };
-            self.engine.latency.record(kind, sample, threshold_millis);
+            self.engine.note_latency(kind, sample);
         }
     }
 

@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::executor::declare;
 use super::hooks::Hooks;
 use super::hotkeys::HotKeys;
-use super::latency::LatencyMonitor;
+use super::latency::{LatencyMonitor, Sample};
 use super::memory::Memory;
 use super::monitor::Monitors;
 use super::pause::Pause;
@@ -163,6 +163,12 @@ impl Engine {
             lfu: AtomicU8::new(0),
             control: OnceLock::new(),
         }
+    }
+
+    /// Remembers a latency, if it is one that the latency monitor is to remember.
+    pub fn note_latency(&self, kind: &'static str, sample: Sample) {
+        let threshold_millis = self.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
+        self.latency.record(kind, sample, threshold_millis);
     }
 
     /// Connects the commands that concern the server as a whole.

@@ -11,13 +11,13 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::error::CommandError;
 use super::executor::Executor;
 use super::gates::Refusal;
+use super::latency::Sample;
 use crate::base::clock::Moment;
 use crate::config::choice::EvictionPolicy;
 use crate::config::params;
-use crate::exec::error::CommandError;
-use crate::exec::latency::Sample;
 use crate::store::{Access, EvictionOrder, EvictionRule, Lane, View};
 
 /// Keys that one command evicts at most: some tens of microseconds.
@@ -122,7 +122,7 @@ impl Executor {
     }
 
     /// Tells everybody but the log what happened without a command.
-    fn hand_out_unasked(&mut self, engine: &Engine, view: &mut View<'_>) {
+    pub fn hand_out_unasked(&mut self, engine: &Engine, view: &mut View<'_>) {
         let effects = &mut view.effects;
         self.pending.has_logged |= effects.wants.log && effects.changes > 0;
         self.stats.changes.add(effects.changes);
@@ -176,7 +176,6 @@ impl Executor {
         let engine = &self.engine;
         let millis = (engine.clock.monotonic_nanos() - began.monotonic_nanos) / 1_000_000;
         let sample = Sample { unix_s: began.unix_millis() / 1000, millis: millis.max(0) as u64 };
-        let threshold = engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-        engine.latency.record("eviction-cycle", sample, threshold);
+        engine.note_latency("eviction-cycle", sample);
     }
 }

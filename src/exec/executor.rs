@@ -196,25 +196,21 @@ impl Executor {
         args: ArgList<'_>,
     ) -> Result<(), Refusal> {
         let now = self.lap;
-        let request = gates::Request::new(command.spec, session, &self.engine, now, args);
-        let is_exempt = session.origin == Origin::Replay || !request.takes_memory();
-        if self.engine.memory.limit() == 0 || is_exempt {
+        let mut request = gates::Request::new(command.spec, session, &self.engine, now, args);
+        let is_limited = self.engine.memory.limit() > 0 && session.origin != Origin::Replay;
+        if !is_limited || !request.takes_memory() {
             return gates::admit(&request);
         }
         let bytes = match command.spec.has(spec::EXECUTES_QUEUE) {
             true => session.transaction.memory_bytes(),
             false => args.iter().map(<[u8]>::len).sum(),
         } as u64;
-        let lacks_room = self.lacks_room(bytes);
-        let engine = Arc::clone(&self.engine);
-        let mut request = gates::Request::new(command.spec, session, &engine, now, args);
-        request.lacks_room = lacks_room;
+        request.lacks_room = self.lacks_room(bytes);
         match gates::admit(&request) {
             Err(Refusal::LacksRoom) => self.make_room(bytes, now)?,
             other => return other,
         }
-        request.lacks_room = false;
-        gates::admit(&request)
+        gates::admit(&gates::Request::new(command.spec, session, &self.engine, now, args))
     }
 
     /// The command that a request asks for, or why it cannot be executed; and whose refusal that is.

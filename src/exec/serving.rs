@@ -59,11 +59,12 @@ impl Wanted {
 
 impl Executor {
     /// Serves those who wait for keys that this thread changed otherwise than by a command.
-    pub fn serve_touched(&mut self, touched: &[AwaitedKey]) {
-        self.begin_turn();
-        self.pending.note_ready(&self.engine, touched, &[]);
-        self.serve_waiters();
-        self.end_turn();
+    pub fn serve_noted(&mut self) {
+        if !self.pending.ready.is_empty() {
+            self.begin_turn();
+            self.serve_waiters();
+            self.end_turn();
+        }
     }
 
     /// Serves those who wait for the keys that were noted.

@@ -80,11 +80,9 @@ impl LogObserver for Observer {
 
     fn synced(&self, millis: u64) {
         self.with_engine(|engine| {
-            let config = &engine.config;
-            if config.choice(params::APPENDFSYNC) == SyncPolicy::Always {
+            if engine.config.choice(params::APPENDFSYNC) == SyncPolicy::Always {
                 let sample = Sample { unix_s: engine.clock.unix_millis() / 1000, millis };
-                let threshold = config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-                engine.latency.record("aof-fsync-always", sample, threshold);
+                engine.note_latency("aof-fsync-always", sample);
             }
         });
     }

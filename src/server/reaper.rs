@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use super::info::Rates;
 use crate::base::random::Random;
-use crate::config::params;
-use crate::exec::{Engine, Executor, Sample, ThreadStats};
+use crate::exec::{Engine, Executor, Sample};
 use crate::store::{Access, Garbage, Lane, Tracking, View};
 
 /// How often deadlines are looked at.
@@ -42,7 +41,6 @@ impl ReaperHandle {
 /// See the module's description.
 pub(super) struct Reaper {
     engine: Arc<Engine>,
-    stats: Arc<ThreadStats>,
     rates: Arc<Rates>,
     mail: Receiver<Mail>,
     is_stopping: Cell<bool>,
@@ -61,12 +59,8 @@ impl Reaper {
         engine.hooks.install_reaper(Box::new(move || drop(call.send(Mail::Wake))));
         let wake = sender.clone();
         engine.clock.on_advance(move || drop(wake.send(Mail::Wake)));
-        let stats = engine.stats.register_thread();
         let (rates, is_stopping) = (Arc::new(Rates::default()), Cell::new(false));
-        (
-            Reaper { engine: Arc::clone(engine), stats, rates, mail, is_stopping },
-            ReaperHandle(sender),
-        )
+        (Reaper { engine: Arc::clone(engine), rates, mail, is_stopping }, ReaperHandle(sender))
     }
 
     /// What it samples.
@@ -119,13 +113,10 @@ impl Reaper {
                 self.free_garbage();
             }
         }
-        if let Some(log) = self.engine.hooks.log() {
-            log.commit();
-        }
+        executor.end_turn();
         let now_ms = self.engine.clock.unix_millis();
         let sample = Sample { unix_s: now_ms / 1000, millis: (now_ms - began_ms).max(0) as u64 };
-        let threshold = self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) as u64;
-        self.engine.latency.record("expire-cycle", sample, threshold);
+        self.engine.note_latency("expire-cycle", sample);
     }
 
     /// Removes one slice; tells whether the shard may have more.
@@ -147,13 +138,8 @@ impl Reaper {
         let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
         let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
-        self.stats.expired.add(view.effects.expired);
-        self.stats.changes.add(view.effects.changes);
-        engine.tell_caches(&view.effects, None);
-        engine.hooks.drain(&mut view.effects);
-        if !view.effects.touched.is_empty() {
-            executor.serve_touched(&view.effects.touched);
-        }
+        executor.hand_out_unasked(engine, &mut view);
+        executor.serve_noted();
         removed == SLICE
     }
 

@@ -33,6 +33,8 @@ const POOL: usize = 16;
 const TRIES: usize = 16;
 /// If fewer than one in so many keys have a deadline, these are looked up in their index.
 const SPARSE: usize = 8;
+/// Buckets from whose keys a random one is taken: so many that they are hardly ever all empty.
+const NEARBY: usize = 8;
 /// Keys in a bucket, on average.
 const BUCKET_LEN: usize = 5;
 
@@ -216,7 +218,7 @@ impl Evictor {
             if volatile_only && is_sparse(shard) {
                 shard.volatile_neighbours(random, 1, |at, _| seen.push(at));
             } else {
-                shard.neighbours(random, SPARSE, |at, _| {
+                shard.neighbours(random, NEARBY, |at, _| {
                     if !volatile_only || shard.is_volatile(at) {
                         seen.push(at);
                     }
