@@ -20,6 +20,8 @@
 //! `chart`. Servers, replies and tables are those of the benchmark `versus`.
 
 mod chart;
+#[path = "../versus/command_line.rs"]
+mod command_line;
 mod compare;
 #[path = "../versus/markdown.rs"]
 mod markdown;

@@ -1,11 +1,11 @@
 //! What to run, and how much of it.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 
+use crate::command_line::{self, count, flag, path};
 use crate::traces::{KINDS, Kind};
 
 /// How large a run is; flags override single figures.
@@ -50,33 +50,23 @@ pub struct Options {
 }
 
 impl Options {
-    /// Exits with a message if the command line makes no sense. Without `--bench`, which cargo adds, this
-    /// runs among tests, and the arguments (names of tests, say) are meant for these.
+    /// See [`command_line::parse`].
     pub fn from_command_line() -> Options {
-        let args: Vec<OsString> = std::env::args_os().collect();
-        let is_bench = args.iter().any(|arg| arg == "--bench");
-        let count = if is_bench { args.len() } else { 1 };
-        Options::from_matches(&command().get_matches_from(&args[..count]))
+        Options::from_matches(&command_line::parse(command()))
     }
 
     fn from_matches(matches: &ArgMatches) -> Options {
-        let smoke = matches.get_flag("test") || !matches.get_flag("bench");
-        let scale = match () {
-            () if smoke => &SMOKE,
-            () if matches.get_flag("quick") => &QUICK,
-            () => &FULL,
-        };
-        let number = |name: &str, default| matches.get_one(name).copied().unwrap_or(default);
-        let path = |name: &str, default: &str| -> PathBuf {
-            matches.get_one(name).cloned().unwrap_or_else(|| default.into())
-        };
+        let smoke = command_line::is_smoke(matches);
+        let scale = command_line::scale(matches, [&FULL, &QUICK, &SMOKE]);
+        let number = |name: &str, default| command_line::number(matches, name, default);
+        let (ours, against) = command_line::programs(matches);
         let requests = number("requests", scale.requests);
         Options {
             replays: smoke || !matches.get_flag("simulate"),
             simulates: smoke || matches.get_flag("simulate"),
             alone: smoke || matches.get_flag("alone"),
-            ours: path("ours", env!("CARGO_BIN_EXE_sanderling")),
-            against: path("against", "redis-server"),
+            ours,
+            against,
             traces: traces(matches),
             policies: policies(matches),
             universe: number("universe", scale.universe),
@@ -105,15 +95,6 @@ fn policies(matches: &ArgMatches) -> Vec<String> {
 }
 
 fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let count = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(usize)).help(help)
-    };
-    let path = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("PATH").value_parser(value_parser!(PathBuf)).help(help)
-    };
     let names = PossibleValuesParser::new(KINDS.map(|(name, _)| name));
     Command::new("hit_ratio")
         .about("How often a cache has what it is asked for: servers, and policies in a simulation")
@@ -126,9 +107,6 @@ fn command() -> Command {
         )
         .arg(flag("simulate", "Simulate policies instead of asking servers"))
         .arg(flag("quick", "Small caches and few requests"))
-        .arg(flag("alone", "Ask only this server"))
-        .arg(path("ours", "Another binary of this server"))
-        .arg(path("against", "The server to compare with, with the flags of redis-server"))
         .arg(
             Arg::new("policy")
                 .long("policy")
@@ -144,6 +122,5 @@ fn command() -> Command {
         .arg(count("rate", "Requests per second; as fast as possible if it is not set"))
         .arg(count("seed", "Other numbers make other traces of the same kind"))
         .arg(path("plots", "Write SVG plots to this folder"))
-        .arg(flag("bench", "Passed by cargo bench").hide(true))
-        .arg(flag("test", "A tiny run of everything, to test this script"))
+        .args(command_line::common())
 }

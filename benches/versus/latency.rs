@@ -5,11 +5,11 @@
 //! overloaded; latency at full load (see `throughput`) mostly tells how long the queue is.
 
 use crate::Result;
-use crate::load::{Load, LoadSpec, Pace, Phase};
+use crate::load::{Load, LoadSpec, Phase};
 use crate::options::Options;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, Ranges, load_keys};
+use crate::workload::load_keys;
 
 /// The rarest latencies need more samples than throughput does.
 const MEASURED: u32 = 2;
@@ -45,14 +45,7 @@ fn loaded(program: &Program, options: &Options) -> Result<Server> {
 
 /// Returns what happened, and how much of a core the server used meanwhile.
 fn measure(server: &Server, clients: usize, options: &Options) -> Result<(Phase, f64)> {
-    let spec = LoadSpec {
-        mix: Mix::MIXED,
-        ranges: Ranges::keys(options.keys),
-        value_bytes: options.value_bytes,
-        clients,
-        threads: options.threads,
-        pace: Pace::per_second(options.rate),
-    };
+    let spec = LoadSpec::mixed(options, clients);
     let mut load = Load::start(server.address(), &spec, 3)?;
     std::thread::sleep(options.duration / 2);
     let cpu_before = server.cpu_time()?;

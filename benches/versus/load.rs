@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 
 use crate::Result;
 use crate::generator::{Generator, SILENCE_MAX, Signals, TICK, Tally};
+use crate::options::Options;
 use crate::workload::{Mix, Ranges, Requests};
 
 /// When clients send.
@@ -38,6 +39,20 @@ pub struct LoadSpec {
     pub clients: usize,
     pub threads: usize,
     pub pace: Pace,
+}
+
+impl LoadSpec {
+    /// `GET` and `SET` on the keys that were loaded, at the rate that servers are compared at.
+    pub fn mixed(options: &Options, clients: usize) -> LoadSpec {
+        LoadSpec {
+            mix: Mix::MIXED,
+            ranges: Ranges::keys(options.keys),
+            value_bytes: options.value_bytes,
+            clients,
+            threads: options.threads,
+            pace: Pace::per_second(options.rate),
+        }
+    }
 }
 
 /// What happened in one phase.

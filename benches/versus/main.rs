@@ -18,6 +18,7 @@
 //! once on a tiny data set against this server only, so that the script itself is tested.
 
 mod churn;
+mod command_line;
 mod crowd;
 mod events;
 mod expiry;

@@ -1,11 +1,12 @@
 //! What to measure, and how much of it.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::command_line::{self, count, flag};
 
 /// One chapter of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,36 +148,26 @@ pub struct Options {
 }
 
 impl Options {
-    /// Exits with a message if the command line makes no sense. Without `--bench`, which cargo adds, this
-    /// runs among tests, and the arguments (names of tests, say) are meant for these.
+    /// See [`command_line::parse`].
     pub fn from_command_line() -> Options {
-        let args: Vec<OsString> = std::env::args_os().collect();
-        let is_bench = args.iter().any(|arg| arg == "--bench");
-        let count = if is_bench { args.len() } else { 1 };
-        Options::from_matches(&command().get_matches_from(&args[..count]))
+        Options::from_matches(&command_line::parse(command()))
     }
 
     fn from_matches(matches: &ArgMatches) -> Options {
-        let smoke = matches.get_flag("test") || !matches.get_flag("bench");
-        let scale = match () {
-            () if smoke => &SMOKE,
-            () if matches.get_flag("quick") => &QUICK,
-            () => &FULL,
-        };
-        let number = |name: &str, default| matches.get_one(name).copied().unwrap_or(default);
+        let smoke = command_line::is_smoke(matches);
+        let scale = command_line::scale(matches, [&FULL, &QUICK, &SMOKE]);
+        let number = |name: &str, default| command_line::number(matches, name, default);
         let list = |name: &str, default: &[usize]| match matches.get_many(name) {
             Some(numbers) => numbers.copied().collect(),
             None => default.to_vec(),
         };
-        let path = |name: &str, default: &str| -> PathBuf {
-            matches.get_one(name).cloned().unwrap_or_else(|| default.into())
-        };
+        let (ours, against) = command_line::programs(matches);
         let seconds = matches.get_one::<f64>("seconds").copied().unwrap_or(scale.seconds);
         Options {
             parts: parts(matches),
             alone: smoke || matches.get_flag("alone"),
-            ours: path("ours", env!("CARGO_BIN_EXE_sanderling")),
-            against: path("against", "redis-server"),
+            ours,
+            against,
             workers: matches.get_one("workers").copied(),
             log: matches.get_one::<String>("log").cloned().unwrap_or_else(|| "off".to_owned()),
             keys: number("keys", scale.keys),
@@ -219,18 +210,9 @@ fn parts(matches: &ArgMatches) -> Vec<Part> {
 
 fn command() -> Command {
     let names = PARTS.iter().map(|(name, _)| *name).chain(["all"]);
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let count = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(usize)).help(help)
-    };
     let list = |name, help| count(name, help).value_delimiter(',').action(ArgAction::Append);
     let seconds = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("SECONDS").value_parser(value_parser!(f64)).help(help)
-    };
-    let path = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("PATH").value_parser(value_parser!(PathBuf)).help(help)
     };
     Command::new("versus")
         .about("The same load against this server and redis-server, in turns")
@@ -242,9 +224,6 @@ fn command() -> Command {
                 .help("What to measure; everything if none is named"),
         )
         .arg(flag("quick", "Small data and one round: seconds, not minutes"))
-        .arg(flag("alone", "Measure only this server"))
-        .arg(path("ours", "Another binary of this server"))
-        .arg(path("against", "The server to compare with, with the flags of redis-server"))
         .arg(count("workers", "--workers for this server"))
         .arg(
             Arg::new("log")
@@ -275,6 +254,5 @@ fn command() -> Command {
                 .value_parser(value_parser!(u64).range(1000..))
                 .help("Requests per second where the rate is fixed (latency, expiry, growth)"),
         )
-        .arg(flag("bench", "Passed by cargo bench").hide(true))
-        .arg(flag("test", "A tiny run of everything, to test this script"))
+        .args(command_line::common())
 }

@@ -10,12 +10,12 @@ use std::net::{SocketAddr, TcpStream};
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
-use crate::load::{Load, LoadSpec, Pace, Phase};
+use crate::load::{Load, LoadSpec, Phase};
 use crate::options::Options;
 use crate::process;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, Ranges, load_keys};
+use crate::workload::load_keys;
 
 /// Descriptors that this process and the servers need besides.
 const RESERVED_DESCRIPTORS: usize = 200;
@@ -79,14 +79,7 @@ fn measure(program: &Program, size: usize, bytes: &[u8], options: &Options) -> R
     redis::cmd("SET").arg("large").arg(value).exec(&mut control)?;
     let limit = ["SET", "maxmemory-clients", CLIENT_MEMORY];
     redis::cmd("CONFIG").arg(&limit).exec(&mut control)?;
-    let spec = LoadSpec {
-        mix: Mix::MIXED,
-        ranges: Ranges::keys(options.keys),
-        value_bytes: options.value_bytes,
-        clients: CLIENTS,
-        threads: options.threads,
-        pace: Pace::per_second(options.rate),
-    };
+    let spec = LoadSpec::mixed(options, CLIENTS);
     let mut load = Load::start(server.address(), &spec, 3)?;
     load.wait_for_anything();
     let before = server.resident_bytes()?;

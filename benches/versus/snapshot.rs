@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::process;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Mix, Ranges, load_keys};
+use crate::workload::{Ranges, load_keys};
 
 const SAMPLE: Duration = Duration::from_millis(10);
 /// Looking for the child walks all processes, and summing up its pages takes a while.
@@ -68,12 +68,9 @@ fn measure(program: &Program, options: &Options) -> Result<Figures> {
     let server = program.start()?;
     load_keys(&server, options.snapshot_keys, options.value_bytes)?;
     let spec = LoadSpec {
-        mix: Mix::MIXED,
         ranges: Ranges::keys(options.snapshot_keys),
-        value_bytes: options.value_bytes,
-        clients: CLIENTS,
-        threads: options.threads,
         pace: Pace::Closed { pipeline: 1 },
+        ..LoadSpec::mixed(options, CLIENTS)
     };
     let mut control = server.control()?;
     let mut load = Load::start(server.address(), &spec, 4)?;

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::Result;
-use crate::load::{Load, LoadSpec, Pace, Phase};
+use crate::load::{Load, LoadSpec, Phase};
 use crate::options::Options;
 use crate::report::{Table, Unit, progress};
 use crate::server::Program;
-use crate::workload::{Mix, Ranges, load_keys};
+use crate::workload::load_keys;
 
 /// Who is there all the time.
 const CLIENTS: usize = 50;
@@ -78,14 +78,7 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
 fn measure(program: &Program, options: &Options) -> Result<Figures> {
     let server = program.start()?;
     load_keys(&server, options.keys, options.value_bytes)?;
-    let spec = LoadSpec {
-        mix: Mix::MIXED,
-        ranges: Ranges::keys(options.keys),
-        value_bytes: options.value_bytes,
-        clients: CLIENTS,
-        threads: options.threads,
-        pace: Pace::per_second(options.rate),
-    };
+    let spec = LoadSpec::mixed(options, CLIENTS);
     let mut load = Load::start(server.address(), &spec, 3)?;
     load.wait_for_anything();
     let mut control = server.control()?;
