@@ -11,6 +11,7 @@
 //! Idle connections own no buffers: input is read into the worker's, and output buffers go back to a
 //! pool when they were sent.
 
+mod buffers;
 mod durability;
 mod sending;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
+use self::buffers::BufferPool;
 use self::durability::DurabilityQueue;
 use super::connection::{Connection, TurnLimits};
 use super::mailbox::{Accepted, Mail, Mailbox};
@@ -73,7 +75,7 @@ pub struct Worker {
     timers: BinaryHeap<Timer>,
     durability: DurabilityQueue,
     next_sweep_ms: i64,
-    pool: Vec<Vec<u8>>,
+    pool: BufferPool,
     now: Moment,
     stopping: bool,
 }
@@ -103,7 +105,7 @@ impl Worker {
             timers: BinaryHeap::new(),
             durability: DurabilityQueue::default(),
             next_sweep_ms: now.unix_millis() + SWEEP_MS,
-            pool: Vec::new(),
+            pool: BufferPool::default(),
             now,
             stopping: false,
         })
@@ -176,6 +178,7 @@ impl Worker {
         self.serve_all(events, &backlog, lane);
         self.executor.end_turn();
         self.send_round();
+        self.pool.count(&self.executor.engine().clients.memory);
         self.limit_client_memory();
         self.await_log();
         if self.now.unix_millis() >= self.next_sweep_ms {
@@ -542,8 +545,8 @@ fn encode_error(error: &CommandError) -> Vec<u8> {
 }
 
 /// Gives a connection whose requests are about to be executed a buffer for the replies.
-fn lend_buffer(pool: &mut Vec<Vec<u8>>, connection: &mut Connection) {
-    if let Some(buffer) = pool.pop() {
+fn lend_buffer(pool: &mut BufferPool, connection: &mut Connection) {
+    if let Some(buffer) = pool.take() {
         connection.outbox.lend_tail(buffer);
     }
 }

@@ -16,8 +16,6 @@ use crate::session::Postbox;
 /// A round of messages to so many clients is followed by a rest.
 const LARGE_ROUND: usize = 16;
 const REST_MAX: Duration = Duration::from_millis(2);
-/// Output buffers that are kept for the next turn: more would be memory that belongs to nobody.
-const POOL_MAX: usize = 32;
 
 impl Worker {
     pub(super) fn mark_dirty(&mut self, slot: usize) {
@@ -118,10 +116,7 @@ impl Worker {
                 self.close(slot);
             }
             Ok(Sent::All) => {
-                let buffer = connection.outbox.take_empty_tail();
-                if buffer.capacity() > 0 && self.pool.len() < POOL_MAX {
-                    self.pool.push(buffer);
-                }
+                self.pool.put(connection.outbox.take_empty_tail());
                 connection.publish_output();
                 if connection.is_finished() {
                     self.close(slot);
