@@ -61,6 +61,7 @@ fn measure(
         Ok(server.resident_bytes()? as f64 / churn.live_bytes as f64)
     };
     record("filled", Unit::Factor, ratio(&churn)?);
+    let mut fragmentation: f64 = 0.0;
     let (began, mut commands) = (Instant::now(), 0);
     for sample in 1..=SAMPLES {
         let end = options.churn * sample / SAMPLES;
@@ -71,7 +72,10 @@ fn measure(
         }
         let label = format!("after {} % of the time", 100 * sample / SAMPLES);
         record(&label, Unit::Factor, ratio(&churn)?);
+        let used = server.info_figure("used_memory")?;
+        fragmentation = fragmentation.max(server.resident_bytes()? as f64 / used);
     }
+    record("most for each byte that the server says it uses", Unit::Factor, fragmentation);
     let peak = server.peak_resident_bytes()? as f64 / churn.target_bytes as f64;
     record("peak, for each byte of the target", Unit::Factor, peak);
     std::thread::sleep(options.settle);

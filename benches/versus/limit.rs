@@ -82,7 +82,7 @@ fn measure(
 /// Writes until keys are evicted.
 fn fill(server: &Server, options: &Options) -> Result<()> {
     let began = Instant::now();
-    while figure(server, "evicted_keys")? == 0.0 {
+    while server.info_figure("evicted_keys")? == 0.0 {
         if began.elapsed() > FILLING {
             return Err("memory does not fill up".into());
         }
@@ -108,17 +108,10 @@ fn loaded(server: &Server, options: &Options, pace: Pace, peaks: &mut Peaks) -> 
     let began = Instant::now();
     while began.elapsed() < options.duration {
         let limit = options.limit as f64;
-        peaks.used = peaks.used.max(figure(server, "used_memory")? / limit);
+        peaks.used = peaks.used.max(server.info_figure("used_memory")? / limit);
         peaks.resident = peaks.resident.max(server.resident_bytes()? as f64 / limit);
         std::thread::sleep(SAMPLE);
     }
     load.next_phase();
     Ok(load.finish()?.into_iter().nth(1).expect("the second phase was measured"))
-}
-
-/// A line of `INFO`.
-fn figure(server: &Server, name: &str) -> Result<f64> {
-    let text: String = redis::cmd("INFO").arg("everything").query(&mut server.control()?)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    Ok(line.ok_or("INFO lacks a line")?.parse()?)
 }

@@ -179,6 +179,13 @@ impl Server {
         process::cpu_time(self.child.id())
     }
 
+    /// A line of `INFO`.
+    pub fn info_figure(&self, name: &str) -> Result<f64> {
+        let text: String = redis::cmd("INFO").arg("everything").query(&mut self.control()?)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(line.ok_or("INFO lacks a line")?.parse()?)
+    }
+
     pub fn resident_bytes(&self) -> io::Result<u64> {
         process::resident_bytes(self.child.id())
     }
