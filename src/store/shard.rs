@@ -490,7 +490,9 @@ impl Shard {
         contents.index_deadline(hash, old_deadline, parts.deadline);
         contents.index_fields(hash, contents.field_deadline_at(place), None);
         match parts.size() {
-            Some(size) if place >= OBJECTS_MAX && Cell::from_place(place).fits(size) => {
+            Some(size)
+                if place >= OBJECTS_MAX && contents.slabs.fits(Cell::from_place(place), size) =>
+            {
                 parts.write(contents.slabs.get_mut(Cell::from_place(place)));
                 None
             }
