@@ -87,6 +87,21 @@ impl Server {
         clock: Clock,
         disk: Arc<dyn Disk>,
     ) -> Result<Server, StartupError> {
+        Server::start_with(config, clock, disk, false)
+    }
+
+    /// The same for the binary: signals stop the server, from the moment on at which there is something to lose. (Tests
+    /// share their process.)
+    pub fn start_as_process(config: Config, clock: Clock) -> Result<Server, StartupError> {
+        Server::start_with(config, clock, Arc::new(SystemDisk), true)
+    }
+
+    fn start_with(
+        config: Config,
+        clock: Clock,
+        disk: Arc<dyn Disk>,
+        heeds_signals: bool,
+    ) -> Result<Server, StartupError> {
         let memory_at_start = allocator::allocated_bytes();
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let path = config.text(params::DIR);
@@ -127,11 +142,11 @@ impl Server {
             reaper: reaper_handle,
             threads,
         };
-        server.begin(reaper)
+        server.begin(reaper, heeds_signals)
     }
 
     /// Starts all threads and loads.
-    fn begin(mut self, reaper: Reaper) -> Result<Server, StartupError> {
+    fn begin(mut self, reaper: Reaper, heeds_signals: bool) -> Result<Server, StartupError> {
         let control = Arc::downgrade(&self.control);
         self.engine.install_control(control);
         self.control.put_all_into_effect();
@@ -139,7 +154,14 @@ impl Server {
         self.spawn("reaper", move || reaper.run())?;
         let log = Arc::clone(&self.log);
         self.spawn("log-writer", move || log.run())?;
-        match self.start_serving().map_err(StartupError::from).and_then(|()| self.load()) {
+        let begun = self.start_serving().map_err(StartupError::from).and_then(|()| self.load());
+        let begun = begun.and_then(|()| {
+            if heeds_signals {
+                self.watch_signals();
+            }
+            self.open().map_err(StartupError::from)
+        });
+        match begun {
             Ok(()) => Ok(self),
             Err(error) => {
                 // Who embeds the server can mend the cause and try again.
@@ -195,7 +217,7 @@ impl Server {
         Ok(())
     }
 
-    /// Recovers the data set, begins to log, then lets everybody work and the snapshotter begin.
+    /// Recovers the data set and begins to log.
     fn load(&mut self) -> Result<(), StartupError> {
         let began_ms = self.engine.clock.unix_millis();
         let accept_damage = self.engine.config.flag(params::RECOVER_ANYWAY);
@@ -216,7 +238,11 @@ impl Server {
         begun.map_err(|error| StartupError::Write {
             path: self.directory.path().display().to_string(),
             error,
-        })?;
+        })
+    }
+
+    /// Lets everybody work, and the snapshotter begin.
+    fn open(&mut self) -> io::Result<()> {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
@@ -269,9 +295,10 @@ impl Server {
         self.directory.remove_superseded()
     }
 
-    /// Lets signals stop the server. For the binary: tests share their process.
-    pub fn watch_signals(&self) -> io::Result<()> {
-        signals::watch(&self.engine.config, &self.control.desk).map(drop)
+    fn watch_signals(&self) {
+        if let Err(error) = signals::watch(&self.engine.config, &self.control.desk) {
+            log::warn!("signals will not stop the server in order: {error}");
+        }
     }
 
     /// The shared state, for tests.
