@@ -133,6 +133,15 @@ impl ServerControl {
             ("mem_clients_normal", clients.to_string()),
             ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
+            (
+                "active_defrag_running",
+                u8::from(self.defrag.is_running.load(Ordering::Relaxed)).to_string(),
+            ),
+            ("active_defrag_rounds", self.defrag.rounds.load(Ordering::Relaxed).to_string()),
+            (
+                "active_defrag_bytes_moved",
+                self.defrag.bytes_moved.load(Ordering::Relaxed).to_string(),
+            ),
         ]);
         lines
     }

@@ -169,6 +169,14 @@ impl Class {
     }
 }
 
+/// Its capacity stays what it is.
+fn relocate_chunk(chunk: &mut Vec<u8>) -> usize {
+    let mut fresh = Vec::with_capacity(chunk.capacity());
+    fresh.extend_from_slice(chunk);
+    *chunk = fresh;
+    chunk.capacity()
+}
+
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Slabs {
@@ -265,6 +273,19 @@ impl Slabs {
         let result = change(changed, stride_of(class));
         self.bytes = self.bytes + changed.heap_bytes() - before;
         result
+    }
+
+    /// Moves all chunks of a class to fresh memory; returns how many bytes that are, or `None` if there is no such class.
+    pub(super) fn relocate_class(&mut self, class: usize) -> Option<usize> {
+        let chunks = &mut self.classes.get_mut(class)?.chunks;
+        Some(chunks.iter_mut().map(relocate_chunk).sum())
+    }
+
+    /// Moves a loose record to fresh memory; returns its size, or `None` if there is none of this number.
+    pub(super) fn relocate_loose(&mut self, number: usize) -> Option<usize> {
+        let bytes = self.loose.get_mut(number)?;
+        *bytes = bytes.clone();
+        Some(bytes.len())
     }
 
     /// Bytes taken from the allocator.
