@@ -35,14 +35,16 @@ impl Relocation {
         };
         let _turn = lane.enter();
         let mut shard = cell.lock.write();
-        let moved =
-            if shard.is_poisoned() { None } else { shard.relocate(&mut self.at, SLICE_BYTES) };
+        let (moved, is_done) = match shard.is_poisoned() {
+            true => (0, true),
+            false => shard.relocate(&mut self.at, SLICE_BYTES),
+        };
         let ordinal = self.database * keyspace.shards() + self.shard;
         cell.publish(&shard, keyspace.sum_of(ordinal as u32));
-        if moved.is_none() {
+        if is_done {
             self.shard += 1;
             self.at = Relocated::default();
         }
-        Some(moved.unwrap_or(0))
+        Some(moved)
     }
 }

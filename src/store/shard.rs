@@ -631,8 +631,9 @@ impl Shard {
         Some(self.contents.release(place, &self.hasher))
     }
 
-    /// Moves entries to fresh memory, from where `at` says, until so many bytes were moved. `None`: all have been.
-    pub(super) fn relocate(&mut self, at: &mut Relocated, budget: usize) -> Option<usize> {
+    /// Moves entries to fresh memory, from where `at` says, until about so many bytes were moved. Tells how many,
+    /// and whether all have been.
+    pub(super) fn relocate(&mut self, at: &mut Relocated, budget: usize) -> (usize, bool) {
         let Contents { slabs, objects, census, .. } = &mut self.contents;
         let mut moved = 0;
         while moved < budget {
@@ -649,10 +650,10 @@ impl Shard {
                 census.replace(before, Size::of(object));
                 moved += object.payload_bytes().min(budget);
             } else {
-                return None;
+                return (moved, true);
             }
         }
-        Some(moved)
+        (moved, false)
     }
 
     /// Takes everything out at once, damage included; the caller frees it outside of the lock.

@@ -409,3 +409,39 @@ fn what_changed_elsewhere_in_the_same_shard_does_not_matter() {
     let others = |keyspace: &Keyspace| put(keyspace, 1, b"third", b"2", Deadline::Clear);
     assert!(installed_after(&keyspace, others).0);
 }
+
+#[test]
+fn entries_that_are_moved_together_stay_what_they_are_whatever_happens_meanwhile() {
+    let keyspace = keyspace();
+    let key = |n: usize| format!("key:{n}").into_bytes();
+    let value = |n: usize| vec![n as u8; n * 31 % 20_000];
+    let deadline = |n: usize| {
+        if n.is_multiple_of(3) { Deadline::At(NOW_MS + n as i64 + 1) } else { Deadline::Clear }
+    };
+    let count = 1_500;
+    (0..count).for_each(|n| put(&keyspace, n % 2, &key(n), &value(n), deadline(n)));
+    let shared =
+        with(&keyspace, 1, &key(1001), |view, key| match view.peek(key).unwrap().value() {
+            ValueRef::Object(Value::String { bytes, .. }) => bytes.clone(),
+            _ => panic!("it is a long string"),
+        });
+    let (before, bytes_before) = (state(&keyspace), keyspace.data_bytes());
+    let lane = keyspace.lane();
+    let (mut relocation, mut moved, mut slices) = (Relocation::default(), 0, 0);
+    while let Some(bytes) = relocation.slice(&keyspace, &lane) {
+        moved += bytes;
+        slices += 1;
+        let n = slices * 7 % 1000;
+        with(&keyspace, n % 2, &key(n), |view, key| view.remove(key, event::DEL));
+        put(&keyspace, n % 2, &key(n), &value(n), deadline(n));
+    }
+    assert!(moved > 10_000_000 && slices > 100, "{moved} bytes in {slices} slices");
+    assert!(keyspace.data_bytes().abs_diff(bytes_before) < bytes_before / 50);
+    assert!(state(&keyspace) == before);
+    with(&keyspace, 1, &key(1001), |view, key| match view.peek(key).unwrap().value() {
+        ValueRef::Object(Value::String { bytes, .. }) => {
+            assert!(triomphe::Arc::ptr_eq(bytes, &shared), "what others hold stays where it is");
+        }
+        _ => panic!("it is a long string"),
+    });
+}

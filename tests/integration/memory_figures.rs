@@ -55,3 +55,25 @@ fn the_parts_of_used_memory_add_up() {
     client.say("FLUSHALL");
     wait_until_below(&mut client, "used_memory_dataset", 3_000_000);
 }
+
+#[test]
+fn what_few_values_keep_of_many_pages_is_given_back_and_they_stay_what_they_are() {
+    const MIB: i64 = 1024 * 1024;
+    let directory = tempdir().unwrap();
+    let flags = [&FLAGS[..], &["--activedefrag", "no", "--active-defrag-ignore-bytes", "1mb"]];
+    let server = Process::start(directory.path(), &flags.concat());
+    let mut client = server.client();
+    client.say("DEBUG POPULATE 60000 key 1000");
+    client.say("RPUSH list a b c");
+    assert_eq!(client.say("DELPATTERN key:*[1-9]"), ":54000");
+    wait_until_below(&mut client, "used_memory_dataset", 12 * MIB);
+    let digest = client.say("DEBUG DIGEST");
+    assert!(figure(&mut client, "allocator_frag_bytes") > 10 * MIB);
+    assert_eq!(figure(&mut client, "active_defrag_bytes_moved"), 0);
+    assert_eq!(client.say("CONFIG SET activedefrag yes"), "+OK");
+    client.say_until("INFO memory", |info| number(info, "active_defrag_rounds") > 0);
+    assert!(figure(&mut client, "allocator_frag_bytes") < 5 * MIB);
+    assert!(figure(&mut client, "active_defrag_bytes_moved") > 5 * MIB);
+    assert_eq!(client.say("DEBUG DIGEST"), digest);
+    assert_eq!(client.say("LRANGE list 0 -1"), r#"["a", "b", "c"]"#);
+}
