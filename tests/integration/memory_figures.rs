@@ -75,5 +75,5 @@ fn what_few_values_keep_of_many_pages_is_given_back_and_they_stay_what_they_are(
     assert!(figure(&mut client, "allocator_frag_bytes") < 5 * MIB);
     assert!(figure(&mut client, "active_defrag_bytes_moved") > 5 * MIB);
     assert_eq!(client.say("DEBUG DIGEST"), digest);
-    assert_eq!(client.say("LRANGE list 0 -1"), r#"["a", "b", "c"]"#);
+    assert_eq!(client.say("LRANGE list 0 -1"), r#"[ "a", "b", "c" ]"#);
 }
