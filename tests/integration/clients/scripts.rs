@@ -1,6 +1,6 @@
-//! redis-py and ioredis: scripts in `tests/clients`, which end with `ok`.
+//! Libraries for Python and JavaScript, and what is built on them: scripts in `tests/clients`, which end with `ok`.
 
-use super::{process, start, succeed, with_each_server};
+use super::{Running, process, start, succeed, with_each_server};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +16,15 @@ const REDIS_PY: Library =
     Library { name: "redis-py", interpreter: "python3", probe: ["-c", "import redis"] };
 const IOREDIS: Library =
     Library { name: "ioredis", interpreter: "node", probe: ["-e", "require('ioredis')"] };
+/// Of the folder that `CELERY_PATH` names, if there is one.
+const CELERY: Library = Library {
+    name: "Celery",
+    interpreter: "python3",
+    probe: [
+        "-c",
+        "import os, sys; sys.path.insert(0, os.environ.get('CELERY_PATH', '.')); import celery, redis",
+    ],
+};
 
 impl Library {
     /// The interpreter; `None` (and a word) if it does not find the library.
@@ -30,13 +39,25 @@ impl Library {
         found
     }
 
+    /// A script that is to be run, if the library is there.
+    fn script(&self, script: &str, port: u16, more: &[&str]) -> Option<Command> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        let mut command = Command::new(self.find()?);
+        command.arg(script).arg(port.to_string()).args(more);
+        Some(command)
+    }
+
     /// Runs a script, if the library is there.
     fn run(&self, script: &str, port: u16, more: &[&str]) {
-        let Some(program) = self.find() else { return };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
-        let mut command = Command::new(program);
-        let output = succeed(command.arg(script).arg(port.to_string()).args(more), b"");
-        assert_eq!(output.trim(), "ok");
+        let Some(mut command) = self.script(script, port, more) else { return };
+        assert_eq!(succeed(&mut command, b"").trim(), "ok");
+    }
+
+    /// Runs a script that prints a line for each of its steps, if the library is there.
+    fn run_in_steps(&self, script: &str, port: u16) {
+        let Some(mut command) = self.script(script, port, &[]) else { return };
+        let running = Running::start(&mut command);
+        while running.line() != "ok" {}
     }
 }
 
@@ -90,4 +111,10 @@ fn ioredis_runs_transactions() {
 #[test]
 fn ioredis_monitors() {
     run_part("monitor", &IOREDIS, "messages.js");
+}
+
+#[test]
+fn celery_runs_a_thousand_tasks_and_loses_none() {
+    let (server, _directory) = start();
+    CELERY.run_in_steps("jobs.py", server.port);
 }
