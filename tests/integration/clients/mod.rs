@@ -6,6 +6,7 @@
 //! a client is said to do here, it does there.
 
 mod cli;
+mod cli_tools;
 mod lines;
 mod listening;
 mod redis_crate;

@@ -160,8 +160,15 @@ pub fn run(args: &[&str]) -> Ended {
     finish(command.args(args).env_remove("RUST_LOG"), b"")
 }
 
-/// Runs any program to its end. Files take what it prints, since a full pipe would stop it.
+/// Runs any program to its end.
 pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
+    let (status, stdout, stderr) = finish_with_bytes(command, input);
+    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// The same for a program that may print anything. Files take it, since a full pipe would stop the program.
+pub fn finish_with_bytes(command: &mut Command, input: &[u8]) -> (ExitStatus, Vec<u8>, Vec<u8>) {
     let own = TempDir::with_prefix("program-").expect("a directory can be made");
     let path = |name: &str| own.path().join(name);
     let create = |name| File::create(path(name)).expect("a file can be made");
@@ -173,8 +180,8 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
         .spawn()
         .expect("the program runs");
     let status = wait_for(&mut child);
-    let read = |name| fs::read_to_string(path(name)).expect("it prints UTF-8");
-    Ended { code: status.code(), stdout: read("stdout"), stderr: read("stderr") }
+    let read = |name| fs::read(path(name)).expect("the file is there");
+    (status, read("stdout"), read("stderr"))
 }
 
 /// Where a program is, if it is installed.
