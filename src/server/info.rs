@@ -105,6 +105,7 @@ impl ServerControl {
         let startup = self.memory_at_start;
         let clients = self.engine.clients.memory.own_bytes() as u64;
         let log = self.log.buffer_bytes();
+        let (pending, freed) = self.engine.hooks.garbage_waiting.objects();
         let overhead = startup + clients + log + self.index_bytes();
         let dataset = used.saturating_sub(overhead);
         let mut lines = vec![
@@ -133,6 +134,8 @@ impl ServerControl {
             ("mem_clients_normal", clients.to_string()),
             ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
+            ("lazyfree_pending_objects", pending.to_string()),
+            ("lazyfreed_objects", freed.to_string()),
         ]);
         lines
     }

@@ -9,6 +9,7 @@ mod cli;
 mod cli_tools;
 mod lines;
 mod listening;
+mod metrics;
 mod redis_crate;
 mod scripts;
 
