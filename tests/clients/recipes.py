@@ -539,7 +539,7 @@ def restart(protocol):
     waiting = threading.Thread(target=until, args=(lambda: lasting.blpop("later", 1),))
     waiting.start()
     step("restart")
-    # Errors of the server while it loads are not for this retry: it answers as soon as it has loaded.
+    # It tells about itself while it still loads; the library repeats what it refuses until then.
     until(lambda: lasting.info("server")["run_id"] != run)
     assert lasting.get("kept") == b"v" and lasting.lrange("waiting", 0, -1) == [b"a"]
     assert lasting.rpush("later", "job") == 1
