@@ -56,11 +56,8 @@ fn serve(config: Config, backup: Option<&Path>) -> ExitCode {
     if let Err(error) = allocator::keep_pages_for(EMPTY_PAGES_STAY_MS) {
         log::warn!("the allocator returns empty pages when it likes: {error}");
     }
-    match Server::start(config, Clock::system()) {
+    match Server::start_as_process(config, Clock::system()) {
         Ok(server) => {
-            if let Err(error) = server.watch_signals() {
-                log::warn!("signals will not stop the server in order: {error}");
-            }
             server.wait();
             ExitCode::SUCCESS
         }

@@ -83,6 +83,12 @@ pub fn return_pages() -> Result<(), String> {
     Ok(())
 }
 
+/// From now on the calling thread keeps nothing in store: what it asks for comes from the fullest pages, not from where it
+/// freed something last.
+pub fn keep_nothing_in_store() -> Result<(), String> {
+    b"thread.tcache.enabled\0".name().write(false).map_err(|error: Error| error.to_string())
+}
+
 /// Says for how long empty pages may stay, in milliseconds: those that are kept in case they are needed again, and not at
 /// all those of which the system may take back the contents. (By default the former stay for ten seconds. Under a full
 /// cache that is ten seconds' worth of evicted values, which count as memory of the process.)

@@ -8,14 +8,10 @@
 
 /// In alphabetical order.
 const IGNORED: &[&str] = &[
-    "active-defrag-cycle-max",
     "active-defrag-cycle-min",
-    "active-defrag-ignore-bytes",
     "active-defrag-max-scan-fields",
-    "active-defrag-threshold-lower",
     "active-defrag-threshold-upper",
     "active-expire-effort",
-    "activedefrag",
     "activerehashing",
     "always-show-logo",
     "aof-load-truncated",

@@ -227,6 +227,14 @@ params! {
             "How much rarer the LFU counter of a key grows with each step.";
         LFU_DECAY_TIME: Int = "lfu-decay-time", int(0, INT_MAX), "1", Changeable,
             "Minutes after which an unused key's LFU counter falls by one; 0 never lets it fall.";
+        ACTIVEDEFRAG: Flag = "activedefrag", Kind::Bool, "yes", Changeable,
+            "Whether keys and values are moved together in memory when pages are mostly empty.";
+        ACTIVE_DEFRAG_IGNORE_BYTES: Int = "active-defrag-ignore-bytes", memory(1, i64::MAX), "16mb", Changeable,
+            "Less empty room than this within pages is left alone.";
+        ACTIVE_DEFRAG_THRESHOLD_LOWER: Int = "active-defrag-threshold-lower", int(1, 1000), "10", Changeable,
+            "Less empty room than so many percent of what is used is left alone.";
+        ACTIVE_DEFRAG_CYCLE_MAX: Int = "active-defrag-cycle-max", int(1, 99), "25", Changeable,
+            "The share of one core's time, in percent, that moving may take.";
         LAZYFREE_LAZY_EVICTION: Flag = "lazyfree-lazy-eviction", Kind::Bool, "yes", Changeable,
             "Kept for tools that ask: large evicted values are always freed in the background.";
         LAZYFREE_LAZY_EXPIRE: Flag = "lazyfree-lazy-expire", Kind::Bool, "yes", Changeable,

@@ -123,7 +123,8 @@ impl Engine {
     /// Bytes that are allocated and do not count towards the limit.
     pub fn uncounted_bytes(&self) -> u64 {
         let log = self.hooks.log().map_or(0, |log| log.buffer_bytes());
-        self.clients.memory.own_bytes() as u64 + log + self.pubsub.history_bytes() as u64
+        let clients = &self.clients.memory;
+        (clients.own_bytes() + clients.spare_bytes() + self.pubsub.history_bytes()) as u64 + log
     }
 
     /// Bytes that count towards the limit, with what waits to be freed.

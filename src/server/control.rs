@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::backups::Backups;
+use super::defragmenter::DefragFigures;
 use super::info::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
@@ -26,6 +27,7 @@ pub(super) struct ServerControl {
     pub run_id: String,
     pub started_ms: i64,
     pub workers: usize,
+    pub defrag: Arc<DefragFigures>,
     pub memory_at_start: u64,
     pub memory_peak: AtomicU64,
     pub keys_loaded: AtomicU64,

@@ -105,7 +105,6 @@ impl ServerControl {
         let startup = self.memory_at_start;
         let clients = self.engine.clients.memory.own_bytes() as u64;
         let log = self.log.buffer_bytes();
-        let (pending, freed) = self.engine.hooks.garbage_waiting.objects();
         let overhead = startup + clients + log + self.index_bytes();
         let dataset = used.saturating_sub(overhead);
         let mut lines = vec![
@@ -134,10 +133,23 @@ impl ServerControl {
             ("mem_clients_normal", clients.to_string()),
             ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
+        ]);
+        lines.extend(self.tidying_lines());
+        lines
+    }
+
+    /// What is done about memory in the background.
+    fn tidying_lines(&self) -> InfoLines {
+        let defrag = &self.defrag;
+        let is_running = u8::from(defrag.is_running.load(Ordering::Relaxed));
+        let (pending, freed) = self.engine.hooks.garbage_waiting.objects();
+        vec![
+            ("active_defrag_running", is_running.to_string()),
+            ("active_defrag_rounds", defrag.rounds.load(Ordering::Relaxed).to_string()),
+            ("active_defrag_bytes_moved", defrag.bytes_moved.load(Ordering::Relaxed).to_string()),
             ("lazyfree_pending_objects", pending.to_string()),
             ("lazyfreed_objects", freed.to_string()),
-        ]);
-        lines
+        ]
     }
 
     /// What all databases take besides keys and values.

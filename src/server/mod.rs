@@ -1,11 +1,12 @@
 //! The server: owns every subsystem, wires them together, starts and stops them.
 //!
 //! In reading order: `startup` (what is opened, in which order) → `recovery`
-//! (`snapshot_loading`, `log_replay`: from files to the data set) → `reaper`, `snapshotter` (the background
+//! (`snapshot_loading`, `log_replay`: from files to the data set) → `reaper`, `snapshotter`, `defragmenter` (the background
 //! threads) → `control` (what commands may ask) → `shutdown`. Apart from all that: `tools`.
 
 mod backups;
 mod control;
+mod defragmenter;
 mod import;
 mod info;
 mod info_persistence;

@@ -9,12 +9,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::backups::Backups;
 use super::control::ServerControl;
+use super::defragmenter::Defragmenter;
 use super::log_hook::{Appender, Observer};
 use super::reaper::{Reaper, ReaperHandle};
 use super::recovery::{Recovered, Recovery, RecoveryError};
@@ -72,6 +73,8 @@ pub struct Server {
     listeners: Vec<Arc<Listener>>,
     mailboxes: Vec<Arc<Mailbox>>,
     reaper: ReaperHandle,
+    /// Dropped to stop the defragmenter.
+    defragmenter: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -87,6 +90,21 @@ impl Server {
         clock: Clock,
         disk: Arc<dyn Disk>,
     ) -> Result<Server, StartupError> {
+        Server::start_with(config, clock, disk, false)
+    }
+
+    /// The same for the binary: signals stop the server, from the moment on at which there is something to lose. (Tests
+    /// share their process.)
+    pub fn start_as_process(config: Config, clock: Clock) -> Result<Server, StartupError> {
+        Server::start_with(config, clock, Arc::new(SystemDisk), true)
+    }
+
+    fn start_with(
+        config: Config,
+        clock: Clock,
+        disk: Arc<dyn Disk>,
+        heeds_signals: bool,
+    ) -> Result<Server, StartupError> {
         let memory_at_start = allocator::allocated_bytes();
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let path = config.text(params::DIR);
@@ -99,6 +117,7 @@ impl Server {
         let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
         let log = new_log(&engine, &directory);
         let (reaper, reaper_handle) = Reaper::new(&engine);
+        let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);
         let backups = Backups::new(&engine, Arc::clone(directory.disk()));
         let snapshotter = Snapshotter::new(&engine, &directory, &log, &backups);
         let control = Arc::new(ServerControl {
@@ -108,6 +127,7 @@ impl Server {
             backups,
             desk: Arc::new(ShutdownDesk::default()),
             rates: Arc::clone(reaper.rates()),
+            defrag: Arc::clone(defragmenter.figures()),
             run_id: random.hex(40),
             started_ms: engine.clock.unix_millis(),
             workers: worker_count(&engine.config),
@@ -125,21 +145,35 @@ impl Server {
             listeners,
             mailboxes,
             reaper: reaper_handle,
+            defragmenter: Some(defragmenter_stop),
             threads,
         };
-        server.begin(reaper)
+        server.begin(reaper, defragmenter, heeds_signals)
     }
 
     /// Starts all threads and loads.
-    fn begin(mut self, reaper: Reaper) -> Result<Server, StartupError> {
+    fn begin(
+        mut self,
+        reaper: Reaper,
+        defragmenter: Defragmenter,
+        heeds_signals: bool,
+    ) -> Result<Server, StartupError> {
         let control = Arc::downgrade(&self.control);
         self.engine.install_control(control);
         self.control.put_all_into_effect();
         self.engine.health.set_loading(true);
         self.spawn("reaper", move || reaper.run())?;
+        self.spawn("defragmenter", move || defragmenter.run())?;
         let log = Arc::clone(&self.log);
         self.spawn("log-writer", move || log.run())?;
-        match self.start_serving().map_err(StartupError::from).and_then(|()| self.load()) {
+        let begun = self.start_serving().map_err(StartupError::from).and_then(|()| self.load());
+        let begun = begun.and_then(|()| {
+            if heeds_signals {
+                self.watch_signals();
+            }
+            self.open().map_err(StartupError::from)
+        });
+        match begun {
             Ok(()) => Ok(self),
             Err(error) => {
                 // Who embeds the server can mend the cause and try again.
@@ -195,7 +229,7 @@ impl Server {
         Ok(())
     }
 
-    /// Recovers the data set, begins to log, then lets everybody work and the snapshotter begin.
+    /// Recovers the data set and begins to log.
     fn load(&mut self) -> Result<(), StartupError> {
         let began_ms = self.engine.clock.unix_millis();
         let accept_damage = self.engine.config.flag(params::RECOVER_ANYWAY);
@@ -216,7 +250,11 @@ impl Server {
         begun.map_err(|error| StartupError::Write {
             path: self.directory.path().display().to_string(),
             error,
-        })?;
+        })
+    }
+
+    /// Lets everybody work, and the snapshotter begin.
+    fn open(&mut self) -> io::Result<()> {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
         self.spawn("snapshotter", move || snapshotter.run())?;
@@ -269,9 +307,10 @@ impl Server {
         self.directory.remove_superseded()
     }
 
-    /// Lets signals stop the server. For the binary: tests share their process.
-    pub fn watch_signals(&self) -> io::Result<()> {
-        signals::watch(&self.engine.config, &self.control.desk).map(drop)
+    fn watch_signals(&self) {
+        if let Err(error) = signals::watch(&self.engine.config, &self.control.desk) {
+            log::warn!("signals will not stop the server in order: {error}");
+        }
     }
 
     /// The shared state, for tests.
@@ -366,6 +405,7 @@ impl Server {
         self.control.backups.stop();
         self.log.stop();
         self.reaper.stop();
+        self.defragmenter = None;
         for thread in self.threads.drain(..) {
             thread.join().expect("panics are caught in the thread");
         }
@@ -403,8 +443,8 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
 }
 
 pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
-    /// The reaper, the snapshotter, the slow lane, and who recovers.
-    const OTHER_GATES: usize = 4;
+    /// The reaper, the snapshotter, the slow lane, the defragmenter, and who recovers.
+    const OTHER_GATES: usize = 5;
     let gates = worker_count(config) + snapshot_loading::loaders() + OTHER_GATES;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());

@@ -33,6 +33,8 @@ pub struct Footprint {
 pub struct ClientMemory {
     own: AtomicUsize,
     total: AtomicUsize,
+    /// Of buffers that workers keep for whichever client needs one next.
+    spare: AtomicUsize,
     /// Part of `total`: of clients that were evicted, but that their workers have not let go of yet.
     leaving: AtomicUsize,
     /// Clients that were disconnected because all took too much (since the start or `CONFIG RESETSTAT`).
@@ -59,6 +61,19 @@ impl ClientMemory {
         self.own.fetch_add(now.own.wrapping_sub(counted.own), Relaxed);
         self.total.fetch_add(now.total.wrapping_sub(counted.total), Relaxed);
         *counted = now;
+    }
+
+    /// Counts anew what a worker keeps for whichever client needs it next.
+    pub fn count_spare(&self, counted: &mut usize, now: usize) {
+        if *counted != now {
+            self.spare.fetch_add(now.wrapping_sub(*counted), Relaxed);
+            *counted = now;
+        }
+    }
+
+    /// What is kept so, in bytes.
+    pub fn spare_bytes(&self) -> usize {
+        self.spare.load(Relaxed)
     }
 
     /// What clients have for themselves, in bytes.

@@ -14,7 +14,7 @@
 //! [`Biggest::unlisted_max`] tells in any case what no key is larger than that is not listed. Shards are looked at one
 //! after the other, so what changes meanwhile may be told as it was or as it is.
 //!
-//! Short strings (records of at most 512 bytes) are not objects, and are never listed.
+//! Short strings (records of at most 2048 bytes) are not objects, and are never listed.
 
 use super::entry::{Stored, ValueRef};
 use super::excerpt::KeyExcerpt;

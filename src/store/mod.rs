@@ -2,7 +2,8 @@
 //!
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
 //! recorded) → `reach` (keys whose names depend on data) → `copies` (long work without locks) → `walk` (work on
-//! whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) → `shard` (one
+//! whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) → `relocate`
+//! (defragmentation) → `shard` (one
 //! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
 //! progress keeps).
 
@@ -19,6 +20,7 @@ mod index_bytes;
 mod keyspace;
 mod reach;
 mod record;
+mod relocate;
 mod shard;
 mod slab;
 mod snapshot_walk;
@@ -42,6 +44,7 @@ pub use excerpt::KeyExcerpt;
 pub use index_bytes::IndexBytes;
 pub use keyspace::{DatabaseCounts, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
+pub use relocate::Relocation;
 pub use snapshot_walk::CutWalk;
 pub use view::{Change, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};
 pub use walk::Slice;

@@ -11,8 +11,9 @@
 
 use super::entry::ValueRef;
 
-/// Longest record. Longer entries pay one allocation for the key and one or two for the value.
-pub(super) const RECORD_MAX: usize = 512;
+/// Longest record: what is longer is better shared with replies and snapshots than copied, and pays one allocation for the
+/// key and two for the value.
+pub(super) const RECORD_MAX: usize = 2048;
 const HEADER: usize = 4;
 const DEADLINE: usize = 8;
 const KEY_MAX: usize = u8::MAX as usize;
@@ -164,11 +165,11 @@ mod tests {
 
     #[test]
     fn long_keys_and_values_are_no_records() {
-        let long = [b'k'; 600];
+        let long = [b'k'; 2100];
         let parts = |key, value| Parts { key, form: Form::Plain, value, deadline: None };
         assert_eq!(parts(&long[..255], b"").size(), Some(259));
         assert_eq!(parts(&long[..256], b"").size(), None);
-        assert_eq!(parts(b"k", &long[..507]).size(), Some(512));
-        assert_eq!(parts(b"k", &long[..508]).size(), None);
+        assert_eq!(parts(b"k", &long[..2043]).size(), Some(2048));
+        assert_eq!(parts(b"k", &long[..2044]).size(), None);
     }
 }

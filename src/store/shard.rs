@@ -44,6 +44,19 @@ impl Object {
     pub(super) fn payload_bytes(&self) -> usize {
         allocation_size(self.key.len()) + self.value.heap_bytes()
     }
+
+    fn relocate(&mut self) {
+        self.key = self.key.clone();
+        self.value.relocate();
+    }
+}
+
+/// How much of a shard has been moved (see `store::relocate`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Relocated {
+    classes: usize,
+    loose: usize,
+    objects: usize,
 }
 
 /// How an entry is written.
@@ -490,7 +503,9 @@ impl Shard {
         contents.index_deadline(hash, old_deadline, parts.deadline);
         contents.index_fields(hash, contents.field_deadline_at(place), None);
         match parts.size() {
-            Some(size) if place >= OBJECTS_MAX && Cell::from_place(place).fits(size) => {
+            Some(size)
+                if place >= OBJECTS_MAX && contents.slabs.fits(Cell::from_place(place), size) =>
+            {
                 parts.write(contents.slabs.get_mut(Cell::from_place(place)));
                 None
             }
@@ -614,6 +629,30 @@ impl Shard {
         self.contents.index_deadline(hash, deadline, None);
         self.contents.index_fields(hash, self.contents.field_deadline_at(place), None);
         Some(self.contents.release(place, &self.hasher))
+    }
+
+    /// Moves entries to fresh memory, from where `at` says, until so many bytes were moved. `None`: all have been.
+    pub(super) fn relocate(&mut self, at: &mut Relocated, budget: usize) -> Option<usize> {
+        let Contents { slabs, objects, census, .. } = &mut self.contents;
+        let mut moved = 0;
+        while moved < budget {
+            if let Some(bytes) = slabs.relocate_class(at.classes) {
+                at.classes += 1;
+                moved += bytes;
+            } else if let Some(bytes) = slabs.relocate_loose(at.loose) {
+                at.loose += 1;
+                moved += bytes;
+            } else if let Some(object) = objects.get_mut(at.objects) {
+                at.objects += 1;
+                let before = Size::of(object);
+                object.relocate();
+                census.replace(before, Size::of(object));
+                moved += object.payload_bytes().min(budget);
+            } else {
+                return None;
+            }
+        }
+        Some(moved)
     }
 
     /// Takes everything out at once, damage included; the caller frees it outside of the lock.

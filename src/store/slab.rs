@@ -1,31 +1,41 @@
 //! Dense storage for records: one array per size class, without holes.
 //!
-//! A class holds records whose sizes round up to the same multiple of eight. Its cells sit side by side
-//! in chunks of about 4 KiB; only the last chunk may be partly filled. Removing a record moves the last
-//! one of its class into the hole, so a shard's memory is always what its records need, whatever was
+//! A class holds records whose sizes round up to the same size (steps of 8 bytes, of 16 beyond 128 and of 32 beyond
+//! 256). Its cells sit side by side in chunks of about 4 KiB; only the last chunk may be partly filled. Removing a record
+//! moves the last one of its class into the hole, so a shard's memory is always what its records need, whatever was
 //! written and deleted before: nothing to defragment, nothing asked of the allocator per key.
 //!
-//! The price: a record moves when its neighbour goes, so nobody may keep a reference to one. The table
-//! is told about the move by [`Slabs::remove`]; the expiry index and cursors hold hashes, not places.
+//! The price: a record moves when its neighbour goes, so nobody may keep a reference to one. The table is told about
+//! the move by [`Slabs::remove`]; the expiry index and cursors hold hashes, not places.
 //!
-//! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`.
+//! Records of more than 640 bytes are *loose*: each is one allocation. Their cells would be most of a chunk, and there are as
+//! many last chunks as shards and classes.
+//!
+//! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`; that of a loose record is `class · number`.
 
 use smallvec::SmallVec;
 
 use super::record::RECORD_MAX;
 use crate::base::allocator::allocation_size;
 
-const STEP: usize = 8;
 const CHUNK_BYTES: usize = 4096;
-/// Classes 0 to 63 hold cells of 8 to 512 bytes. Class 0 is too small for a record and never used: its
-/// places mean objects (see `store::shard`).
-const CLASSES: usize = RECORD_MAX / STEP;
+/// The last chunk of a class grows and shrinks in such steps.
+const CHUNK_STEP: usize = 512;
+/// The largest record that shares a chunk with others.
+const CELL_MAX: usize = 640;
+const CELL_MIN: usize = 16;
+/// The class of loose records. Class 0 never occurs: its places mean objects (see `store::shard`).
+const LOOSE: usize = class_of_cell(CELL_MAX) + 1;
 const CELL_BITS: u32 = 8;
 const CLASS_SHIFT: u32 = 26;
 const CHUNK_MAX: usize = 1 << (CLASS_SHIFT - CELL_BITS);
+const LOOSE_MAX: usize = 1 << CLASS_SHIFT;
+/// The list of loose records grows by one in so many.
+const LOOSE_STEP: usize = 8;
 
-const _: () = assert!(CLASSES <= 64);
-const _: () = assert!(CHUNK_BYTES / (2 * STEP) <= 1 << CELL_BITS);
+const _: () = assert!(LOOSE < 64);
+const _: () = assert!(CELL_MAX < RECORD_MAX);
+const _: () = assert!(CHUNK_BYTES / CELL_MIN <= 1 << CELL_BITS);
 
 /// Where a record is. Class 0 never occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,28 +60,43 @@ impl Cell {
         (self.class as u32) << CLASS_SHIFT | (self.chunk as u32) << CELL_BITS | self.cell as u32
     }
 
-    /// Whether a record of `size` bytes may replace the one in this cell.
+    /// The number of a loose record.
     #[inline]
-    pub(super) fn fits(self, size: usize) -> bool {
-        class_of(size) == self.class
+    fn number(self) -> usize {
+        self.chunk << CELL_BITS | self.cell
+    }
+
+    fn loose(number: usize) -> Cell {
+        Cell { class: LOOSE, chunk: number >> CELL_BITS, cell: number & ((1 << CELL_BITS) - 1) }
+    }
+}
+
+/// The class of records that are not loose.
+#[inline]
+const fn class_of_cell(size: usize) -> usize {
+    match size {
+        0..=CELL_MIN => 1,
+        17..=128 => size.div_ceil(8) - 1,
+        129..=256 => size.div_ceil(16) + 7,
+        _ => size.div_ceil(32) + 15,
     }
 }
 
 #[inline]
-fn class_of(size: usize) -> usize {
-    (size.div_ceil(STEP) - 1).max(1)
-}
-
-#[inline]
 fn stride_of(class: usize) -> usize {
-    (class + 1) * STEP
+    match class {
+        0..=15 => (class + 1) * 8,
+        16..=23 => (class - 7) * 16,
+        _ => (class - 15) * 32,
+    }
 }
 
 /// For how many cells the last chunk has room when it holds so many. There are as many last chunks as shards and
-/// classes in use, so the room in them counts; it grows in steps, which cost a copy of a few kilobytes at most.
-fn roomy(cells: usize, has_others: bool, cells_max: usize) -> usize {
-    let step = if has_others { (cells_max / 4).max(1) } else { cells / 3 + 1 };
-    (cells + step).min(cells_max)
+/// classes in use, so the room in them counts; it changes in steps, each of which costs a copy of a few kilobytes at most.
+fn roomy(cells: usize, stride: usize) -> usize {
+    let bytes = cells * stride;
+    let wanted = (bytes + (bytes / 3).min(CHUNK_STEP)).max(stride);
+    (allocation_size(wanted) / stride).min(CHUNK_BYTES / stride)
 }
 
 /// The chunks of one class. All but the last are full.
@@ -94,8 +119,7 @@ impl Class {
         let chunk = &mut self.chunks[number];
         let cell = chunk.len() / stride;
         if chunk.len() == chunk.capacity() {
-            let wanted = roomy(cell + 1, number > 0, cells_max);
-            chunk.reserve_exact(wanted * stride - chunk.len());
+            chunk.reserve_exact(roomy(cell + 1, stride) * stride - chunk.len());
         }
         chunk.resize(chunk.len() + stride, 0);
         (number, cell)
@@ -118,16 +142,16 @@ impl Class {
         (last_chunk, last_start / stride)
     }
 
-    /// Drops an empty last chunk, and shrinks one that is half empty.
+    /// Drops an empty last chunk, and shrinks one that has room for more than two steps.
     fn give_back_memory(&mut self, stride: usize) {
         let chunks = &mut self.chunks;
         let last = chunks.len() - 1;
-        if chunks[last].is_empty() {
+        let tail = &mut chunks[last];
+        if tail.is_empty() {
             chunks.pop();
             self.full_bytes -= self.tail_bytes();
-        } else if chunks[last].len() * 2 < chunks[last].capacity() {
-            let cells = chunks[last].len() / stride;
-            chunks[last].shrink_to(roomy(cells, last > 0, CHUNK_BYTES / stride) * stride);
+        } else if tail.capacity() - tail.len() > 2 * stride.max(CHUNK_STEP.min(tail.len() / 3)) {
+            tail.shrink_to(roomy(tail.len() / stride, stride) * stride);
         }
         let chunks = &mut self.chunks;
         if chunks.spilled() && chunks.len() * 4 <= chunks.capacity() {
@@ -145,12 +169,22 @@ impl Class {
     }
 }
 
+/// Its capacity stays what it is.
+fn relocate_chunk(chunk: &mut Vec<u8>) -> usize {
+    let mut fresh = Vec::with_capacity(chunk.capacity());
+    fresh.extend_from_slice(chunk);
+    *chunk = fresh;
+    chunk.capacity()
+}
+
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Slabs {
     /// By class number; only as long as the largest class in use.
     classes: Vec<Class>,
-    /// Of all classes.
+    /// Each as long as its allocation, so that another of about its size can take its place.
+    loose: Vec<Box<[u8]>>,
+    /// Of all classes and loose records.
     bytes: usize,
 }
 
@@ -158,19 +192,37 @@ impl Slabs {
     /// The bytes of a cell.
     #[inline]
     pub(super) fn get(&self, cell: Cell) -> &[u8] {
+        if cell.class == LOOSE {
+            return &self.loose[cell.number()];
+        }
         let stride = stride_of(cell.class);
         &self.classes[cell.class].chunks[cell.chunk][cell.cell * stride..][..stride]
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, cell: Cell) -> &mut [u8] {
+        if cell.class == LOOSE {
+            return &mut self.loose[cell.number()];
+        }
         let stride = stride_of(cell.class);
         &mut self.classes[cell.class].chunks[cell.chunk][cell.cell * stride..][..stride]
     }
 
+    /// Whether a record of `size` bytes may replace the one in this cell.
+    #[inline]
+    pub(super) fn fits(&self, cell: Cell, size: usize) -> bool {
+        match size {
+            0..=CELL_MAX => class_of_cell(size) == cell.class,
+            _ => cell.class == LOOSE && allocation_size(size) == self.loose[cell.number()].len(),
+        }
+    }
+
     /// A new cell for a record of `size` bytes.
     pub(super) fn allocate(&mut self, size: usize) -> Cell {
-        let class = class_of(size);
+        if size > CELL_MAX {
+            return self.allocate_loose(size);
+        }
+        let class = class_of_cell(size);
         if self.classes.len() <= class {
             self.classes.reserve_exact(class + 1 - self.classes.len());
             self.classes.resize_with(class + 1, Class::default);
@@ -180,12 +232,38 @@ impl Slabs {
         Cell { class, chunk, cell }
     }
 
+    fn allocate_loose(&mut self, size: usize) -> Cell {
+        let number = self.loose.len();
+        assert!(number < LOOSE_MAX, "a shard holds too many loose records");
+        if number == self.loose.capacity() {
+            self.loose.reserve_exact(number / LOOSE_STEP + 1);
+        }
+        let bytes = vec![0; allocation_size(size)].into_boxed_slice();
+        self.bytes += bytes.len();
+        self.loose.push(bytes);
+        Cell::loose(number)
+    }
+
     /// Gives a cell back. If that moved another record into it, tells from where.
     pub(super) fn remove(&mut self, cell: Cell) -> Option<Cell> {
-        let (chunk, number) =
-            self.counting(cell.class, |class, stride| class.remove(stride, cell.chunk, cell.cell));
-        let last = Cell { class: cell.class, chunk, cell: number };
+        let last = if cell.class == LOOSE {
+            self.remove_loose(cell.number())
+        } else {
+            let (chunk, number) = self
+                .counting(cell.class, |class, stride| class.remove(stride, cell.chunk, cell.cell));
+            Cell { class: cell.class, chunk, cell: number }
+        };
         (last != cell).then_some(last)
+    }
+
+    /// Removes a loose record, and tells which one took its number.
+    fn remove_loose(&mut self, number: usize) -> Cell {
+        self.bytes -= self.loose.swap_remove(number).len();
+        let len = self.loose.len();
+        if self.loose.capacity() - len > 2 * (len / LOOSE_STEP + 1) {
+            self.loose.shrink_to(len + len / LOOSE_STEP + 1);
+        }
+        Cell::loose(len)
     }
 
     /// Changes a class, whose cells have a stride, and counts its bytes anew.
@@ -197,9 +275,24 @@ impl Slabs {
         result
     }
 
+    /// Moves all chunks of a class to fresh memory; returns how many bytes that are, or `None` if there is no such class.
+    pub(super) fn relocate_class(&mut self, class: usize) -> Option<usize> {
+        let chunks = &mut self.classes.get_mut(class)?.chunks;
+        Some(chunks.iter_mut().map(relocate_chunk).sum())
+    }
+
+    /// Moves a loose record to fresh memory; returns its size, or `None` if there is none of this number.
+    pub(super) fn relocate_loose(&mut self, number: usize) -> Option<usize> {
+        let bytes = self.loose.get_mut(number)?;
+        *bytes = bytes.clone();
+        Some(bytes.len())
+    }
+
     /// Bytes taken from the allocator.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes + self.classes.capacity() * size_of::<Class>()
+        self.bytes
+            + allocation_size(self.classes.capacity() * size_of::<Class>())
+            + allocation_size(self.loose.capacity() * size_of::<Box<[u8]>>())
     }
 }
 
@@ -209,8 +302,33 @@ mod tests {
 
     #[test]
     fn places_round_trip() {
-        let cell = Cell { class: 63, chunk: CHUNK_MAX - 1, cell: 255 };
-        assert_eq!(Cell::from_place(cell.to_place()), cell);
+        for cell in
+            [Cell { class: 35, chunk: CHUNK_MAX - 1, cell: 255 }, Cell::loose(LOOSE_MAX - 1)]
+        {
+            assert_eq!(Cell::from_place(cell.to_place()), cell);
+        }
+        assert_eq!(Cell::loose(70_000).number(), 70_000);
+    }
+
+    #[test]
+    fn a_class_has_room_for_its_sizes_and_wastes_little() {
+        for size in 1..=CELL_MAX {
+            let stride = stride_of(class_of_cell(size));
+            assert!(stride >= size && stride < size.max(CELL_MIN) + 8 + size / 8, "{size}");
+        }
+        assert_eq!((class_of_cell(1), class_of_cell(CELL_MAX)), (1, LOOSE - 1));
+    }
+
+    #[test]
+    fn loose_records_are_replaced_in_place_if_their_allocation_fits() {
+        let mut slabs = Slabs::default();
+        let (first, last) = (slabs.allocate(700), slabs.allocate(2000));
+        assert!(slabs.fits(first, 768) && !slabs.fits(first, 769) && !slabs.fits(first, 640));
+        slabs.get_mut(last)[0] = 7;
+        assert_eq!(slabs.remove(first), Some(last));
+        assert_eq!((slabs.get(first)[0], slabs.get(first).len()), (7, 2048));
+        assert_eq!(slabs.remove(first), None);
+        assert_eq!(slabs.bytes, 0);
     }
 
     #[test]

@@ -286,7 +286,7 @@ fn the_shards_know_what_they_take() {
     assert_eq!(keyspace.data_bytes(), 0);
     for n in 0..3_000_u32 {
         let key = (n % 700).to_string();
-        let value = vec![b'v'; (n as usize * 37) % 1_500];
+        let value = vec![b'v'; (n as usize * 37) % 3_500];
         match n % 5 {
             0 => drop(with(&keyspace, 0, key.as_bytes(), |view, key| view.remove(key, event::DEL))),
             1 => {
@@ -338,7 +338,7 @@ fn installed_after(keyspace: &Keyspace, others: impl FnOnce(&Keyspace)) -> (bool
     let mut view = view(keyspace, 1, NOW_MS);
     view.adopt(&TWO, &copies);
     let target = view.key_at(1).expect("it is declared");
-    let long = vec![b'x'; 1000];
+    let long = vec![b'x'; 4000];
     view.put_string(&target, string_ref(&long), Deadline::At(NOW_MS + 50), event::SET);
     others(keyspace);
     let is_installed = view.install(&copies, NOW_MS).expect("it is sound");
@@ -353,7 +353,7 @@ fn value_at(keyspace: &Keyspace, key: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn what_was_made_on_copies_is_installed_once_and_shared_with_nobody() {
     let keyspace = keyspace();
-    put(&keyspace, 1, b"source", &[b'y'; 1000], Deadline::Clear);
+    put(&keyspace, 1, b"source", &[b'y'; 4000], Deadline::Clear);
     let (is_installed, effects) = installed_after(&keyspace, |_| {});
     assert!(is_installed);
     assert_eq!(effects.changes, 1);
@@ -361,7 +361,7 @@ fn what_was_made_on_copies_is_installed_once_and_shared_with_nobody() {
         effects.events.iter().map(|event| event.kind.name).collect::<Vec<_>>(),
         ["new", "set"]
     );
-    assert_eq!(value_at(&keyspace, b"target"), Some(vec![b'x'; 1000]));
+    assert_eq!(value_at(&keyspace, b"target"), Some(vec![b'x'; 4000]));
     for (key, deadline) in [(&b"target"[..], Some(NOW_MS + 50)), (b"source", None)] {
         with(&keyspace, 1, key, |view, key| {
             let entry = view.peek(key).expect("it is there");
@@ -376,7 +376,7 @@ fn what_was_made_on_copies_is_installed_once_and_shared_with_nobody() {
 
 #[test]
 fn nothing_is_installed_if_anything_that_was_declared_has_changed() {
-    let long = [b'z'; 1000];
+    let long = [b'z'; 4000];
     let changes: [&dyn Fn(&Keyspace); 5] = [
         &|keyspace| put(keyspace, 1, b"source", b"other", Deadline::Clear),
         // The same bytes again are another payload.

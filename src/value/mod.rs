@@ -89,6 +89,9 @@ collections! {
 /// So many bytes are about as much work as a short element.
 const BYTES_PER_ELEMENT: usize = 128;
 
+/// The longest string that is moved: about the size from which on allocations do not share pages.
+const RELOCATED_BYTES_MAX: usize = 16 * 1024;
+
 /// From this many bytes on, freeing a value is left to the reaper.
 const LARGE_BYTES: usize = 64 * 1024;
 
@@ -167,6 +170,19 @@ impl Value {
         match self {
             Value::Hash(hash) => hash.next_deadline(),
             _ => None,
+        }
+    }
+
+    /// Moves it to fresh memory, as far as that is little and nobody else holds it: what is large has pages of its own.
+    pub fn relocate(&mut self) {
+        match self {
+            Value::String { bytes, .. } => {
+                if bytes.len() <= RELOCATED_BYTES_MAX && bytes.is_unique() {
+                    *bytes = Bytes::new(bytes.to_vec());
+                }
+            }
+            // Copies what is small, and shares the rest with what is dropped.
+            collection => *collection = collection.clone(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Empty output buffers, kept for the next turn: a connection has one only while replies wait in it.
 //!
-//! What is kept is bounded, and counts as clients' memory, or keys would be evicted for it.
+//! What is kept is bounded, and does not count as data, or keys would be evicted for it.
 
-use crate::session::{ClientMemory, Footprint};
+use crate::session::ClientMemory;
 
 const COUNT_MAX: usize = 32;
 const BYTES_MAX: usize = 512 * 1024;
@@ -12,7 +12,7 @@ pub(super) struct BufferPool {
     buffers: Vec<Vec<u8>>,
     /// What they take.
     bytes: usize,
-    counted: Footprint,
+    counted: usize,
 }
 
 impl BufferPool {
@@ -34,7 +34,7 @@ impl BufferPool {
 
     /// Counts what is kept. To be called once in a turn, after replies were sent: mostly, nothing has changed then.
     pub fn count(&mut self, memory: &ClientMemory) {
-        memory.count(&mut self.counted, Footprint { own: self.bytes, total: 0 });
+        memory.count_spare(&mut self.counted, self.bytes);
     }
 }
 
@@ -50,10 +50,9 @@ mod tests {
         assert!(pool.take().is_none());
         (0..COUNT_MAX + 5).for_each(|_| pool.put(Vec::with_capacity(100)));
         pool.count(&memory);
-        assert_eq!(memory.own_bytes(), COUNT_MAX * 100);
-        assert_eq!(memory.total_bytes(), 0);
+        assert_eq!(memory.spare_bytes(), COUNT_MAX * 100);
         while pool.take().is_some() {}
         pool.count(&memory);
-        assert_eq!(memory.own_bytes(), 0);
+        assert_eq!(memory.spare_bytes(), 0);
     }
 }
