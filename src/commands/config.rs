@@ -106,6 +106,7 @@ fn config_resetstat<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     ctx.engine.clients.allowance.disconnections.store(0, Ordering::Relaxed);
     ctx.engine.clients.memory.evicted.store(0, Ordering::Relaxed);
     ctx.engine.memory.reset_exceeded();
+    ctx.engine.hooks.garbage_waiting.reset_freed();
     ctx.reply.ok();
     Ok(())
 }

@@ -80,24 +80,41 @@ pub struct Hooks {
     pub garbage_waiting: GarbageWaiting,
 }
 
-/// Bytes that were handed over to be freed and have not been freed yet.
+/// What was handed over to be freed and has not been freed yet.
 #[derive(Default)]
-pub struct GarbageWaiting(AtomicUsize);
+pub struct GarbageWaiting {
+    bytes: AtomicUsize,
+    objects: AtomicUsize,
+    /// Values that were freed (since the start or `CONFIG RESETSTAT`).
+    freed: AtomicUsize,
+}
 
 impl GarbageWaiting {
     pub fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Values that wait, and those that were freed.
+    pub fn objects(&self) -> (usize, usize) {
+        (self.objects.load(Ordering::Relaxed), self.freed.load(Ordering::Relaxed))
+    }
+
+    pub fn reset_freed(&self) {
+        self.freed.store(0, Ordering::Relaxed);
     }
 
     fn add(&self, garbage: &Garbage) {
-        self.0.fetch_add(garbage.bytes(), Ordering::Relaxed);
+        self.bytes.fetch_add(garbage.bytes(), Ordering::Relaxed);
+        self.objects.fetch_add(garbage.objects(), Ordering::Relaxed);
     }
 
     /// Frees what was handed over.
     pub fn free(&self, garbage: Garbage) {
-        let bytes = garbage.bytes();
+        let (bytes, objects) = (garbage.bytes(), garbage.objects());
         drop(garbage);
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.objects.fetch_sub(objects, Ordering::Relaxed);
+        self.freed.fetch_add(objects, Ordering::Relaxed);
     }
 }
 

@@ -133,17 +133,23 @@ impl ServerControl {
             ("mem_clients_normal", clients.to_string()),
             ("mem_aof_buffer", log.to_string()),
             ("mem_allocator", "jemalloc-5.3.0".to_owned()),
-            (
-                "active_defrag_running",
-                u8::from(self.defrag.is_running.load(Ordering::Relaxed)).to_string(),
-            ),
-            ("active_defrag_rounds", self.defrag.rounds.load(Ordering::Relaxed).to_string()),
-            (
-                "active_defrag_bytes_moved",
-                self.defrag.bytes_moved.load(Ordering::Relaxed).to_string(),
-            ),
         ]);
+        lines.extend(self.tidying_lines());
         lines
+    }
+
+    /// What is done about memory in the background.
+    fn tidying_lines(&self) -> InfoLines {
+        let defrag = &self.defrag;
+        let is_running = u8::from(defrag.is_running.load(Ordering::Relaxed));
+        let (pending, freed) = self.engine.hooks.garbage_waiting.objects();
+        vec![
+            ("active_defrag_running", is_running.to_string()),
+            ("active_defrag_rounds", defrag.rounds.load(Ordering::Relaxed).to_string()),
+            ("active_defrag_bytes_moved", defrag.bytes_moved.load(Ordering::Relaxed).to_string()),
+            ("lazyfree_pending_objects", pending.to_string()),
+            ("lazyfreed_objects", freed.to_string()),
+        ]
     }
 
     /// What all databases take besides keys and values.

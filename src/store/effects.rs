@@ -190,6 +190,14 @@ impl Garbage {
             Garbage::Contents(contents) => contents.heap_bytes(),
         }
     }
+
+    /// How many values it is.
+    pub fn objects(&self) -> usize {
+        match self {
+            Garbage::Value(_) => 1,
+            Garbage::Contents(contents) => contents.len(),
+        }
+    }
 }
 
 /// See the module's description.

@@ -121,6 +121,8 @@ async function transactions(db) {
 
 async function monitor(db) {
   const base = connect();
+  // So that what the library asks for by itself, when it has connected, comes before.
+  await Promise.all([db.ping(), base.ping()]);
   const watching = await base.monitor();
   const commands = collect(watching, "monitor");
   await db.select(4);

@@ -1,12 +1,15 @@
 //! Real clients against the binary. Those that are not installed are skipped with a word; `.ci/run`
-//! installs them. `PYTHONPATH` and `NODE_PATH` say where else redis-py and ioredis may be.
+//! installs them. `PYTHONPATH` and `NODE_PATH` say where else redis-py, ioredis and node-redis may be, and
+//! `CELERY_PATH` where Celery is, which needs a redis-py of its own.
 //!
 //! Tests of clients that hear of each other also run against `redis-server`, where it is installed: what
 //! a client is said to do here, it does there.
 
 mod cli;
+mod cli_tools;
 mod lines;
 mod listening;
+mod metrics;
 mod redis_crate;
 mod scripts;
 
@@ -14,15 +17,16 @@ use super::support::ask::Ask;
 use super::support::oracle::{self, Oracle};
 use super::support::peer::SocketConnection;
 use super::support::process::{self, Ended, Process};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
-use tempfile::{TempDir, tempdir};
+use tempfile::{NamedTempFile, TempDir, tempdir};
 
 /// How long a program may take for a line, or a server for what it must do. Only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server in the state in which people start it, and where its data are.
 fn start() -> (Process, TempDir) {
@@ -89,11 +93,15 @@ fn until(mut is_so: impl FnMut() -> bool) {
 struct Running {
     child: Child,
     lines: Receiver<String>,
+    /// Takes its standard error.
+    errors: NamedTempFile,
 }
 
 impl Running {
     fn start(command: &mut Command) -> Running {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let errors = NamedTempFile::new().expect("a file can be made");
+        let to_file = errors.reopen().expect("it was just made");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(to_file);
         let mut child = command.spawn().expect("the program runs");
         let output = BufReader::new(child.stdout.take().expect("it is a pipe"));
         let (sender, lines) = mpsc::channel();
@@ -101,12 +109,15 @@ impl Running {
             // The test may have seen enough before the program has said everything.
             output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        Running { child, lines }
+        Running { child, lines, errors }
     }
 
     /// The next line that it prints.
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the program prints another line")
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let errors = fs::read_to_string(self.errors.path()).unwrap_or_default();
+            panic!("the program prints no other line:\n{errors}")
+        })
     }
 
     /// The next lines that it prints.

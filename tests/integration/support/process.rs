@@ -45,7 +45,8 @@ impl Process {
 
     fn start_until(data: &Path, flags: &[&str], is_wanted: fn(&str) -> bool) -> Process {
         for _ in 0..START_ATTEMPTS {
-            let (mut process, port) = Self::spawn(data, flags);
+            let port = free_port();
+            let mut process = Self::spawn(data, port, flags);
             if process.answers(is_wanted) {
                 return process;
             }
@@ -56,10 +57,22 @@ impl Process {
         panic!("no port is free");
     }
 
-    fn spawn(data: &Path, flags: &[&str]) -> (Process, u16) {
+    /// On a port where a process has ended, for clients that come back. Somebody else may have the port for a
+    /// moment.
+    pub fn start_again(data: &Path, port: u16, flags: &[&str]) -> Process {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut process = Self::spawn(data, port, flags);
+            if process.answers(|ping| !ping.starts_with("-LOADING")) {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "the server does not start:\n{}", process.log());
+        }
+    }
+
+    fn spawn(data: &Path, port: u16, flags: &[&str]) -> Process {
         let own = TempDir::with_prefix("sanderling-process-").expect("a directory can be made");
         let log = own.path().join("stderr");
-        let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_sanderling"))
             .args(["--port", &port.to_string(), "--data-dir"])
             .arg(data)
@@ -71,7 +84,7 @@ impl Process {
             .stderr(File::create(&log).expect("the log can be written"))
             .spawn()
             .expect("the binary runs");
-        (Process { child, port, log, _own: own }, port)
+        Process { child, port, log, _own: own }
     }
 
     /// Waits until the server replies to `PING` as wanted, or has ended.
@@ -160,8 +173,15 @@ pub fn run(args: &[&str]) -> Ended {
     finish(command.args(args).env_remove("RUST_LOG"), b"")
 }
 
-/// Runs any program to its end. Files take what it prints, since a full pipe would stop it.
+/// Runs any program to its end.
 pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
+    let (status, stdout, stderr) = finish_with_bytes(command, input);
+    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// The same for a program that may print anything. Files take it, since a full pipe would stop the program.
+pub fn finish_with_bytes(command: &mut Command, input: &[u8]) -> (ExitStatus, Vec<u8>, Vec<u8>) {
     let own = TempDir::with_prefix("program-").expect("a directory can be made");
     let path = |name: &str| own.path().join(name);
     let create = |name| File::create(path(name)).expect("a file can be made");
@@ -173,8 +193,8 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Ended {
         .spawn()
         .expect("the program runs");
     let status = wait_for(&mut child);
-    let read = |name| fs::read_to_string(path(name)).expect("it prints UTF-8");
-    Ended { code: status.code(), stdout: read("stdout"), stderr: read("stderr") }
+    let read = |name| fs::read(path(name)).expect("the file is there");
+    (status, read("stdout"), read("stderr"))
 }
 
 /// Where a program is, if it is installed.
