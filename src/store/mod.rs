@@ -3,7 +3,7 @@
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
 //! recorded) → `reach` (keys whose names depend on data) → `copies` (long work without locks) → `walk` (work on
 //! whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) → `shard` (one
-//! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
+//! lock's worth of entries) → `table`, `slab`, `record`, `label` (how they lie in memory) → `cut` (what a snapshot in
 //! progress keeps).
 
 mod access;
@@ -17,6 +17,7 @@ mod excerpt;
 mod hash;
 mod index_bytes;
 mod keyspace;
+mod label;
 mod reach;
 mod record;
 mod shard;
