@@ -47,6 +47,13 @@ pub fn allocation_size(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// How much to ask for if so many bytes may become more. Of a small piece, all that the allocator hands out anyway. A
+/// large one it can make longer within its size where it lies, and until then the pages at its end need not exist.
+pub fn growing_size(bytes: usize) -> usize {
+    const SMALL_MAX: usize = 16 * 1024;
+    if bytes <= SMALL_MAX { allocation_size(bytes) } else { bytes }
+}
+
 pub fn allocated_bytes() -> u64 {
     figures().allocated
 }

@@ -218,13 +218,13 @@ impl Found {
             return;
         }
         let key = BigKey {
-            key: KeyExcerpt::of(&object.key),
+            key: KeyExcerpt::of(object.key()),
             db,
             type_name: ValueRef::Object(&object.value).type_name(),
             bytes: size.bytes,
             elements: size.elements,
         };
-        self.keys.push((measured, hash(&object.key), key));
+        self.keys.push((measured, hash(object.key()), key));
         if self.keys.len() >= 2 * self.wanted + SLICE {
             self.reduce();
         }

@@ -88,7 +88,7 @@ impl<'a> Stored<'a> {
     pub(super) fn key(&self) -> &'a [u8] {
         match self {
             Stored::Record(record) => record.key(),
-            Stored::Object(object) => &object.key,
+            Stored::Object(object) => object.key(),
         }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Stored<'a> {
     pub(super) fn deadline(&self) -> Option<i64> {
         match self {
             Stored::Record(record) => record.deadline(),
-            Stored::Object(object) => object.deadline,
+            Stored::Object(object) => object.deadline(),
         }
     }
 
@@ -235,7 +235,7 @@ fn volatile_bytes(deadline: Option<i64>) -> usize {
 impl Object {
     /// As [`EntryRef::memory_bytes`]. O(1).
     pub(super) fn memory_bytes(&self) -> usize {
-        SLOT + volatile_bytes(self.deadline) + size_of::<Object>() + self.payload_bytes()
+        SLOT + volatile_bytes(self.deadline()) + size_of::<Object>() + self.payload_bytes()
     }
 }
 

@@ -3,8 +3,8 @@
 //! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch, and what it
 //! recorded) → `reach` (keys whose names depend on data) → `copies` (long work without locks) → `walk` (work on
 //! whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) → `relocate`
-//! (defragmentation) → `shard` (one
-//! lock's worth of entries) → `table`, `slab`, `record` (how they lie in memory) → `cut` (what a snapshot in
+//! (defragmentation) → `shard` (one lock's worth of entries) → `table`, `slab`, `record`, `label` (how they lie in
+//! memory) → `cut` (what a snapshot in
 //! progress keeps).
 
 mod access;
@@ -18,6 +18,7 @@ mod excerpt;
 mod hash;
 mod index_bytes;
 mod keyspace;
+mod label;
 mod reach;
 mod record;
 mod relocate;

@@ -19,6 +19,7 @@ use super::cut::{Cut, Emit};
 use super::entry::{Deadline, EntryRef, OwnedValue, Stored as StoredRef, StringRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::keyspace::CutState;
+use super::label::Label;
 use super::record::{Form, Parts, Record};
 use super::slab::{Cell, Slabs};
 use super::table::{Position, Table};
@@ -28,25 +29,45 @@ use crate::value::Value;
 
 /// Places below this number are indexes into the objects; others are slab cells.
 const OBJECTS_MAX: u32 = 1 << 26;
-/// The list of objects grows by one in so many.
+/// When the list of objects shrinks, room for one in so many is kept.
 const OBJECTS_STEP: usize = 8;
 
 /// An entry that is no slab record.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
-    pub key: Box<[u8]>,
+    label: Label,
     pub value: Value,
-    pub deadline: Option<i64>,
 }
 
+const _: () = assert!(size_of::<Object>() == 48);
+
 impl Object {
+    fn new(key: &[u8], value: Value, deadline: Option<i64>) -> Object {
+        Object { label: Label::new(key, deadline), value }
+    }
+
+    #[inline]
+    pub(super) fn key(&self) -> &[u8] {
+        self.label.key()
+    }
+
+    /// Unix milliseconds.
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<i64> {
+        self.label.deadline()
+    }
+
+    fn set_deadline(&mut self, deadline: Option<i64>) {
+        self.label = Label::new(self.key(), deadline);
+    }
+
     /// What its key and its value take besides itself. O(1).
     pub(super) fn payload_bytes(&self) -> usize {
-        allocation_size(self.key.len()) + self.value.heap_bytes()
+        self.label.heap_bytes() + self.value.heap_bytes()
     }
 
     fn relocate(&mut self) {
-        self.key = self.key.clone();
+        self.label = self.label.clone();
         self.value.relocate();
     }
 }
@@ -134,7 +155,7 @@ impl Contents {
     pub fn heap_bytes(&self) -> usize {
         self.table_bytes()
             + self.slabs.heap_bytes()
-            + self.objects.capacity() * size_of::<Object>()
+            + allocation_size(self.objects.capacity() * size_of::<Object>())
             + self.census.payload_bytes()
             + self.deadline_bytes()
     }
@@ -162,7 +183,7 @@ impl Contents {
     #[inline]
     fn key_at(&self, place: u32) -> &[u8] {
         if place < OBJECTS_MAX {
-            &self.objects[place as usize].key
+            self.objects[place as usize].key()
         } else {
             Record::new(self.slabs.get(Cell::from_place(place))).key()
         }
@@ -203,9 +224,12 @@ impl Contents {
     fn store_object(&mut self, object: Object) -> u32 {
         assert!(self.objects.len() < OBJECTS_MAX as usize, "a shard holds too many objects");
         self.census.add(Size::of(&object));
-        // Grows in small steps: most shards of a server have few objects, and a doubled list is mostly empty.
-        if self.objects.len() == self.objects.capacity() {
-            self.objects.reserve_exact(self.objects.len() / OBJECTS_STEP + 1);
+        // Grows to the next size that the allocator has: most shards of a server have few objects, and a doubled list
+        // is mostly empty.
+        let len = self.objects.len();
+        if len == self.objects.capacity() {
+            let wanted = allocation_size((len + 1) * size_of::<Object>()) / size_of::<Object>();
+            self.objects.reserve_exact(wanted - len);
         }
         self.objects.push(object);
         (self.objects.len() - 1) as u32
@@ -296,7 +320,7 @@ fn object_from(parts: Parts<'_>) -> Object {
     };
     let edited = parts.form == Form::Edited;
     let value = Value::String { bytes: triomphe::Arc::new(bytes), edited };
-    Object { key: parts.key.into(), value, deadline: parts.deadline }
+    Object::new(parts.key, value, parts.deadline)
 }
 
 impl Shard {
@@ -539,7 +563,7 @@ impl Shard {
         let Some(at) = self.contents.find(hash, key) else {
             let deadline = write.deadline.after(None);
             self.contents.index_fields(hash, None, value.next_field_deadline());
-            let place = self.contents.store_object(Object { key: key.into(), value, deadline });
+            let place = self.contents.store_object(Object::new(key, value, deadline));
             return Ok(self.index_new(hash, place, deadline, write));
         };
         let old_deadline = self.prepare_to_replace(at, write)?;
@@ -549,7 +573,7 @@ impl Shard {
         let place = contents.table.place(at);
         let field_deadline = contents.field_deadline_at(place);
         contents.index_fields(hash, field_deadline, value.next_field_deadline());
-        let fresh = contents.store_object(Object { key: key.into(), value, deadline });
+        let fresh = contents.store_object(Object::new(key, value, deadline));
         contents.table.set_place(at, fresh);
         Ok(Stored { is_new: false, replaced: contents.release(place, &self.hasher) })
     }
@@ -605,7 +629,8 @@ impl Shard {
         if place < OBJECTS_MAX {
             let object = &mut self.contents.objects[place as usize];
             let old_size = Size::of(object);
-            let old = std::mem::replace(&mut object.deadline, deadline);
+            let old = object.deadline();
+            object.set_deadline(deadline);
             self.contents.census.replace(old_size, Size::of(object));
             self.contents.index_deadline(hash, old, deadline);
             return true;
@@ -676,7 +701,7 @@ impl Shard {
 
 fn hash_at(slabs: &Slabs, objects: &[Object], hasher: &KeyHasher, place: u32) -> u64 {
     let key = if place < OBJECTS_MAX {
-        &*objects[place as usize].key
+        objects[place as usize].key()
     } else {
         Record::new(slabs.get(Cell::from_place(place))).key()
     };

@@ -44,6 +44,8 @@ pub enum Value {
     Stream(Stream),
 }
 
+const _: () = assert!(size_of::<Value>() == 24);
+
 /// A type of values that have elements.
 pub trait Collection: Default {
     /// Whether a key stays when its last element goes.

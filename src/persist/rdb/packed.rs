@@ -46,7 +46,7 @@ pub(super) fn read_listpack(bytes: &[u8]) -> Result<Listpack> {
     let elements = between(bytes, LISTPACK_HEADER)?;
     let mut header = Input::new(bytes);
     let (total, count) = (header.little_u32()?, header.little_u16()?);
-    let pack = Listpack::from_encoded(elements.to_vec()).ok_or(Damaged)?;
+    let pack = Listpack::from_encoded(elements).ok_or(Damaged)?;
     check(total as usize == bytes.len())?;
     check(count == COUNT_UNKNOWN || usize::from(count) == pack.len())?;
     Ok(usual(pack))

@@ -225,7 +225,7 @@ pub(super) fn write(out: &mut Output, stream: &Stream) {
     out.count(stream.node_count());
     for (id, encoded) in stream.nodes() {
         out.string(&[id.ms.to_be_bytes(), id.seq.to_be_bytes()].concat());
-        let pack = Listpack::from_encoded(encoded.to_vec()).expect("a node is sound");
+        let pack = Listpack::from_encoded(encoded).expect("a node is sound");
         out.string(&write_listpack(&pack));
     }
     out.count(stream.len());

@@ -18,7 +18,7 @@ impl Hash {
     /// The fields that there are at `now_ms`, to draw from. O(1), but O(n) for the small form and while
     /// expired fields wait to be removed.
     pub fn draw<'a>(&'a self, now_ms: i64) -> Draw<Pair<'a>, impl Fn(usize) -> Pair<'a>> {
-        match &self.form {
+        match self.form() {
             Form::Large(fields) if self.due(now_ms).is_none() => {
                 Draw::Numbered { len: fields.len(), at: move |rank| ranked(fields, rank) }
             }
@@ -41,7 +41,7 @@ impl Hash {
 
     /// By number, expired ones included.
     fn stored_at(&self, number: usize) -> Pair<'_> {
-        match &self.form {
+        match self.form() {
             Form::Small(pack) => {
                 let place = pack.place(number * STEP).expect("the number is below the length");
                 (pack.at(place), pack.at(pack.next(place)))

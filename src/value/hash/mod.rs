@@ -2,7 +2,7 @@
 //!
 //! A small hash is one [`Listpack`] of field, value, field, value, in the order in which fields came. With
 //! many fields or a long one it becomes [`Hashed`], and stays that. Deadlines are kept beside the fields
-//! (see `deadlines`), so a hash without them pays one empty pointer.
+//! (see `deadlines`), so a hash without them pays nothing: while it is small it is its listpack and no more.
 //!
 //! A field past its deadline is not there: whatever reads is told the time and passes over such fields,
 //! whether or not somebody has removed them yet. What changes a hash is not told the time. Its caller first
@@ -16,7 +16,8 @@ mod draw;
 mod tests;
 
 use super::hashed::{self, Hashed};
-use super::listpack::{self, Element, Listpack};
+use super::listpack::{self, COLLECTION_BYTES_MAX, Element, Listpack};
+use crate::base::allocator::allocation_size;
 use deadlines::Deadlines;
 
 /// A field and its value.
@@ -31,29 +32,89 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// The small form is never larger than this, whatever the limits.
-const SMALL_BYTES_MAX: usize = 1 << 30;
-
 /// In the small form, a field and its value.
 const STEP: usize = 2;
 
 /// See the module's description.
-#[derive(Clone, Debug, Default)]
-pub struct Hash {
-    form: Form,
-    /// There since the first deadline was set.
-    deadlines: Option<Box<Deadlines>>,
+#[derive(Clone, Debug)]
+pub struct Hash(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    /// The small form of a hash that never had deadlines.
+    Bare(Listpack),
+    Whole(Box<Whole>),
 }
 
 #[derive(Clone, Debug)]
-enum Form {
-    Small(Listpack),
-    Large(Hashed),
+struct Whole {
+    form: Form<Listpack, Hashed>,
+    /// There since the first deadline was set.
+    deadlines: Option<Deadlines>,
 }
 
-impl Default for Form {
-    fn default() -> Form {
-        Form::Small(Listpack::new())
+/// The fields with their values, or a reference to them.
+#[derive(Clone, Debug)]
+enum Form<S, L> {
+    Small(S),
+    Large(L),
+}
+
+impl Default for Hash {
+    fn default() -> Hash {
+        Hash(Kept::Bare(Listpack::new()))
+    }
+}
+
+impl Hash {
+    #[inline]
+    fn form(&self) -> Form<&Listpack, &Hashed> {
+        match &self.0 {
+            Kept::Bare(pack) => Form::Small(pack),
+            Kept::Whole(whole) => match &whole.form {
+                Form::Small(pack) => Form::Small(pack),
+                Form::Large(fields) => Form::Large(fields),
+            },
+        }
+    }
+
+    #[inline]
+    fn form_mut(&mut self) -> Form<&mut Listpack, &mut Hashed> {
+        match &mut self.0 {
+            Kept::Bare(pack) => Form::Small(pack),
+            Kept::Whole(whole) => match &mut whole.form {
+                Form::Small(pack) => Form::Small(pack),
+                Form::Large(fields) => Form::Large(fields),
+            },
+        }
+    }
+
+    #[inline]
+    fn times(&self) -> Option<&Deadlines> {
+        match &self.0 {
+            Kept::Bare(_) => None,
+            Kept::Whole(whole) => whole.deadlines.as_ref(),
+        }
+    }
+
+    #[inline]
+    fn times_mut(&mut self) -> Option<&mut Deadlines> {
+        match &mut self.0 {
+            Kept::Bare(_) => None,
+            Kept::Whole(whole) => whole.deadlines.as_mut(),
+        }
+    }
+
+    /// For the large form, or for deadlines.
+    fn whole(&mut self) -> &mut Whole {
+        if let Kept::Bare(pack) = &mut self.0 {
+            let form = Form::Small(std::mem::take(pack));
+            self.0 = Kept::Whole(Box::new(Whole { form, deadlines: None }));
+        }
+        match &mut self.0 {
+            Kept::Whole(whole) => whole,
+            Kept::Bare(_) => unreachable!("it has just been made whole"),
+        }
     }
 }
 
@@ -70,12 +131,12 @@ impl Hash {
 
     /// Whether nothing has happened to one of two clones.
     pub fn is_same(&self, other: &Hash) -> bool {
-        let is_form_same = match (&self.form, &other.form) {
+        let is_form_same = match (self.form(), other.form()) {
             (Form::Small(pack), Form::Small(other)) => pack == other,
             (Form::Large(fields), Form::Large(other)) => fields.is_same(other),
             _ => false,
         };
-        let are_deadlines_same = match (&self.deadlines, &other.deadlines) {
+        let are_deadlines_same = match (self.times(), other.times()) {
             (None, None) => true,
             (Some(deadlines), Some(other)) => deadlines.is_same(other),
             _ => false,
@@ -85,7 +146,7 @@ impl Hash {
 
     /// How many fields are kept, expired ones included.
     pub fn stored_len(&self) -> usize {
-        match &self.form {
+        match self.form() {
             Form::Small(pack) => pack.len() / STEP,
             Form::Large(fields) => fields.len(),
         }
@@ -98,7 +159,7 @@ impl Hash {
 
     /// The deadlines, if one of them has passed.
     fn due(&self, now_ms: i64) -> Option<&Deadlines> {
-        let deadlines = self.deadlines.as_deref()?;
+        let deadlines = self.times()?;
         deadlines.first().is_some_and(|first| first <= now_ms).then_some(deadlines)
     }
 
@@ -117,7 +178,7 @@ impl Hash {
     }
 
     fn stored(&self, field: &[u8]) -> Option<Element<'_>> {
-        match &self.form {
+        match self.form() {
             Form::Small(pack) => {
                 let (_, place) = pack.find(field, 0, STEP)?;
                 Some(pack.at(pack.next(place)))
@@ -133,7 +194,7 @@ impl Hash {
 
     /// The same, with those that have expired. For whoever keeps the hash as it is: a snapshot, a digest.
     pub fn iter_stored(&self) -> Stored<'_> {
-        match &self.form {
+        match self.form() {
             Form::Small(pack) => Stored::Small(pack.iter()),
             Form::Large(fields) => Stored::Large(fields.iter()),
         }
@@ -148,7 +209,7 @@ impl Hash {
         now_ms: i64,
         mut visit: impl FnMut(Element<'_>, Element<'_>),
     ) -> u64 {
-        match &self.form {
+        match self.form() {
             Form::Small(_) => {
                 self.iter(now_ms).for_each(|(field, value)| visit(field, value));
                 0
@@ -163,22 +224,22 @@ impl Hash {
 
     /// When the field expires, in Unix milliseconds; `None` if it never does.
     pub fn deadline(&self, field: &[u8]) -> Option<i64> {
-        self.deadlines.as_ref()?.get(field)
+        self.times()?.get(field)
     }
 
     /// Deadlines and the fields that have them, earliest first.
     pub fn deadlines(&self) -> impl Iterator<Item = (i64, &[u8])> {
-        self.deadlines.iter().flat_map(|deadlines| deadlines.iter())
+        self.times().into_iter().flat_map(Deadlines::iter)
     }
 
     /// The earliest deadline of a field, in Unix milliseconds.
     pub fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.as_ref()?.first()
+        self.times()?.first()
     }
 
     /// Whether every field's deadline has passed: there is nothing left to see.
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        self.deadlines.as_ref().is_some_and(|deadlines| {
+        self.times().is_some_and(|deadlines| {
             !deadlines.is_empty()
                 && deadlines.len() == self.stored_len()
                 && deadlines.last().is_some_and(|last| last <= now_ms)
@@ -187,7 +248,7 @@ impl Hash {
 
     /// The name that `OBJECT ENCODING` prints.
     pub fn encoding(&self) -> &'static str {
-        match (&self.form, &self.deadlines) {
+        match (self.form(), self.times()) {
             (Form::Small(_), None) => "listpack",
             (Form::Small(_), Some(_)) => "listpackex",
             (Form::Large(_), _) => "hashtable",
@@ -197,7 +258,7 @@ impl Hash {
     /// The small form as it is kept, expired fields included: field, value, field, value; `None` of a large
     /// hash.
     pub fn listpack(&self) -> Option<&Listpack> {
-        match &self.form {
+        match self.form() {
             Form::Small(pack) => Some(pack),
             Form::Large(_) => None,
         }
@@ -205,11 +266,15 @@ impl Hash {
 
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
-        let fields = match &self.form {
+        let fields = match self.form() {
             Form::Small(pack) => pack.heap_bytes(),
             Form::Large(fields) => fields.heap_bytes(),
         };
-        fields + self.deadlines.as_ref().map_or(0, |it| size_of::<Deadlines>() + it.heap_bytes())
+        let whole = match &self.0 {
+            Kept::Bare(_) => 0,
+            Kept::Whole(_) => allocation_size(size_of::<Whole>()),
+        };
+        fields + whole + self.times().map_or(0, Deadlines::heap_bytes)
     }
 }
 
@@ -225,13 +290,13 @@ impl Hash {
 
     /// Sets the value of a field and leaves its deadline; true if the field is new.
     pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
-        if let Form::Small(pack) = &self.form {
+        if let Form::Small(pack) = self.form() {
             let bytes = pack.byte_len() + field.len() + value.len();
-            if field.len().max(value.len()) > limits.bytes || bytes > SMALL_BYTES_MAX {
+            if field.len().max(value.len()) > limits.bytes || bytes > COLLECTION_BYTES_MAX {
                 self.enlarge();
             }
         }
-        match &mut self.form {
+        match self.form_mut() {
             Form::Large(fields) => fields.insert(field, value),
             Form::Small(pack) => {
                 let is_new = insert_small(pack, field, value);
@@ -244,13 +309,13 @@ impl Hash {
     }
 
     fn enlarge(&mut self) {
-        let Form::Small(pack) = &self.form else { return };
+        let Form::Small(pack) = self.form() else { return };
         let mut fields = Hashed::new();
         let mut elements = pack.iter();
         while let (Some(field), Some(value)) = (elements.next(), elements.next()) {
             field.with_bytes(|field| value.with_bytes(|value| fields.insert(field, value)));
         }
-        self.form = Form::Large(fields);
+        self.whole().form = Form::Large(fields);
     }
 
     /// Removes a field; true if it was there.
@@ -260,7 +325,7 @@ impl Hash {
     }
 
     fn remove_stored(&mut self, field: &[u8]) -> bool {
-        match &mut self.form {
+        match self.form_mut() {
             Form::Small(pack) => {
                 let Some((_, place)) = pack.find(field, 0, STEP) else { return false };
                 pack.remove(place, STEP);
@@ -273,18 +338,18 @@ impl Hash {
     /// Gives a field, which is there, a deadline, in Unix milliseconds and not negative.
     pub fn set_deadline(&mut self, field: &[u8], unix_ms: i64) {
         debug_assert!(self.stored(field).is_some(), "only fields have deadlines");
-        self.deadlines.get_or_insert_default().set(field, unix_ms);
+        self.whole().deadlines.get_or_insert_default().set(field, unix_ms);
     }
 
     /// Takes a field's deadline away; true if it had one.
     pub fn persist(&mut self, field: &[u8]) -> bool {
-        self.deadlines.as_mut().is_some_and(|deadlines| deadlines.remove(field))
+        self.times_mut().is_some_and(|deadlines| deadlines.remove(field))
     }
 
     /// Removes the fields whose deadlines have passed, at most `limit`; returns their names, earliest
     /// deadline first.
     pub fn remove_expired(&mut self, now_ms: i64, limit: usize) -> Vec<Vec<u8>> {
-        let Some(deadlines) = &mut self.deadlines else { return Vec::new() };
+        let Some(deadlines) = self.times_mut() else { return Vec::new() };
         let fields = deadlines.take_due(now_ms, limit);
         for field in &fields {
             let was_there = self.remove_stored(field);

@@ -241,6 +241,19 @@ fn times_at_the_ends_of_their_range_are_compared_rightly() {
 }
 
 #[test]
+fn a_small_hash_without_deadlines_takes_one_piece_of_memory_in_a_size_of_the_allocator() {
+    let mut hash = Hash::new();
+    assert_eq!(hash.heap_bytes(), 0);
+    for n in 0..10 {
+        hash.insert(format!("field:{n}").as_bytes(), format!("value:{n}").as_bytes(), &FOREVER);
+    }
+    // Ten times twice seven bytes, with a length before and behind; a head of eight.
+    assert_eq!(hash.heap_bytes(), 192);
+    (0..9).for_each(|n| assert!(hash.remove(format!("field:{n}").as_bytes())));
+    assert!(hash.heap_bytes() <= 64);
+}
+
+#[test]
 fn memory_counts_deadlines() {
     let mut hash = filled(100, &LIMITS);
     let before = hash.heap_bytes();

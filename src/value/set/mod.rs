@@ -17,10 +17,9 @@ pub use algebra::{common_members, difference, intersection, intersection_count, 
 pub use integers::Integers;
 
 use super::hashed::{Hashed, Members};
-use super::listpack::{self, Element, Listpack, element};
+use super::listpack::{self, COLLECTION_BYTES_MAX, Element, Listpack, element};
+use crate::base::allocator::allocation_size;
 
-/// What a listpack may take; Redis refuses to make larger ones.
-const LISTPACK_BYTES_MAX: usize = 1 << 30;
 /// What an intset may have, whatever the configuration says.
 const INTSET_ENTRIES_MAX: usize = 1 << 30;
 
@@ -43,7 +42,7 @@ pub struct Set {
 pub enum SetForm {
     Integers(Integers),
     Listpack(Listpack),
-    Hashed(Hashed),
+    Hashed(Box<Hashed>),
 }
 
 impl Default for Set {
@@ -91,7 +90,7 @@ impl Set {
         match &self.form {
             SetForm::Integers(integers) => integers.heap_bytes(),
             SetForm::Listpack(pack) => pack.heap_bytes(),
-            SetForm::Hashed(hashed) => hashed.heap_bytes(),
+            SetForm::Hashed(hashed) => allocation_size(size_of::<Hashed>()) + hashed.heap_bytes(),
         }
     }
 
@@ -140,7 +139,7 @@ impl Set {
             } else if count <= limits.listpack_entries {
                 SetForm::Listpack(Listpack::new())
             } else {
-                SetForm::Hashed(Hashed::new())
+                SetForm::Hashed(Box::default())
             };
             return;
         }
@@ -176,7 +175,7 @@ impl Set {
                 }
                 let has_room = pack.len() < limits.listpack_entries
                     && member.len() <= limits.listpack_value
-                    && pack.byte_len() + member.len() <= LISTPACK_BYTES_MAX;
+                    && pack.byte_len() + member.len() <= COLLECTION_BYTES_MAX;
                 if !has_room {
                     self.hash();
                 }
@@ -208,7 +207,7 @@ impl Set {
         // No integer takes more than eleven bytes in a listpack.
         let is_small = integers.len() < limits.listpack_entries
             && longest <= limits.listpack_value
-            && integers.len() * 11 + member.len() <= LISTPACK_BYTES_MAX;
+            && integers.len() * 11 + member.len() <= COLLECTION_BYTES_MAX;
         if !is_small {
             return self.hash();
         }
@@ -223,7 +222,7 @@ impl Set {
         for member in self.iter() {
             member.with_bytes(|bytes| hashed.insert(bytes, b""));
         }
-        self.form = SetForm::Hashed(hashed);
+        self.form = SetForm::Hashed(Box::new(hashed));
     }
 
     /// Removes a member; true if it was there.

@@ -28,7 +28,8 @@ pub use combine::{
 pub use iter::Iter;
 
 use super::hashed::Hashed;
-use super::listpack::{Element, Listpack};
+use super::listpack::{COLLECTION_BYTES_MAX, Element, Listpack};
+use crate::base::allocator::allocation_size;
 use large::Large;
 
 /// Up to where a set stays in its small form.
@@ -99,7 +100,7 @@ impl SortedSet {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Small(pack) => pack.heap_bytes(),
-            Form::Large(large) => size_of::<Large>() + large.heap_bytes(),
+            Form::Large(large) => allocation_size(size_of::<Large>()) + large.heap_bytes(),
         }
     }
 
@@ -244,7 +245,8 @@ impl SortedSet {
             if old.is_some() {
                 return small::change(pack, member, score);
             }
-            if thresholds.admit(pack.len() / 2 + 1, member.len()) {
+            let bytes = pack.byte_len() + member.len();
+            if thresholds.admit(pack.len() / 2 + 1, member.len()) && bytes <= COLLECTION_BYTES_MAX {
                 return small::add(pack, member, score);
             }
         }

@@ -155,6 +155,13 @@ fn members_of_different_scores_are_found_by_name_as_far_as_they_are_in_order() {
 }
 
 #[test]
+fn whole_scores_of_a_small_set_take_two_bytes() {
+    let members = (0..10).map(|n| (format!("member:{n}"), f64::from(n))).collect::<Vec<_>>();
+    // Eight bytes each, with a length before and behind; a head of eight.
+    assert_eq!(SortedSet::from_members(&members, &SMALL).heap_bytes(), 128);
+}
+
+#[test]
 fn a_clone_does_not_see_later_changes() {
     for thresholds in [SMALL, LARGE] {
         let mut set = set(&[("a", 1.0), ("b", 2.0), ("c", 3.0)], &thresholds);
