@@ -102,6 +102,9 @@ const QUICK: Scale = Scale {
     churn_megabytes: 20,
 };
 
+/// The least limit of the part limit: a server takes some of it for itself.
+const LIMIT_MIN_MIB: usize = 8;
+
 const SMOKE: Scale = Scale {
     keys: 2_000,
     snapshot_keys: 5_000,
@@ -187,7 +190,7 @@ impl Options {
             ),
             churn_bytes: number("churn-megabytes", scale.churn_megabytes) * 1_000_000,
             // As much as is alive under churn: both are about memory that is full.
-            limit: number("churn-megabytes", scale.churn_megabytes) << 20,
+            limit: number("churn-megabytes", scale.churn_megabytes).max(LIMIT_MIN_MIB) << 20,
         }
     }
 
