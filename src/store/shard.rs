@@ -75,7 +75,9 @@ impl Object {
 /// How much of a shard has been moved (see `store::relocate`).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Relocated {
-    classes: usize,
+    class: usize,
+    /// In this class.
+    chunk: usize,
     loose: usize,
     objects: usize,
 }
@@ -662,9 +664,14 @@ impl Shard {
         let Contents { slabs, objects, census, .. } = &mut self.contents;
         let mut moved = 0;
         while moved < budget {
-            if let Some(bytes) = slabs.relocate_class(at.classes) {
-                at.classes += 1;
-                moved += bytes;
+            if at.class < slabs.classes() {
+                match slabs.relocate_chunk(at.class, at.chunk) {
+                    Some(bytes) => {
+                        at.chunk += 1;
+                        moved += bytes;
+                    }
+                    None => (at.class, at.chunk) = (at.class + 1, 0),
+                }
             } else if let Some(bytes) = slabs.relocate_loose(at.loose) {
                 at.loose += 1;
                 moved += bytes;

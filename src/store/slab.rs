@@ -169,14 +169,6 @@ impl Class {
     }
 }
 
-/// Its capacity stays what it is.
-fn relocate_chunk(chunk: &mut Vec<u8>) -> usize {
-    let mut fresh = Vec::with_capacity(chunk.capacity());
-    fresh.extend_from_slice(chunk);
-    *chunk = fresh;
-    chunk.capacity()
-}
-
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Slabs {
@@ -275,10 +267,19 @@ impl Slabs {
         result
     }
 
-    /// Moves all chunks of a class to fresh memory; returns how many bytes that are, or `None` if there is no such class.
-    pub(super) fn relocate_class(&mut self, class: usize) -> Option<usize> {
-        let chunks = &mut self.classes.get_mut(class)?.chunks;
-        Some(chunks.iter_mut().map(relocate_chunk).sum())
+    /// How many classes there are, empty ones included.
+    pub(super) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Moves a chunk of a class to fresh memory; returns how many bytes that are, or `None` if there is none of this number.
+    pub(super) fn relocate_chunk(&mut self, class: usize, chunk: usize) -> Option<usize> {
+        let chunk = self.classes[class].chunks.get_mut(chunk)?;
+        // Its capacity stays what it is.
+        let mut fresh = Vec::with_capacity(chunk.capacity());
+        fresh.extend_from_slice(chunk);
+        *chunk = fresh;
+        Some(chunk.capacity())
     }
 
     /// Moves a loose record to fresh memory; returns its size, or `None` if there is none of this number.
