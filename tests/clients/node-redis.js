@@ -6,8 +6,8 @@
 const assert = require("node:assert/strict");
 const { createClient, createClientPool, WatchError } = require("redis");
 
-const port = Number(process.argv[2]);
-const PATIENCE = 40_000;
+const { PATIENCE, port, range, step, until } = require("./common.js");
+
 let protocol;
 
 async function connect(more) {
@@ -19,18 +19,6 @@ async function connect(more) {
   return client;
 }
 
-async function until(condition) {
-  const deadline = Date.now() + PATIENCE;
-  for (;;) {
-    const result = await condition();
-    if (result) return result;
-    assert.ok(Date.now() < deadline, "it never happens");
-    await new Promise(setImmediate);
-  }
-}
-
-const range = (count) => Array.from({ length: count }, (_, n) => n);
-const step = (name) => console.log(name);
 const seconds = PATIENCE / 1000;
 
 async function withWorkers(count, work) {

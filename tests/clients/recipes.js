@@ -9,8 +9,8 @@ const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const Redis = require("ioredis");
 
-const port = Number(process.argv[2]);
-const PATIENCE = 40_000;
+const { PATIENCE, port, range, step, until } = require("./common.js");
+
 // Version 5 of the library knows one version of the protocol.
 const protocols = parseInt(require("ioredis/package.json").version) < 6 ? [2] : [2, 3];
 let protocol;
@@ -19,19 +19,6 @@ function connect(more) {
   const patience = { commandTimeout: PATIENCE, retryStrategy: () => null };
   return new Redis({ host: "127.0.0.1", port, protocol, ...patience, ...more });
 }
-
-async function until(condition) {
-  const deadline = Date.now() + PATIENCE;
-  for (;;) {
-    const result = await condition();
-    if (result) return result;
-    assert.ok(Date.now() < deadline, "it never happens");
-    await new Promise(setImmediate);
-  }
-}
-
-const range = (count) => Array.from({ length: count }, (_, n) => n);
-const step = (name) => console.log(name);
 
 // Gives each of several workers a connection, and closes them when all are done.
 async function withWorkers(count, work) {
