@@ -127,6 +127,9 @@ impl Member for Chaos {
     fn work(&mut self, stage: &Stage<'_>) -> Run {
         let mut random = Random::seeded(stage.seed_of(600));
         let mut line = stage.connect(Protocol::Resp2)?;
+        // What a short run must not do without.
+        Self::delete_by_pattern(stage, &mut line, &mut random)?;
+        Self::save(stage, &mut line, "BGSAVE")?;
         while !stage.is_over() {
             Self::act(stage, &mut line, &mut random)?;
             stage.rest(REST);

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What may be left of used memory: what threads keep in store, and tables that once were larger.
+/// What may be left of used memory. A database that was used keeps about 0.7 MB for its shards, and there are seven of
+/// them; threads keep a little in store.
 const USED_MORE: u64 = 8 << 20;
 /// And of resident memory: pages that the allocator has not given back yet.
 const RESIDENT_MORE: u64 = 48 << 20;

@@ -245,7 +245,6 @@ fn leave(process: Process, before: &Footprint, data: &Path) {
         assert_eq!(process.client().say("CONFIG SET snapshot-keep 2"), "+OK");
         let after = before.wait_for(&process, data, PATIENCE);
         eprintln!("before: {before:?}\nafter:  {after:?}");
-        eprintln!("{}", process.client().say("MEMORY STATS"));
     }
     assert!(process.terminate().success(), "the server ends in order");
     let directory = data.to_str().expect("temporary paths are UTF-8");

@@ -3,7 +3,7 @@
 
 use super::Reply;
 use super::dice::now_ms;
-use super::model::Window;
+use super::model::{SLACK_MS, Window};
 use super::stage::{Line, Member, Run, Stage};
 use crate::support::peer::Protocol;
 use crate::support::resp;
@@ -19,8 +19,6 @@ const ROOM: u64 = 6 << 20;
 const KEY_BYTES: u64 = 2_200;
 /// The limit is set anew once in so many batches.
 const BATCHES: usize = 8;
-/// See the models: for so long a key may be seen after its time.
-const SLACK_MS: i64 = 200;
 
 /// One that may be in a key.
 #[derive(Clone, Copy)]

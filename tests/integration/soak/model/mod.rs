@@ -41,7 +41,7 @@ pub(super) use words;
 
 /// How much later than its deadline a key may still be seen. The server reads the wall clock and the monotonic one
 /// in turn; if the system takes its core away in between, its time is late for a moment.
-const SLACK_MS: i64 = 200;
+pub const SLACK_MS: i64 = 200;
 
 /// Between these moments, in Unix milliseconds, the server has executed a command.
 #[derive(Clone, Copy, Debug)]
