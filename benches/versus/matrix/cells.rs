@@ -18,6 +18,7 @@ const COLLECTIONS: usize = 1000;
 /// A measurement of `LPOP` takes more elements than there are keys: it starts from lists that hold this much.
 const LISTS: usize = 100;
 const POPPED_MAX: usize = 2_000_000;
+const POPPED_FACTOR: usize = 20;
 const POPPED_BYTES_MAX: usize = 768 << 20;
 /// What lists hold before `LPUSH` is measured, each.
 const PUSHED_ON: usize = 10;
@@ -169,12 +170,13 @@ impl Batch {
 
     /// What the data of this batch consists of, if there may be as many keys as that.
     pub fn ranges(&self, keys_max: usize) -> Ranges {
-        let fits = |bytes: usize, overhead| (bytes / (self.value_bytes + overhead)).max(1);
+        let fits = |bytes: usize, overhead: usize| (bytes / (self.value_bytes + overhead)).max(1);
         let keys = keys_max.min(fits(DATA_BYTES_MAX, OVERHEAD_BYTES));
         match self.group {
             Group::Strings | Group::Counters => Ranges::keys(keys),
             Group::Lists => {
-                let elements = POPPED_MAX.min(2 * keys_max).min(fits(POPPED_BYTES_MAX, 8));
+                let elements =
+                    POPPED_MAX.min(POPPED_FACTOR * keys_max).min(fits(POPPED_BYTES_MAX, 8));
                 let collections = LISTS.min(elements);
                 Ranges { keys: elements, collections, members: elements / collections }
             }

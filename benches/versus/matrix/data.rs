@@ -102,5 +102,8 @@ fn settle_lists(server: &Server, lists: usize, length: usize, value_bytes: usize
             }
         }
     }
-    Ok(pipeline.exec(&mut control)?)
+    if !pipeline.is_empty() {
+        pipeline.exec(&mut control)?;
+    }
+    Ok(())
 }

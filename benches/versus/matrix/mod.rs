@@ -37,6 +37,11 @@ const ATTEMPTS: u32 = 3;
 pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
     let batches = cells::batches(&options.matrix);
     cells::check(&batches)?;
+    let cells: usize = batches.iter().map(|batch| batch.cells.len()).sum();
+    let left_out: usize = batches.iter().map(|batch| batch.left_out).sum();
+    let (rounds, duration) = (options.matrix.rounds, options.matrix.duration);
+    println!("\nMatrix: {cells} cells, {rounds} round(s), each measured for {duration:?}.");
+    println!("Left out, since too many bytes would be on their way at a time: {left_out} cells.");
     let mut sheet = Sheet::open(options.csv.as_deref(), HEADER, KEY_COLUMNS)?;
     let mut without_figures = Vec::new();
     for round in 0..options.matrix.rounds {
@@ -45,10 +50,8 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
         }
     }
     summary::print(&sheet, programs);
-    let left_out: usize = batches.iter().map(|batch| batch.left_out).sum();
-    println!("\nCells left out, since too many bytes would be on their way: {left_out}.");
     for label in without_figures {
-        println!("Without figures, since lists were empty too soon: {label}.");
+        println!("\nWithout figures, since lists were empty too soon: {label}.");
     }
     Ok(())
 }
