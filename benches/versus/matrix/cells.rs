@@ -149,6 +149,12 @@ fn batch(axes: &Axes, log: &str, group: Group, value_bytes: usize) -> Batch {
     batch
 }
 
+impl Cell {
+    pub fn replies_in_flight(&self) -> usize {
+        self.clients * self.pipeline * self.command.replies as usize
+    }
+}
+
 impl Batch {
     /// The first columns of a line, up to the server.
     pub fn key(&self, cell: &Cell, round: usize, server: &str) -> Vec<String> {

@@ -7,7 +7,8 @@
 //! Cells with the same log, length of values and group of commands share servers, which are filled once. Data stays
 //! below a few hundred megabytes: keys become fewer as values become longer, members of collections come out of a fixed
 //! range, lists are cut or filled again and sets are deleted before each measurement. A measurement of `LPOP` that met
-//! too many empty lists is repeated in half of the time. Before each measurement both logs are written back to the disk.
+//! too many empty lists is repeated in half of the time, and one in which the clients got only a few batches answered
+//! in more. Before each measurement both logs are written back to the disk.
 
 pub mod cells;
 mod data;
@@ -31,6 +32,10 @@ const KEY_COLUMNS: usize = 7;
 
 /// More null replies than this share make a measurement worthless.
 const NULLS_MAX: f64 = 0.01;
+/// Each client is to be answered so many batches during a measurement: what is on its way when it begins or ends makes
+/// the difference otherwise. It is repeated with more time, but at most so much longer.
+const BATCHES_MIN: f64 = 4.0;
+const LONGER_MAX: f64 = 8.0;
 /// A measurement that took all elements is repeated in half of the time, and once more.
 const ATTEMPTS: u32 = 3;
 
@@ -110,21 +115,33 @@ fn measure_cell(
 ) -> Result<Option<[f64; 9]>> {
     let server = &servers[index];
     let spec = batch.spec(cell, options);
-    for attempt in 0..ATTEMPTS {
+    let mut duration = options.matrix.duration;
+    let mut short = None;
+    for _ in 0..ATTEMPTS {
         data::settle(server, batch, cell, ranges)?;
         if batch.log != "off" {
             logs::bound(server)?;
             servers.iter().try_for_each(logs::sync)?;
         }
         server.reset_peak_resident_bytes()?;
-        let duration = options.matrix.duration / 2_u32.pow(attempt);
         let figures = measure(server, &spec, duration)?;
-        let nulls = figures.measured.nulls as f64 / figures.measured.operations as f64;
-        if nulls <= NULLS_MAX {
-            return Ok(Some(line(&figures, cell, server, options)?));
+        let has_nulls =
+            figures.measured.nulls as f64 / figures.measured.operations as f64 > NULLS_MAX;
+        let answered = figures.measured.operations as f64 / cell.replies_in_flight() as f64;
+        match (has_nulls, short.is_some()) {
+            // It was too long for the elements that there are.
+            (true, true) => break,
+            (true, false) => duration /= 2,
+            (false, is_long) => {
+                short = Some(line(&figures, cell, server, options)?);
+                if is_long || answered >= BATCHES_MIN {
+                    break;
+                }
+                duration = duration.mul_f64((BATCHES_MIN * 1.2 / answered).min(LONGER_MAX));
+            }
         }
     }
-    Ok(None)
+    Ok(short)
 }
 
 fn line(figures: &Figures, cell: &Cell, server: &Server, options: &Options) -> Result<[f64; 9]> {
