@@ -13,8 +13,27 @@ const LOG_BYTES_MAX: u64 = 4 << 30;
 const REWRITE_TIMEOUT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(20);
 
+/// Lets the server write data that is only prepared without waiting for the disk each time.
+pub fn relax(server: &Server, policy: &str) -> Result<()> {
+    if policy == "always" { set_policy(server, "everysec") } else { Ok(()) }
+}
+
+/// Bounds the log, and begins to write it as it is to be measured.
+pub fn begin(server: &Server, policy: &str) -> Result<()> {
+    if policy == "off" {
+        return Ok(());
+    }
+    bound(server)?;
+    set_policy(server, policy)
+}
+
+fn set_policy(server: &Server, policy: &str) -> Result<()> {
+    let words = ["SET", "appendfsync", policy];
+    Ok(redis::cmd("CONFIG").arg(&words).exec(&mut server.control()?)?)
+}
+
 /// Rewrites the log if it has become long, and returns when the old one is gone.
-pub fn bound(server: &Server) -> Result<()> {
+fn bound(server: &Server) -> Result<()> {
     if bytes_in(server.directory())? <= LOG_BYTES_MAX {
         return Ok(());
     }

@@ -84,6 +84,7 @@ fn run_batch(
     let ranges = batch.ranges(options.keys);
     let started = |program: &Program| -> Result<Server> {
         let server = program.with_log(log).start()?;
+        logs::relax(&server, log)?;
         data::fill(&server, batch, ranges)?;
         Ok(server)
     };
@@ -118,9 +119,10 @@ fn measure_cell(
     let mut duration = options.matrix.duration;
     let mut short = None;
     for _ in 0..ATTEMPTS {
+        logs::relax(server, &batch.log)?;
         data::settle(server, batch, cell, ranges)?;
+        logs::begin(server, &batch.log)?;
         if batch.log != "off" {
-            logs::bound(server)?;
             servers.iter().try_for_each(logs::sync)?;
         }
         server.reset_peak_resident_bytes()?;
