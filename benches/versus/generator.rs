@@ -22,7 +22,7 @@ use rustix::time::{
 
 use crate::Result;
 use crate::load::Pace;
-use crate::replies::{is_null, next_reply};
+use crate::replies::next_reply;
 use crate::workload::Requests;
 
 pub const EVENTS_MAX: usize = 256;
@@ -306,4 +306,9 @@ impl Connection {
         }
         Ok(due)
     }
+}
+
+/// Whether a reply is a null, of either kind.
+fn is_null(reply: &[u8]) -> bool {
+    matches!(reply, [b'$' | b'*', b'-', ..])
 }

@@ -29,11 +29,6 @@ pub fn next_reply(input: &[u8], may_be_null: bool) -> Result<Option<usize>> {
     }
 }
 
-/// Whether a reply is a null, of either kind.
-pub fn is_null(reply: &[u8]) -> bool {
-    matches!(reply, [b'$' | b'*', b'-', ..])
-}
-
 /// The number behind a line's first byte.
 fn number(line: &[u8]) -> usize {
     let digits = line[1..line.len() - 1].iter();
