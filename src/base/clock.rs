@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use crate::base::sync::{Mutex, Rank};
 
-type Hook = Box<dyn Fn() + Send + Sync>;
+type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// A source of time: the machine's, or one that a test moves.
 pub enum Clock {
@@ -28,7 +28,10 @@ impl Clock {
 
     /// A clock that stands still at `unix_ms` until [`Clock::advance`] is called.
     pub fn manual(unix_ms: i64) -> Clock {
-        Clock::Manual { micros: AtomicI64::new(unix_ms * 1000), hooks: Mutex::new(Vec::new()) }
+        Clock::Manual {
+            micros: AtomicI64::new(unix_ms * 1000),
+            hooks: Mutex::new(Rank::Leaf, Vec::new()),
+        }
     }
 
     /// Wall clock: microseconds since the Unix epoch.
@@ -63,7 +66,8 @@ impl Clock {
             panic!("only a manual clock can be moved")
         };
         micros.fetch_add(by.as_micros() as i64, Ordering::SeqCst);
-        for hook in hooks.lock().iter() {
+        let hooks = hooks.lock().clone();
+        for hook in hooks {
             hook();
         }
     }
@@ -71,7 +75,7 @@ impl Clock {
     /// Registers what must wake up when a manual clock is moved. The system clock ignores it.
     pub fn on_advance(&self, hook: impl Fn() + Send + Sync + 'static) {
         if let Clock::Manual { hooks, .. } = self {
-            hooks.lock().push(Box::new(hook));
+            hooks.lock().push(Arc::new(hook));
         }
     }
 

@@ -9,13 +9,15 @@
 //! | `Exclusivity` | who may ask for the whole world | 0 |
 //! | `Gate` | one per worker or other mutator, held shared while it works | gate number |
 //! | `Shard` | one per shard of the store | database × shards + shard |
+//! | `Config` | who changes parameters; held while the server follows | 0 |
 //! | `Log` | the log buffer | 0 |
 //! | `Delivery` | registries that send to clients while locked: channels, monitors; tracked keys | 0; 1 and up |
 //! | `Inbox` | what others sent a client | 0 |
 //! | `Leaf` | registries: clients, watchers, statistics, configuration texts | 0 |
 //!
-//! Invariant: no socket I/O, no `fsync` and no large free happens while any of them is held, gate and
-//! directory excepted. Debug builds check the order at every acquisition; release builds compile the check away.
+//! Invariant: nobody writes to a disk or a socket, and nothing large is freed, while any of them is held, gate and
+//! directory excepted. Debug builds check the order at every acquisition, and by [`assert_may_wait`] that no lock is
+//! held at every write; release builds compile both checks away.
 //!
 //! The locks themselves are `parking_lot`'s: small, fair enough, and without poisoning. What a panic
 //! leaves half-changed is marked by the shard itself (see `store::shard`).
@@ -29,6 +31,7 @@ pub enum Rank {
     Exclusivity,
     Gate,
     Shard,
+    Config,
     Log,
     Delivery,
     Inbox,
@@ -69,6 +72,13 @@ mod order {
         }
     }
 
+    pub(super) fn assert_may_wait() {
+        HELD.with_borrow(|held| {
+            let lock = held.iter().find(|place| place.rank > super::Rank::Gate);
+            assert!(lock.is_none(), "waits for a device while {lock:?} is held");
+        });
+    }
+
     impl Drop for Entered {
         fn drop(&mut self) {
             HELD.with_borrow_mut(|held| {
@@ -89,9 +99,19 @@ mod order {
             Entered
         }
     }
+
+    #[inline(always)]
+    pub(super) fn assert_may_wait() {}
 }
 
 use order::Entered;
+
+/// Called before what may take long, a write to a disk or a socket: in debug builds it panics if this thread holds
+/// a lock that others may need meanwhile.
+#[inline(always)]
+pub fn assert_may_wait() {
+    order::assert_may_wait();
+}
 
 macro_rules! guard {
     ($name:ident, $inner:ident) => {

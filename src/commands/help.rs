@@ -27,7 +27,11 @@ fn help<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         let words: Vec<&[u8]> = args.rest().iter().collect();
         let found = match words.as_slice() {
             [[b'@', group @ ..]] => group_lines(registry, group),
-            [name] => registry.by_full_name(name).map(|it| command_lines(registry, it)),
+            // `set` is a command and a group; the others may come without their `@`.
+            [name] => registry
+                .by_full_name(name)
+                .map(|it| command_lines(registry, it))
+                .or_else(|| group_lines(registry, name)),
             [family, name] => find_subcommand(registry, family, name)
                 .map(|subcommand| command_lines(registry, subcommand)),
             _ => return Err(CommandError::Syntax),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use parking_lot::{Mutex, RwLock};
+use crate::base::sync::{Mutex, Rank, RwLock};
 
 use crate::base::glob::glob_match;
 
@@ -57,8 +57,8 @@ impl Default for Config {
         let empty: Arc<str> = "".into();
         let config = Self {
             numbers: std::array::from_fn(|_| AtomicI64::new(0)),
-            texts: std::array::from_fn(|_| RwLock::new(empty.clone())),
-            changing: Mutex::new(()),
+            texts: std::array::from_fn(|_| RwLock::new(Rank::Leaf, 0, empty.clone())),
+            changing: Mutex::new(Rank::Config, ()),
             file: None,
         };
         for param in &PARAMS {

@@ -201,7 +201,7 @@ params! {
         TRACKING_TABLE_MAX_KEYS: Int = "tracking-table-max-keys", int(0, i64::MAX), "1000000", Changeable,
             "How many keys are remembered that clients have in their caches; 0 sets no limit.";
         BUSY_REPLY_THRESHOLD: Int = "busy-reply-threshold", int(0, i64::MAX), "5000", Changeable,
-            "Milliseconds after which a running script lets others be answered with BUSY.";
+            "Kept for tools that ask: there are no scripts.";
     }
     "Security" {
         REQUIREPASS: Text = "requirepass" / "password", Kind::Secret, "", Changeable,
@@ -216,7 +216,7 @@ params! {
             choice::<Permission>(), "no", Fixed,
             "Who may try to set protected parameters; clients ask for it.";
         ACLLOG_MAX_LEN: Int = "acllog-max-len", int(0, i64::MAX), "128", Changeable,
-            "How many refused attempts ACL LOG keeps.";
+            "Kept for tools that ask: there is no ACL LOG.";
     }
     "Memory" {
         DATABASES: Int = "databases", int(1, 65536), "16", Fixed,
@@ -249,7 +249,7 @@ params! {
         LAZYFREE_LAZY_USER_DEL: Flag = "lazyfree-lazy-user-del", Kind::Bool, "yes", Changeable,
             "Kept for tools that ask: large values that DEL removes are always freed in the background.";
         LAZYFREE_LAZY_USER_FLUSH: Flag = "lazyfree-lazy-user-flush", Kind::Bool, "yes", Changeable,
-            "Whether FLUSHALL, FLUSHDB and SCRIPT FLUSH without SYNC or ASYNC free in the background.";
+            "Kept for tools that ask: what FLUSHALL and FLUSHDB remove is always freed in the background.";
     }
     "Encodings" {
         LIST_MAX_LISTPACK_SIZE: Int = "list-max-listpack-size", int(INT_MIN, INT_MAX), "-2", Changeable,
@@ -311,7 +311,7 @@ params! {
         ENABLE_BACKUP_TO: Choice<Permission> = "enable-backup-to", choice::<Permission>(), "local", Fixed,
             "Who may name a directory with BACKUP TO: nobody, clients on this machine, or everyone.";
         SHUTDOWN_TIMEOUT: Int = "shutdown-timeout", int(0, INT_MAX), "10", Changeable,
-            "Seconds that a shutdown waits for replicas to catch up.";
+            "Kept for tools that ask: there are no replicas to wait for.";
         SHUTDOWN_ON_SIGINT: Bits = "shutdown-on-sigint", Kind::ShutdownOptions, "default", Changeable,
             "What SIGINT does: `default` (save if save points are set), or of save, nosave, now, force.";
         SHUTDOWN_ON_SIGTERM: Bits = "shutdown-on-sigterm", Kind::ShutdownOptions, "default", Changeable,
@@ -331,7 +331,7 @@ params! {
         LOG_FORMAT: Choice<LogFormat> = "log-format", choice::<LogFormat>(), "text", Fixed,
             "Log lines as text for people or as JSON objects for machines.";
         HIDE_USER_DATA_FROM_LOG: Flag = "hide-user-data-from-log", Kind::Bool, "yes", Changeable,
-            "Keep keys, values and arguments out of the log.";
+            "Kept for tools that ask: the log never has keys, values or arguments.";
         SLOWLOG_LOG_SLOWER_THAN: Int = "slowlog-log-slower-than", int(-1, i64::MAX), "10000", Changeable,
             "Microseconds from which on a command enters the slow log; 0 logs all, -1 none.";
         SLOWLOG_MAX_LEN: Int = "slowlog-max-len", int(0, i64::MAX), "128", Changeable,

@@ -149,6 +149,11 @@ impl KeySpec {
         self.begin == Begin::Unknown
     }
 
+    /// Whether the keys are optional, and these arguments do without the word that they stand behind.
+    pub fn is_left_out(&self, args: ArgList<'_>) -> bool {
+        matches!(self.begin, Begin::Keyword(..)) && self.begin_at(args).is_none()
+    }
+
     /// Calls `found` with the number of each argument that is a key. False if the arguments do not
     /// agree with the specification.
     #[inline]

@@ -9,6 +9,8 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::base::sync::assert_may_wait;
+
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
@@ -53,10 +55,12 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert_may_wait();
         on_either!(self, socket => socket.write(bytes))
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        assert_may_wait();
         on_either!(self, socket => socket.write_vectored(slices))
     }
 

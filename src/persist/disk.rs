@@ -11,6 +11,8 @@ use std::io::{self, IoSlice, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::sync::assert_may_wait;
+
 /// A file that is being written.
 pub trait DiskFile: Write + Send {
     /// Returns once everything written so far would survive a loss of power.
@@ -38,34 +40,41 @@ pub struct SystemDisk;
 
 impl DiskFile for File {
     fn sync(&mut self) -> io::Result<()> {
+        assert_may_wait();
         self.sync_data()
     }
 }
 
 impl Disk for SystemDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        assert_may_wait();
         Ok(Box::new(File::create(path)?))
     }
 
     fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        assert_may_wait();
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(len)?;
         file.sync_all()
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
+        assert_may_wait();
         OpenOptions::new().write(true).open(path)?.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        assert_may_wait();
         fs::rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        assert_may_wait();
         fs::remove_file(path)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        assert_may_wait();
         File::open(path)?.sync_all()
     }
 }
@@ -106,6 +115,7 @@ fn write_and_rename<T>(
 pub fn write_all_pieces(file: &mut dyn DiskFile, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
     /// How many pieces one `writev` takes at most.
     const PIECES_MAX: usize = 1024;
+    assert_may_wait();
     IoSlice::advance_slices(&mut pieces, 0);
     while !pieces.is_empty() {
         let first = &pieces[..pieces.len().min(PIECES_MAX)];

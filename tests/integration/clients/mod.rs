@@ -56,9 +56,8 @@ impl Server {
 
 /// Runs a test with `redis-server`, if that is installed, and with this server.
 fn with_each_server(test: impl Fn(&Server)) {
-    match oracle::find() {
-        Some(program) => test(&Server::Redis(Oracle::start(&program).unwrap())),
-        None => eprintln!("not compared: redis-server is not installed"),
+    if let Some(program) = oracle::find() {
+        test(&Server::Redis(Oracle::start(&program).unwrap()));
     }
     let (process, _data) = start();
     test(&Server::Ours { process, _data });
@@ -66,11 +65,7 @@ fn with_each_server(test: impl Fn(&Server)) {
 
 /// A program that talks to the server; `None` (and a word) if it is not installed.
 fn client(name: &str, port: u16) -> Option<Command> {
-    let Some(program) = process::find(name) else {
-        eprintln!("skipped: {name} is not installed");
-        return None;
-    };
-    let mut command = Command::new(program);
+    let mut command = Command::new(process::installed(name)?);
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     Some(command)
 }

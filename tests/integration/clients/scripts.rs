@@ -36,7 +36,7 @@ impl Library {
         };
         let found = process::find(self.interpreter).filter(works);
         if found.is_none() {
-            eprintln!("skipped: {} for {} is not installed", self.name, self.interpreter);
+            process::skip(&format!("{} for {} is not installed", self.name, self.interpreter));
         }
         found
     }

@@ -3,8 +3,9 @@
 use super::peer::{Connection, Protocol, SocketConnection};
 use super::resp;
 use rustix::process::{Pid, Signal, kill_process};
+use std::env;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +15,27 @@ use tempfile::TempDir;
 /// Generous: only a defect uses it up.
 const PATIENCE: Duration = Duration::from_secs(60);
 const START_ATTEMPTS: usize = 20;
+
+/// Says something that is to be seen although the test passes: the harness keeps what `eprintln!` prints.
+pub fn announce(text: &str) {
+    let _unseen = writeln!(io::stderr(), "{text}");
+}
+
+/// Says what a test leaves out. With `SKIP_NOTHING` in the environment, which is for machines that have everything,
+/// the test fails instead.
+pub fn skip(what: &str) {
+    assert!(env::var_os("SKIP_NOTHING").is_none(), "nothing may be skipped: {what}");
+    announce(&format!("skipped: {what}"));
+}
+
+/// Where a program is; if it is not installed, what needs it is skipped.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let found = find(name);
+    if found.is_none() {
+        skip(&format!("{name} is not installed"));
+    }
+    found
+}
 
 /// A running server; killed when dropped.
 pub struct Process {
@@ -135,6 +157,18 @@ impl Process {
         fs::read_dir(tasks).expect("a running process has threads").count()
     }
 
+    /// How many files, sockets and so on it has open.
+    pub fn descriptors(&self) -> usize {
+        let open = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(open).expect("a running process has descriptors").count()
+    }
+
+    /// Sends SIGKILL.
+    pub fn signal_kill(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::KILL).expect("a running child can be signalled");
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().expect("a running child can be killed");
@@ -199,8 +233,8 @@ pub fn finish_with_bytes(command: &mut Command, input: &[u8]) -> (ExitStatus, Ve
 
 /// Where a program is, if it is installed.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 fn wait_for(child: &mut Child) -> ExitStatus {

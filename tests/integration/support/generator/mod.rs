@@ -215,16 +215,6 @@ impl Generator {
         if self.newer && self.below(NEWER_ONE_IN) == 0 {
             group = &fields::GROUP;
         }
-        if group.templates.is_empty() {
-            return self.command();
-        }
-        if let Ok(only) = std::env::var("ONLY")
-            && !only
-                .split(',')
-                .any(|k| group.keys.first().map_or(k == "generic", |key| *key == k.as_bytes()))
-        {
-            return self.command();
-        }
         let template = self.pick(group.templates);
         let mut words: Vec<_> = template.split(' ').map(|word| self.word(word, group)).collect();
         let is_spared = words.iter().any(|word| PRECISE.iter().any(|name| name.as_bytes() == word));
