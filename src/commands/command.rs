@@ -184,7 +184,7 @@ fn find_keys<'a>(
         let found = |position| {
             keys.extend(request.get(position).map(|key| (key, flags)));
         };
-        if !key_spec.positions(request, found) && !key_spec.is_left_out(request) {
+        if !key_spec.positions(request, found) && !key_spec.is_silent(request) {
             keys.clear();
             break;
         }
