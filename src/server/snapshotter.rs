@@ -443,7 +443,11 @@ impl Snapshotter {
         self.log.turn_off();
         match flushed.and_then(|()| self.log.flush()) {
             Ok(()) => log::info!("changes are not logged any more"),
-            Err(error) => log::error!("the log was not closed in order: {error}"),
+            Err(error) => {
+                log::error!("the log was not closed in order: {error}");
+                // Closing it may be what has failed; it is off all the same.
+                self.log.turn_off();
+            }
         }
     }
 }

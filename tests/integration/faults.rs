@@ -404,3 +404,19 @@ fn a_torn_end_that_cannot_be_cut_off_is_a_disk_that_cannot_be_written() {
     let server = Sanderling::start_in(copied.path(), &FLAGS);
     assert_eq!(server.client().say("GET k"), "\"v\"");
 }
+
+#[test]
+fn a_log_that_cannot_be_closed_in_order_is_off_all_the_same() {
+    let directory = tempdir().unwrap();
+    // Those before make the manifest, and the one that names the first segment.
+    let disk = disk_that_fails(Kind::Rename, 3, Fault::Until(FULL));
+    let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    assert_eq!(client.say("SET k v"), "+OK");
+    assert_eq!(client.say("CONFIG SET appendonly no"), "+OK");
+    client.say_until("INFO persistence", |info| {
+        info.contains("log_state:off\\r") && info.contains("rdb_bgsave_in_progress:0\\r")
+    });
+    assert_eq!(client.say("SET k w"), "+OK");
+    assert_eq!(client.info("aof_last_write_status"), "ok");
+}
