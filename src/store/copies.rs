@@ -212,7 +212,7 @@ impl<'a> View<'a> {
 impl<'a> View<'a> {
     /// From now on this view stands behind the gate only while it locks a shard.
     pub fn stride_behind(&mut self, lane: &'a Lane<'a>) {
-        let db = (self.db, self.keyspace.physical(self.db));
+        let db = (self.db, self.keyspace.physical_now(self.db));
         self.stride = Some(Stride { lane, db });
     }
 
@@ -220,7 +220,7 @@ impl<'a> View<'a> {
     pub fn is_swapped(&self) -> bool {
         let stride = self.stride.as_ref();
         stride.is_some_and(|Stride { db: (db, physical), .. }| {
-            self.keyspace.physical(*db) != *physical
+            self.keyspace.physical_now(*db) != *physical
         })
     }
 
@@ -234,7 +234,7 @@ impl<'a> View<'a> {
     pub(super) fn physical(&self, db: usize) -> usize {
         match self.stride {
             Some(Stride { db: (logical, physical), .. }) if logical == db => physical,
-            _ => self.keyspace.physical(db),
+            _ => self.keyspace.physical_now(db),
         }
     }
 

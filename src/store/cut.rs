@@ -5,7 +5,9 @@
 //! when it is next locked for writing. From then on, whoever is first to change an entry that the
 //! snapshotter has not reached keeps a copy of the entry as it was (a short record, or one reference to
 //! a shared payload), or a note that there was none. The snapshotter walks each shard in hash order, in
-//! slices, and writes every entry that nobody kept from the shard itself and the kept ones at the end.
+//! slices, and writes every entry that nobody kept from the shard itself. At the end it takes the cut out of the
+//! shard, and writes what was kept without the shard's lock. The same if the shard was emptied as a whole: what it
+//! held belongs to the cut then.
 //!
 //! Rejected: handing over the list of a whole shard's entries at its first change. Under random writes
 //! every shard is touched within milliseconds of the cut, so the lists (and everything they keep alive)
@@ -14,9 +16,9 @@
 //! Invariant: at any time, the cut's remaining entries in this shard are those of the (frozen or live)
 //! contents at or beyond `position` whose keys were not kept, and the kept ones that existed.
 
-use super::entry::{EntryRef, OwnedValue, StringRef, ValueRef};
+use super::entry::{Entry, EntryRef, StringRef, ValueRef};
 use super::hash::{KeyHash, KeyHasher};
-use super::record::{Form, Parts, Record};
+use super::record::{Form, Parts, RECORD_MAX, Record};
 use super::shard::Contents;
 use super::table::Table;
 
@@ -28,15 +30,24 @@ pub(super) struct Cut {
     /// Entries with a smaller hash have been emitted, unless they were kept.
     position: u64,
     kept: Kept,
+    source: Source,
+}
+
+/// Where the entries are that nobody kept.
+enum Source {
+    /// In the shard.
+    Live,
     /// The shard was emptied as a whole: this is what it held.
-    frozen: Option<Contents>,
+    Frozen(Contents),
     /// What the shard held was damaged before it was emitted.
-    lost: bool,
+    Lost,
+    /// All of them have been emitted.
+    Done,
 }
 
 impl Cut {
     pub(super) fn new(hasher: KeyHasher) -> Cut {
-        Cut { position: 0, kept: Kept::new(hasher), frozen: None, lost: false }
+        Cut { position: 0, kept: Kept::new(hasher, CHUNKS_MAX), source: Source::Live }
     }
 
     /// Keeps an entry as it was before its first change.
@@ -46,78 +57,119 @@ impl Cut {
         key: &[u8],
         entry: impl FnOnce() -> Option<EntryRef<'e>>,
     ) {
-        let ahead = self.frozen.is_none() && hash.0 >= self.position;
-        if ahead && !self.kept.contains(hash, key) {
+        let is_ahead = matches!(self.source, Source::Live) && hash.0 >= self.position;
+        if is_ahead && !self.kept.contains(hash, key) {
             self.kept.insert(hash, key, entry());
         }
     }
 
-    pub(super) fn was_kept(&self, hash: KeyHash, key: &[u8]) -> bool {
-        self.kept.contains(hash, key)
-    }
-
-    /// The shard is emptied. Only the first time matters: later contents are not part of the cut.
-    pub(super) fn freeze(&mut self, contents: Contents) {
-        self.frozen.get_or_insert(contents);
+    /// The shard is emptied. Only the first time matters: later contents are not part of the cut, and come back.
+    pub(super) fn freeze(&mut self, contents: Contents) -> Option<Contents> {
+        if let Source::Live = self.source {
+            self.source = Source::Frozen(contents);
+            return None;
+        }
+        Some(contents)
     }
 
     pub(super) fn give_up(&mut self) {
-        self.lost = true;
+        self.source = Source::Lost;
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.lost
+        matches!(self.source, Source::Lost)
     }
 
-    pub(super) fn frozen(&self) -> Option<&Contents> {
-        self.frozen.as_ref()
+    /// Emits entries of the live contents, about as many as `budget` says; true if these were the last.
+    pub(super) fn emit_live(
+        &mut self,
+        contents: &Contents,
+        budget: usize,
+        emit: &mut Emit<'_>,
+    ) -> bool {
+        let Source::Live = self.source else { return true };
+        let is_end = self.walk(contents, budget, emit);
+        if is_end {
+            self.source = Source::Done;
+        }
+        is_end
     }
 
-    pub(super) fn position(&self) -> u64 {
-        self.position
+    fn walk(&mut self, contents: &Contents, budget: usize, emit: &mut Emit<'_>) -> bool {
+        let kept = &self.kept;
+        let next = contents.walk(self.position, budget, kept.hasher, |hash, entry| {
+            if !kept.contains(hash, entry.key()) {
+                emit(entry.key(), entry.value(), entry.deadline());
+            }
+        });
+        self.position = next.unwrap_or(self.position);
+        next.is_none()
     }
 
-    pub(super) fn advance(&mut self, position: u64) {
-        self.position = position;
-    }
-
-    pub(super) fn emit_kept(&self, emit: &mut Emit<'_>) {
-        self.kept.emit(emit);
+    /// Emits what is the cut's own: frozen entries and kept ones, about as many as `budget` says; true if these were the
+    /// last. Needs no lock.
+    pub(super) fn emit_own(&mut self, budget: usize, emit: &mut Emit<'_>) -> bool {
+        match std::mem::replace(&mut self.source, Source::Done) {
+            Source::Frozen(contents) => {
+                if !self.walk(&contents, budget, emit) {
+                    self.source = Source::Frozen(contents);
+                }
+                false
+            }
+            _ => self.kept.emit(budget, emit),
+        }
     }
 }
 
 /// The first state since the cut of every key that changed ahead of the walk. Most are a hundred bytes
-/// or less, and there can be hundreds of thousands, so records are packed one behind the other.
+/// or less, and there can be hundreds of thousands, so records are packed one behind the other, in chunks, so that adding
+/// one never moves many. When there is no room for more of these, records are kept like objects.
 struct Kept {
     hasher: KeyHasher,
-    /// Leads from hashes to offsets into `records`, or, with [`OBJECT`], to numbers of `objects`.
+    /// Leads from hashes to records, `chunk · offset`, or, with [`OBJECT`], to numbers of `objects`.
     table: Table,
-    records: Vec<u8>,
-    /// What is no record; without a value, a long key that did not exist.
+    chunks: Vec<Vec<u8>>,
+    chunks_max: usize,
+    /// What is no record.
     objects: Vec<KeptObject>,
+    /// How much has been emitted: chunks, bytes of the next one, objects.
+    emitted: (usize, usize, usize),
 }
 
-type KeptObject = (Box<[u8]>, Option<OwnedValue>, Option<i64>);
+struct KeptObject {
+    key: Box<[u8]>,
+    /// `None`: there was no such key.
+    entry: Option<Entry>,
+}
 
 const OBJECT: u32 = 1 << 31;
+/// Bits of an offset in a chunk.
+const OFFSET_BITS: u32 = 16;
+const CHUNK_BYTES: usize = 1 << OFFSET_BITS;
+const CHUNKS_MAX: usize = (OBJECT >> OFFSET_BITS) as usize;
+
+const _: () = assert!(RECORD_MAX <= CHUNK_BYTES);
 
 impl Kept {
-    fn new(hasher: KeyHasher) -> Kept {
-        Kept { hasher, table: Table::new(), records: Vec::new(), objects: Vec::new() }
+    fn new(hasher: KeyHasher, chunks_max: usize) -> Kept {
+        Kept {
+            hasher,
+            table: Table::default(),
+            chunks: Vec::new(),
+            chunks_max,
+            objects: Vec::new(),
+            emitted: (0, 0, 0),
+        }
     }
 
     fn contains(&self, hash: KeyHash, key: &[u8]) -> bool {
-        self.table
-            .find(hash.0, |place| key_at(&self.records, &self.objects, place) == key)
-            .is_some()
+        self.table.find(hash.0, |place| key_at(&self.chunks, &self.objects, place) == key).is_some()
     }
 
     /// Adds a key that is not there yet, with what it held.
     fn insert(&mut self, hash: KeyHash, key: &[u8], entry: Option<EntryRef<'_>>) {
-        let value = entry.map(|entry| entry.value());
-        let deadline = entry.and_then(|entry| entry.deadline());
         let integer;
-        let (form, bytes) = match value.map(StringRef::try_from) {
+        let (form, bytes) = match entry.map(|entry| StringRef::try_from(entry.value())) {
             None => (Form::Absent, &b""[..]),
             Some(Ok(StringRef::Integer(number))) => {
                 integer = number.to_le_bytes();
@@ -126,58 +178,104 @@ impl Kept {
             Some(Ok(StringRef::Bytes { bytes, edited })) => {
                 (if edited { Form::Edited } else { Form::Plain }, bytes)
             }
-            Some(Err(object)) => {
-                return self.insert_object(hash, key, Some(object.to_owned()), deadline);
-            }
+            Some(Err(_)) => return self.insert_object(hash, key, entry),
         };
-        let parts = Parts { key, form, value: bytes, deadline };
-        let Some(size) = parts.size() else {
-            return self.insert_object(hash, key, value.map(ValueRef::to_owned), deadline);
-        };
-        let start = self.records.len();
-        assert!(start < OBJECT as usize, "a shard keeps at most 2 GiB for a snapshot");
-        self.records.resize(start + size, 0);
-        parts.write(&mut self.records[start..]);
-        self.index(hash, start as u32);
+        let deadline = entry.and_then(|entry| entry.deadline());
+        if !self.insert_record(hash, &Parts { key, form, value: bytes, deadline }) {
+            self.insert_object(hash, key, entry);
+        }
     }
 
-    fn insert_object(
-        &mut self,
-        hash: KeyHash,
-        key: &[u8],
-        value: Option<OwnedValue>,
-        deadline: Option<i64>,
-    ) {
-        self.objects.push((key.into(), value, deadline));
+    /// False if it is too long for a record, or there is no room for it.
+    fn insert_record(&mut self, hash: KeyHash, parts: &Parts<'_>) -> bool {
+        let Some(size) = parts.size() else { return false };
+        if self.chunks.last().is_none_or(|chunk| chunk.len() + size > CHUNK_BYTES) {
+            if self.chunks.len() == self.chunks_max {
+                return false;
+            }
+            self.chunks.push(Vec::new());
+        }
+        let number = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[number];
+        let start = chunk.len();
+        chunk.resize(start + size, 0);
+        parts.write(&mut chunk[start..]);
+        self.index(hash, (number << OFFSET_BITS | start) as u32);
+        true
+    }
+
+    fn insert_object(&mut self, hash: KeyHash, key: &[u8], entry: Option<EntryRef<'_>>) {
+        self.objects.push(KeptObject { key: key.into(), entry: entry.map(EntryRef::to_entry) });
         self.index(hash, OBJECT | (self.objects.len() - 1) as u32);
     }
 
     fn index(&mut self, hash: KeyHash, place: u32) {
-        let Kept { hasher, table, records, objects } = self;
-        table.insert(hash.0, place, 0, |place| hasher.hash(key_at(records, objects, place)).0);
+        let Kept { hasher, table, chunks, objects, .. } = self;
+        table.insert(hash.0, place, 0, |place| hasher.hash(key_at(chunks, objects, place)).0);
     }
 
-    fn emit(&self, emit: &mut Emit<'_>) {
-        let mut at = 0;
-        while at < self.records.len() {
-            let record = Record::new(&self.records[at..]);
-            if record.form() != Form::Absent {
-                emit(record.key(), record.value_ref(), record.deadline());
+    /// Emits the next ones, as many as `budget` says; true if these were the last.
+    fn emit(&mut self, budget: usize, emit: &mut Emit<'_>) -> bool {
+        let (chunk, offset, object) = &mut self.emitted;
+        let mut left = budget;
+        while let Some(records) = self.chunks.get(*chunk) {
+            while *offset < records.len() {
+                if left == 0 {
+                    return false;
+                }
+                left -= 1;
+                let record = Record::new(&records[*offset..]);
+                if record.form() != Form::Absent {
+                    emit(record.key(), record.value_ref(), record.deadline());
+                }
+                *offset += record.bytes().len();
             }
-            at += record.bytes().len();
+            (*chunk, *offset) = (*chunk + 1, 0);
         }
-        for (key, value, deadline) in &self.objects {
-            if let Some(value) = value {
-                emit(key, value.as_ref(), *deadline);
+        for KeptObject { key, entry } in self.objects[*object..].iter().take(left) {
+            *object += 1;
+            if let Some(entry) = entry {
+                emit(key, entry.value.as_ref(), entry.deadline);
             }
         }
+        *object == self.objects.len()
     }
 }
 
-fn key_at<'a>(records: &'a [u8], objects: &'a [KeptObject], place: u32) -> &'a [u8] {
+fn key_at<'a>(chunks: &'a [Vec<u8>], objects: &'a [KeptObject], place: u32) -> &'a [u8] {
     if place & OBJECT != 0 {
-        &objects[(place & !OBJECT) as usize].0
-    } else {
-        Record::new(&records[place as usize..]).key()
+        return &objects[(place & !OBJECT) as usize].key;
+    }
+    let (chunk, offset) = (place >> OFFSET_BITS, place as usize % CHUNK_BYTES);
+    Record::new(&chunks[chunk as usize][offset..]).key()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_among_records_is_kept_all_the_same() {
+        let hasher = KeyHasher::new([7; 16]);
+        let name = |n: usize| format!("{n:01000}").into_bytes();
+        let count = 3 * CHUNK_BYTES / 1000;
+        let mut kept = Kept::new(hasher, 1);
+        for n in 0..count {
+            let key = &name(n)[790..];
+            kept.insert(hasher.hash(key), key, None);
+        }
+        assert!(kept.chunks.len() == 1 && kept.objects.is_empty());
+        let full = count + CHUNK_BYTES / 200;
+        for n in count..full {
+            let key = &name(n)[790..];
+            kept.insert(hasher.hash(key), key, None);
+        }
+        assert!(kept.chunks.len() == 1 && kept.objects.len() > 10);
+        for n in 0..full {
+            let key = &name(n)[790..];
+            assert!(kept.contains(hasher.hash(key), key));
+        }
+        while !kept.emit(7, &mut |_, _, _| panic!("none of them was there")) {}
+        assert_eq!(kept.emitted, (1, 0, kept.objects.len()));
     }
 }

@@ -28,7 +28,7 @@ impl Keyspace {
     /// shard, and is behind a gate.
     pub fn index_bytes(&self, db: usize) -> IndexBytes {
         let mut sum = IndexBytes::default();
-        for cell in self.shards_if_used(self.physical(db)) {
+        for cell in self.shards_if_used(self.physical_now(db)) {
             if !cell.is_empty() {
                 sum.add(cell.lock.read().contents());
             }
