@@ -18,10 +18,10 @@
 //! is so full that they have become objects (see `store::slab`).
 
 use super::entry::{Stored, ValueRef};
-use super::excerpt::KeyExcerpt;
 use super::hash::KeyHash;
 use super::shard::Object;
 use super::view::{Mode, Poisoned, View};
+use crate::base::bytes::KeyExcerpt;
 
 /// Objects looked at per acquisition of a shard's lock.
 const SLICE: usize = 256;

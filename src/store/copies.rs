@@ -78,7 +78,6 @@ impl<'a> View<'a> {
     pub fn copy_declared(&mut self, mode: Mode) -> Copies {
         let copy = |view: &mut Self, index: usize| {
             let key = view.keys[index].1;
-            debug_assert_eq!(key.db, view.db, "copies are all of one database");
             if mode == Mode::Write {
                 view.settle(&key);
             }
@@ -93,6 +92,7 @@ impl<'a> View<'a> {
     fn different_keys(&self) -> Vec<usize> {
         let order = |index: usize| {
             let key = &self.keys[index].1;
+            debug_assert_eq!(key.db, self.db, "copies are all of one database");
             (key.hash.0, key.bytes)
         };
         let mut indexes: Vec<usize> = (0..self.keys.len()).collect();
@@ -157,6 +157,7 @@ impl<'a> View<'a> {
         for copied in &copies.0 {
             let key = self.copied_key(copied);
             self.put_in_place(&key, copied, &mut made);
+            // A command of many keys that works on copies changes one or two of them.
             if done.touched.iter().any(|(_, touched)| touched[..] == *key.bytes) {
                 self.shard_mut(&key).watchers.raise(key.hash, key.bytes);
             }

@@ -6,7 +6,7 @@
 //! says, once per command, who is listening.
 
 use super::shard::Contents;
-pub use crate::base::bytes::KeyBytes;
+use crate::base::bytes::KeyBytes;
 use crate::resp::ArgList;
 use crate::value::Value;
 

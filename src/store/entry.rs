@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicU32;
 
 use super::record::Record;
 use super::shard::Object;
-use crate::value::{Bytes, Value};
+use crate::base::bytes::Bytes;
+use crate::value::Value;
 
 /// An entry in its shard. Valid while the shard's lock is held.
 #[derive(Clone, Copy)]

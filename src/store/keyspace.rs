@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::hash::{KeyHash, KeyHasher};
-use super::shard::Shard;
+use super::shard::{Contents, Shard};
 use crate::base::crc16::key_slot;
 use crate::base::sync::{Mutex, MutexGuard, Rank, ReadGuard, RwLock, WriteGuard};
 
@@ -160,6 +160,26 @@ pub struct World<'a> {
 pub struct DatabaseCounts {
     pub keys: usize,
     pub volatile: usize,
+}
+
+/// Bytes of a database that hold neither keys nor values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexBytes {
+    /// From hashes to entries.
+    pub table: usize,
+    /// The deadlines of entries and of fields, in order.
+    pub deadlines: usize,
+}
+
+impl IndexBytes {
+    pub fn total(self) -> usize {
+        self.table + self.deadlines
+    }
+
+    fn add(&mut self, contents: &Contents) {
+        self.table += contents.table_bytes();
+        self.deadlines += contents.deadline_bytes();
+    }
 }
 
 impl Keyspace {
@@ -311,6 +331,18 @@ impl Keyspace {
             counts.volatile += cell.volatile_len.load(Ordering::Relaxed);
         }
         counts
+    }
+
+    /// Looks at one shard after the other, damaged ones included: their sizes are as good as any. The caller holds no
+    /// shard, and is behind a gate.
+    pub fn index_bytes(&self, db: usize) -> IndexBytes {
+        let mut sum = IndexBytes::default();
+        for cell in self.shards_if_used(self.physical_now(db)) {
+            if !cell.is_empty() {
+                sum.add(cell.lock.read().contents());
+            }
+        }
+        sum
     }
 
     /// Shards that have an entry due at `now_ms`, as `(database, shard)`; and the earliest deadline

@@ -331,7 +331,9 @@ fn what_a_shard_kept_is_read_in_slices_without_its_lock() {
             put(keyspace, 0, format!("{{tag}}{n}").as_bytes(), b"new", Deadline::Clear)
         });
     };
-    let flush: Meanwhile = |keyspace| drop(view(keyspace, 0, NOW_MS).flush([0], &keyspace.world()));
+    let flush: Meanwhile = |keyspace| {
+        view(keyspace, 0, NOW_MS).flush([0], &keyspace.world());
+    };
     for meanwhile in [overwrite, flush] {
         let keyspace = keyspace();
         (0..count).for_each(|n| put(&keyspace, 0, &name(n), b"old", Deadline::Clear));

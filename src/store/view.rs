@@ -19,9 +19,10 @@ use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, Value
 use super::hash::KeyHash;
 use super::keyspace::{DataBytes, Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
+use crate::base::bytes::Bytes;
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
-use crate::value::{Bytes, Collection, Value};
+use crate::value::{Collection, Value};
 
 /// Whether a command may change what it locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

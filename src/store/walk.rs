@@ -186,7 +186,7 @@ impl View<'_> {
         }
     }
 
-    /// How many keys the database holds, expired ones that were not removed yet included.
+    /// How many keys the database holds; see [`Keyspace::counts`](super::Keyspace::counts).
     pub fn count(&self) -> usize {
         self.keyspace.counts(self.db).keys
     }

@@ -6,6 +6,7 @@
 //! the part that is touched.
 
 mod draw;
+mod roomy;
 
 pub mod bitmap;
 pub mod geo;
@@ -21,7 +22,7 @@ pub mod stream;
 pub mod string;
 pub mod tree;
 
-pub use crate::base::bytes::Bytes;
+use crate::base::bytes::Bytes;
 pub use draw::Draw;
 pub use hash::Hash;
 pub use list::List;

@@ -16,6 +16,10 @@
 //! Invariant: at any time, the cut's remaining entries in this shard are those of the (frozen or live)
 //! contents at or beyond `position` whose keys were not kept, and the kept ones that existed.
 
+mod walk;
+
+pub use walk::CutWalk;
+
 use super::entry::{Entry, EntryRef, StringRef, ValueRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::record::{Form, Parts, RECORD_MAX, Record};

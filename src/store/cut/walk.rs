@@ -1,9 +1,9 @@
 //! Reading a consistent cut, slice by slice, while everybody goes on (see `store::cut`).
 
-use super::cut::Cut;
-use super::entry::ValueRef;
-use super::keyspace::{Keyspace, Lane, World};
-use super::shard::Emitted;
+use super::Cut;
+use crate::store::entry::ValueRef;
+use crate::store::keyspace::{Keyspace, Lane, World};
+use crate::store::shard::Emitted;
 
 /// Entries emitted per acquisition of a shard's lock, and per slice.
 const SLICE: usize = 128;
