@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::transaction::end_watch;
 use super::waiters;
+use crate::base::bytes::KeyBytes;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
 use crate::resp::{ArgList, OwnedArgs, Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
-use crate::store::{Key, KeyBytes, Text, View, World};
+use crate::store::{Key, Text, View, World};
 use crate::value::listpack::Element;
 
 /// What a client that found nothing waits for.

@@ -19,10 +19,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::context::Wanted;
+use crate::base::bytes::KeyBytes;
 use crate::base::sync::{Mutex, Rank};
 use crate::resp::{ArgList, OwnedArgs, Protocol};
 use crate::session::Client;
-use crate::store::{KeyBytes, Keyspace};
+use crate::store::Keyspace;
 
 /// A number that rises with every registration.
 pub type Ticket = u64;
