@@ -28,7 +28,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
-use crate::exec::{CommandError, Engine, Executor, Shutdown};
+use crate::exec::{CommandError, Engine, Executor, Registry, Shutdown, Spec};
 use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
@@ -102,19 +102,30 @@ impl Server {
         clock: Clock,
         disk: Arc<dyn Disk>,
     ) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, disk, false)
+        Server::start_with(config, clock, disk, commands::registry(), false)
+    }
+
+    /// The same with commands besides all others, which a test provides.
+    pub fn start_with_commands(
+        config: Config,
+        clock: Clock,
+        more: &'static [Spec],
+    ) -> Result<Server, StartupError> {
+        let registry = commands::registry_with(more);
+        Server::start_with(config, clock, Arc::new(SystemDisk), registry, false)
     }
 
     /// The same for the binary: signals stop the server, from the moment on at which there is something to lose. (Tests
     /// share their process.)
     pub fn start_as_process(config: Config, clock: Clock) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, Arc::new(SystemDisk), true)
+        Server::start_with(config, clock, Arc::new(SystemDisk), commands::registry(), true)
     }
 
     fn start_with(
         config: Config,
         clock: Clock,
         disk: Arc<dyn Disk>,
+        registry: Registry,
         heeds_signals: bool,
     ) -> Result<Server, StartupError> {
         let memory_at_start = allocator::allocated_bytes();
@@ -126,7 +137,7 @@ impl Server {
         limit_clients(&config);
         let mut random = Random::from_entropy();
         let keyspace = new_keyspace(&config, &mut random);
-        let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
+        let engine = Arc::new(Engine::new(registry, keyspace, config, clock));
         let log = new_log(&engine, &directory);
         let (reaper, reaper_handle) = Reaper::new(&engine);
         let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);

@@ -11,6 +11,7 @@ use crate::support::crash::{Promise, Stream, check_all};
 use crate::support::data::files_with;
 use crate::support::disk::{Call, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::generator::seeds;
+use crate::support::patience::PATIENCE;
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::process::{connect, free_port};
 use crate::support::resp;
@@ -29,7 +30,6 @@ use tempfile::tempdir;
 
 const CONNECTIONS: usize = 3;
 const COMMANDS: usize = 24;
-const PATIENCE: Duration = Duration::from_secs(30);
 const FLAGS: [&str; 8] =
     ["--save", "", "--workers", "2", "--log-segment-size", "64kb", "--enable-debug-command", "yes"];
 

@@ -1,6 +1,7 @@
 //! Whoever changes parameters, saves and deletes whole databases while others work; and strangers who behave badly.
 
 use super::stage::{Gone, Line, Member, Run, Stage};
+use crate::support::patience::PATIENCE;
 use crate::support::peer::Protocol;
 use crate::support::process::connect;
 use crate::support::resp;
@@ -169,7 +170,7 @@ impl Strangers {
         }
         // Another who says what nobody understands is told so and shown the door.
         let mut stream = connected().map_err(gone)?;
-        stream.set_read_timeout(Some(super::PATIENCE)).map_err(gone)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(gone)?;
         stream.write_all(b"*1\r\n$abc\r\n").map_err(gone)?;
         let mut said = Vec::new();
         stream.read_to_end(&mut said).map_err(gone)?;

@@ -28,11 +28,12 @@ mod stage;
 mod volatile;
 
 use crate::support::ask::Ask;
+use crate::support::patience::PATIENCE;
 use crate::support::process::{Process, run};
 pub use crate::support::resp::Reply;
 use footprint::Footprint;
 use sanderling::base::random::Random;
-use stage::{Member, PATIENCE, Stage, Tally};
+use stage::{Member, Stage, Tally};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};

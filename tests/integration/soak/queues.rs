@@ -2,7 +2,8 @@
 //! just being handed over.
 
 use super::Reply;
-use super::stage::{Gone, Line, Member, PATIENCE, Run, Stage};
+use super::stage::{Gone, Line, Member, Run, Stage};
+use crate::support::patience::PATIENCE;
 use crate::support::peer::Protocol;
 use crate::support::resp;
 use sanderling::base::random::Random;

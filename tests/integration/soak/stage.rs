@@ -2,6 +2,7 @@
 //! happened.
 
 use super::Reply;
+use crate::support::patience::PATIENCE;
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::process::connect;
 use crate::support::resp;
@@ -10,9 +11,6 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-/// Generous: only a defect uses it up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server is gone because its time was over.
 #[derive(Debug)]

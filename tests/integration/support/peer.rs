@@ -4,16 +4,13 @@
 //! the corpus is an implementation of these two traits and one test function; sockets need only
 //! [`SocketConnection`].
 
+use super::patience::PATIENCE;
 use super::resp::{self, Reply};
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-
-/// How long a socket waits for a reply before the step fails. Generous: it is only ever used up by a
-/// defect, and machines that run tests can be slow.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The version of the protocol in which replies are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +119,7 @@ pub struct SocketConnection<S: Socket> {
 impl<S: Socket> SocketConnection<S> {
     /// Takes over a stream that has just been connected and agrees on the protocol.
     pub fn open(stream: S, protocol: Protocol) -> io::Result<Self> {
-        stream.limit_reads(REPLY_TIMEOUT)?;
+        stream.limit_reads(PATIENCE)?;
         let mut connection = Self { source: BufReader::new(stream.handle()?), sink: stream };
         if protocol == Protocol::Resp3 {
             connection.send(&resp::encode(&["HELLO", "3"]))?;
