@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 const PROTOCOLS: [&str; 2] = ["", "?protocol=resp3"];
 
 #[test]
-fn the_redis_crate_works() -> RedisResult<()> {
+fn the_redis_crate_reads_back_what_it_writes_in_both_protocols() -> RedisResult<()> {
     let (server, _directory) = start();
     for protocol in PROTOCOLS {
         let url = format!("redis://127.0.0.1:{}/2{protocol}", server.port);

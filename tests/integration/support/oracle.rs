@@ -131,7 +131,6 @@ impl Peer for Oracle {
         match need {
             Need::Since { major, minor } => self.version >= (*major, *minor),
             Need::Sanderling => false,
-            Need::Type(_) | Need::Command(_) | Need::Addresses => true,
         }
     }
 }

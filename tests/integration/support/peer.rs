@@ -19,19 +19,13 @@ pub enum Protocol {
     Resp3,
 }
 
-/// What a step or section presupposes beyond the commands of Redis 7.0 on strings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a step or section presupposes beyond Redis 7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Behaviour that appeared with this version of Redis.
     Since { major: u32, minor: u32 },
     /// Something that only Sanderling does.
     Sanderling,
-    /// Values of a type: `list`, `hash`, …
-    Type(String),
-    /// A command that belongs to another group than the transcript's own.
-    Command(String),
-    /// Connections that have an address of their own, as those over a unix socket do not.
-    Addresses,
 }
 
 impl fmt::Display for Need {
@@ -39,9 +33,6 @@ impl fmt::Display for Need {
         match self {
             Need::Since { major, minor } => write!(f, "behaviour of Redis {major}.{minor}"),
             Need::Sanderling => write!(f, "Sanderling"),
-            Need::Type(name) => write!(f, "values of the type {name}"),
-            Need::Command(name) => write!(f, "the command {name}"),
-            Need::Addresses => write!(f, "connections with addresses"),
         }
     }
 }

@@ -216,7 +216,7 @@ impl<'a> SectionRun<'a> {
         match action {
             Action::Need(need) => {
                 if self.lacking.is_none() && !self.peer.has(need) {
-                    self.lacking = Some(need.clone());
+                    self.lacking = Some(*need);
                 }
                 Ok(())
             }
@@ -515,7 +515,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_cannot_do_is_skipped_with_its_replies_and_named() {
-        let steps = "@needs-type list\n> A\n< +OK\n@sanderling-only r\n> B\n< :9\n> C\n< :1";
+        let steps = "@since 7.0 r\n> A\n< +OK\n@sanderling-only r\n> B\n< :9\n> C\n< :1";
         let skipping = report(&["+OK\r\n", ":1\r\n"], &format!("> 0\n<none\n{steps}"));
         assert_eq!(skipping.failures.as_slice(), &[] as &[String]);
         assert_eq!(skipping.skipped, ["t:8: B: needs Sanderling"]);

@@ -201,9 +201,7 @@ impl Peer for Sanderling {
     fn has(&self, need: &Need) -> bool {
         match need {
             // Of later versions, transcripts have what is implemented.
-            Need::Since { .. } | Need::Sanderling | Need::Addresses => true,
-            Need::Type(_) => true,
-            Need::Command(name) => self.engine.registry.command(name.as_bytes()).is_some(),
+            Need::Since { .. } | Need::Sanderling => true,
         }
     }
 }
