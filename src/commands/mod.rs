@@ -52,7 +52,12 @@ pub const TABLES: &[(&str, &[Spec])] = &[
 
 /// The registry of all commands.
 pub fn registry() -> Registry {
-    Registry::new(TABLES)
+    registry_with(&[])
+}
+
+/// The same with more commands, which a test provides.
+pub fn registry_with(more: &'static [Spec]) -> Registry {
+    Registry::new(&[TABLES, &[("server", more)]].concat())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ mod snapshotter;
 mod startup;
 pub mod tools;
 
-pub use startup::{Ended, Server, StartupError};
+pub use startup::{Ended, Server, StartupError, Surroundings};
 
 /// Lets workers go first where they and the calling thread want the same core.
 fn yield_to_workers() {

@@ -30,7 +30,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
-use crate::exec::{CommandError, Engine, Executor, Shutdown};
+use crate::exec::{CommandError, Engine, Executor, Shutdown, Spec};
 use crate::net::{Admission, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
@@ -93,33 +93,34 @@ pub struct Server {
     snapshotter: Option<usize>,
 }
 
+/// What a server finds around it, and where tests provide something else.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub disk: Arc<dyn Disk>,
+    /// Besides all others.
+    pub more_commands: &'static [Spec],
+    /// Whether signals stop the server, from the moment on at which there is something to lose. (Tests share their process.)
+    pub heeds_signals: bool,
+}
+
+impl Surroundings {
+    /// Those of the binary.
+    pub fn of_a_process() -> Surroundings {
+        let (clock, disk) = (Clock::system(), Arc::new(SystemDisk));
+        Surroundings { clock, disk, more_commands: &[], heeds_signals: true }
+    }
+
+    /// Those of a server beside others in one process: with a clock of its own, and signals are for nobody.
+    pub fn with_clock(clock: Clock) -> Surroundings {
+        Surroundings { clock, heeds_signals: false, ..Surroundings::of_a_process() }
+    }
+}
+
 impl Server {
     /// Opens, starts and loads everything. On return the data set is loaded and clients are served.
-    pub fn start(config: Config, clock: Clock) -> Result<Server, StartupError> {
-        Server::start_on(config, clock, Arc::new(SystemDisk))
-    }
-
-    /// The same on a disk that a test provides.
-    pub fn start_on(
-        config: Config,
-        clock: Clock,
-        disk: Arc<dyn Disk>,
-    ) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, disk, false)
-    }
-
-    /// The same for the binary: signals stop the server, from the moment on at which there is something to lose. (Tests
-    /// share their process.)
-    pub fn start_as_process(config: Config, clock: Clock) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, Arc::new(SystemDisk), true)
-    }
-
-    fn start_with(
-        config: Config,
-        clock: Clock,
-        disk: Arc<dyn Disk>,
-        heeds_signals: bool,
-    ) -> Result<Server, StartupError> {
+    pub fn start(config: Config, surroundings: Surroundings) -> Result<Server, StartupError> {
+        let Surroundings { clock, disk, more_commands, heeds_signals } = surroundings;
+        let registry = commands::registry_with(more_commands);
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let path = config.text(params::DIR);
         let accept_damage = config.flag(params::RECOVER_ANYWAY);
@@ -128,7 +129,7 @@ impl Server {
         limit_clients(&config);
         let mut random = Random::from_entropy();
         let keyspace = new_keyspace(&config, &mut random);
-        let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
+        let engine = Arc::new(Engine::new(registry, keyspace, config, clock));
         let log = new_log(&engine, &directory);
         let (reaper, reaper_handle) = Reaper::new(&engine);
         let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);

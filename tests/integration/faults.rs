@@ -36,6 +36,9 @@ fn always() -> Vec<&'static str> {
     [&FLAGS[..], &["--appendfsync", "always"]].concat()
 }
 
+/// Syncs before it make the manifest, the segment, and the manifest that names it.
+const FIRST_SYNC_OF_THE_LOG: usize = 4;
+
 /// How a disk is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -232,17 +235,17 @@ fn check_everywhere(kind: Kind, faults: &[Fault]) {
 const FULL: io::ErrorKind = io::ErrorKind::StorageFull;
 
 #[test]
-fn every_write_may_fail() {
+fn every_write_may_fail_for_good_and_nothing_acknowledged_is_lost() {
     check_everywhere(Kind::Write, &[Fault::Until(FULL), Fault::ShortThenFull]);
 }
 
 #[test]
-fn every_write_may_fail_once() {
+fn every_write_may_fail_once_and_nothing_acknowledged_is_lost() {
     check_everywhere(Kind::Write, &[Fault::Once(io::ErrorKind::Other)]);
 }
 
 #[test]
-fn every_sync_may_fail() {
+fn every_sync_may_fail_and_nothing_acknowledged_is_lost() {
     check_everywhere(Kind::Sync, &[Fault::Once(io::ErrorKind::Other), Fault::Until(FULL)]);
 }
 
@@ -274,10 +277,12 @@ fn writes_that_are_short_or_interrupted_lose_nothing_and_nobody_notices() {
     for fault in [Fault::Short, Fault::Once(io::ErrorKind::Interrupted)] {
         for at in 1..=25 {
             let directory = tempdir().unwrap();
-            let disk = disk_that_fails(Kind::Write, at, fault);
+            let faults = Arc::new(Faults { kind: Kind::Write, at, fault, state: Mutex::default() });
+            let disk = Arc::new(ScriptedDisk(Arc::clone(&faults)));
             let server = Sanderling::start_on(disk, START_MS, directory.path(), &always());
             let all = expected.len() - 1;
             assert_eq!(run_script(&server), (all, all), "{fault:?} at {at}");
+            assert!(faults.has_happened(), "there are fewer writes than {at}");
             assert_eq!(server.client().info("log_state"), "on");
             assert_eq!(digest_after_restart(directory.path()), expected[all], "{fault:?} at {at}");
         }
@@ -288,8 +293,7 @@ fn writes_that_are_short_or_interrupted_lose_nothing_and_nobody_notices() {
 fn under_everysec_a_failure_ends_no_connection_that_has_its_replies() {
     let directory = tempdir().unwrap();
     let fault = Fault::Until(FULL);
-    // Those before make the manifest, the segment, and the manifest that names it.
-    let disk = disk_that_fails(Kind::Sync, 4, fault);
+    let disk = disk_that_fails(Kind::Sync, FIRST_SYNC_OF_THE_LOG, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");
@@ -305,7 +309,7 @@ fn under_everysec_a_failure_ends_no_connection_that_has_its_replies() {
 fn who_waits_for_the_log_is_told_that_it_has_failed() {
     let directory = tempdir().unwrap();
     let fault = Fault::Until(FULL);
-    let disk = disk_that_fails(Kind::Sync, 4, fault);
+    let disk = disk_that_fails(Kind::Sync, FIRST_SYNC_OF_THE_LOG, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");
@@ -332,7 +336,7 @@ fn a_start_on_a_full_disk_says_what_to_do_and_works_once_there_is_room() {
 fn a_server_whose_log_has_failed_stops_when_its_snapshot_has_everything() {
     let directory = tempdir().unwrap();
     let fault = Fault::Once(io::ErrorKind::Other);
-    let disk = disk_that_fails(Kind::Sync, 4, fault);
+    let disk = disk_that_fails(Kind::Sync, FIRST_SYNC_OF_THE_LOG, fault);
     let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
     let mut client = server.client();
     assert_eq!(client.say("SET k v"), "+OK");
