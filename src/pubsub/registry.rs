@@ -356,7 +356,10 @@ impl PubSub {
             return;
         }
         let mut forgotten = Forgotten::new();
-        self.histories.write().expire(self.clock.unix_millis(), &mut forgotten);
+        // Who publishes comes in between, and what goes is freed while nobody waits.
+        while self.histories.write().expire(self.clock.unix_millis(), &mut forgotten) {
+            forgotten.clear();
+        }
     }
 
     /// Whether messages of a channel are kept.
@@ -366,8 +369,10 @@ impl PubSub {
 
     /// What a channel keeps; `None` if it never kept anything, or was forgotten.
     pub fn history(&self, channel: &[u8]) -> Option<HistoryFigures> {
-        self.expire_history();
-        self.histories.read().figures(channel)
+        let mut forgotten = Forgotten::new();
+        let mut histories = self.histories.write();
+        histories.expire_channel(channel, self.clock.unix_millis(), &mut forgotten);
+        histories.figures(channel)
     }
 
     /// All channels that keep something, by name.
