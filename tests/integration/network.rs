@@ -3,7 +3,7 @@
 use crate::support::ask::Ask;
 use crate::support::peer::{Connection, Protocol, REPLY_TIMEOUT, SocketConnection};
 use crate::support::resp::{self, Reply};
-use crate::support::sanderling::Sanderling;
+use crate::support::sanderling::{START_MS, Sanderling};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -183,6 +183,35 @@ fn a_killed_client_is_disconnected_and_its_later_requests_are_not_executed() {
     own.expect_end();
 }
 
+/// The limit was that of Redis 6, a million; since version 7 Redis takes whatever fits into the query buffer.
+#[test]
+fn a_request_may_have_millions_of_arguments() {
+    let server = start();
+    let mut client = server.client();
+    assert_eq!(client.say("SET k v"), "+OK");
+    let mut words = vec!["DEL"; 1 << 21];
+    words.push("k");
+    assert_eq!(client.ask(&words), Reply::Integer(1));
+}
+
+#[test]
+fn the_places_of_arguments_count_as_part_of_an_unfinished_request() {
+    let server = start();
+    let (mut control, mut client) = (server.client(), server.client());
+    assert_eq!(control.say("CONFIG SET client-query-buffer-limit 1mb"), "+OK");
+    let arguments = 100_000;
+    client.send(&[&b"*2000000000\r\n"[..], &b"$1\r\nx\r\n".repeat(arguments)].concat()).unwrap();
+    client.expect_end();
+    // A request that is complete is executed, even if the client must wait with it.
+    let mut words = vec!["BLPOP"; arguments];
+    words.push("0");
+    let mut waiting = server.client();
+    waiting.send(&resp::encode(&words)).unwrap();
+    control.say_until("INFO clients", |info| info.contains("blocked_clients:1\\r"));
+    assert_eq!(control.say("RPUSH BLPOP x"), ":1");
+    assert_eq!(resp::render(&waiting.receive().unwrap().unwrap()), "[ \"BLPOP\", \"x\" ]");
+}
+
 #[test]
 fn a_large_value_makes_the_round_trip() {
     let server = start();
@@ -230,4 +259,18 @@ fn a_socket_file_that_nobody_serves_is_replaced() {
     assert!(path.exists(), "as a killed process leaves it");
     let _server = Sanderling::start(&["--save", "", "--unixsocket", path.to_str().unwrap()]);
     assert_eq!(connect_unix(&path).say("PING"), "+PONG");
+}
+
+/// A path that somebody set by mistake. The file there was taken for a socket that nobody serves, and removed.
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("precious");
+    std::fs::write(&path, "do not lose").unwrap();
+    let flags = ["--save", "", "--unixsocket", path.to_str().unwrap()];
+    let disk = std::sync::Arc::new(sanderling::persist::disk::SystemDisk);
+    let data = tempfile::tempdir().unwrap();
+    let started = Sanderling::try_start_on(disk, START_MS, data.path(), &flags);
+    assert!(started.is_err_and(|problem| problem.contains("in use")));
+    assert_eq!(std::fs::read(&path).unwrap(), b"do not lose");
 }
