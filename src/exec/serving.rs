@@ -118,7 +118,7 @@ impl Executor {
         }
         let read = (waiter.protocol, waiter.keys().collect());
         self.engine.disown_read(command.spec, &waiter.client, read, &mut outbox);
-        waiter.client.send(Message::Served { reply: outbox, logged: session.logged });
+        waiter.client.send(Message::Reply { reply: outbox, logged: session.logged });
         true
     }
 
@@ -134,8 +134,10 @@ impl Executor {
         let engine = Arc::clone(&self.engine);
         let request = gates::Request::new(command.spec, session, &engine, now, waiter.args());
         match gates::admit(&request) {
-            Ok(()) => {}
-            Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return Attempt::InVain,
+            // To serve is part of the change that made it possible, which was admitted and whose turn still lasts. A log
+            // that fell behind by it, or a pause that began meanwhile, must not hold this back: nobody would come
+            // back to it.
+            Ok(()) | Err(Refusal::Postpone(_) | Refusal::LacksRoom) => {}
             Err(Refusal::Error(error)) if engine.waiters.begin(waiter) => {
                 engine.waiters.finish(waiter, &engine.keyspace);
                 return Attempt::Served(Err(error));

@@ -61,6 +61,11 @@ impl Job {
         }
     }
 
+    /// What it takes; copies of entries are references to what the store holds.
+    fn memory_bytes(&self) -> usize {
+        size_of::<Job>() + self.args.memory_bytes()
+    }
+
     /// A session that stands for the one that waits.
     pub(super) fn session(&self) -> Session {
         Session::stand_in(&self.client, self.db, self.protocol, self.no_touch)
@@ -128,6 +133,7 @@ impl SlowLane {
     }
 
     pub(super) fn submit(&self, job: Job) {
+        job.client.waiting_memory.store(job.memory_bytes(), Ordering::Relaxed);
         self.queue.lock().push_back(job);
         self.changed.notify_all();
     }

@@ -109,7 +109,7 @@ impl Executor {
         let declared = declare(spec, job.args.list(), job.db, self.engine.keyspace.databases());
         let read = (session.protocol, declared.iter().map(|key| key.bytes).collect());
         self.engine.disown_read(spec, &job.client, read, &mut outbox);
-        job.client.send(Message::Served { reply: outbox, logged: session.logged });
+        job.client.send(Message::Reply { reply: outbox, logged: session.logged });
     }
 
     fn execute_job(

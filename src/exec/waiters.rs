@@ -45,6 +45,18 @@ impl Waiter {
         self.keys.iter().map(|(_, key)| &key[..])
     }
 
+    /// What it takes, with its places in the queues: as if nobody else waited for the same keys.
+    fn memory_bytes(&self) -> usize {
+        /// What a set takes for its first entry.
+        const QUEUE_BYTES: usize = 128;
+        /// A key, here and in the table, with the queues for each kind of waiters.
+        const KEY_BYTES: usize =
+            2 * size_of::<AwaitedKey>() + size_of::<[Queue; Wanted::COUNT]>() + QUEUE_BYTES;
+        let heap_bytes = |(_, key): &AwaitedKey| if key.spilled() { 2 * key.len() } else { 0 };
+        let keys: usize = self.keys.iter().map(|key| KEY_BYTES + heap_bytes(key)).sum();
+        size_of::<Waiter>() + self.args.memory_bytes() + keys
+    }
+
     /// The command that it waits to be executed.
     pub fn args(&self) -> ArgList<'_> {
         self.args.list()
@@ -113,8 +125,8 @@ impl Table {
 }
 
 impl Waiters {
-    /// Registers a client. To be called while its keys are locked.
-    pub fn register(&self, setup: Setup<'_>, keyspace: &Keyspace) -> Ticket {
+    /// Registers a client; tells also how many bytes that takes. To be called while its keys are locked.
+    pub fn register(&self, setup: Setup<'_>, keyspace: &Keyspace) -> (Ticket, usize) {
         let args = OwnedArgs::from(setup.args);
         let mut table = self.0.lock();
         table.last_ticket += 1;
@@ -132,10 +144,10 @@ impl Waiters {
             let queues = table.queues.entry(key.clone()).or_default();
             queues[waiter.wanted as usize].insert(waiter.ticket);
         }
-        let ticket = waiter.ticket;
+        let (ticket, bytes) = (waiter.ticket, waiter.memory_bytes());
         table.waiters.insert(ticket, (State::Queued, waiter));
         keyspace.note_waiters(table.waiters.len());
-        ticket
+        (ticket, bytes)
     }
 
     /// The waiter of a kind that is next in a key's queue behind a ticket, and is not being served.
@@ -269,7 +281,7 @@ mod tests {
                 keys: keys.iter().map(|name| key(name)).collect(),
                 args: ArgList::new(b"BLPOP", &[0..5, 1..3]),
             };
-            self.waiters.register(setup, &self.keyspace)
+            self.waiters.register(setup, &self.keyspace).0
         }
 
         fn next(&self, name: &str, behind: Ticket) -> Option<Arc<Waiter>> {
