@@ -1,5 +1,7 @@
 //! What is remembered of a command that was executed: counts, times, slow ones, and what monitors are shown.
 
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 
 use super::error::CommandError;
@@ -125,6 +127,14 @@ impl Executor {
         self.stats.commands[usize::from(command.number)].failed.add(1);
         self.stats.errors.add(1);
         self.engine.stats.count_error(&error.to_string());
+    }
+
+    /// The same for the command that a client waited for.
+    pub fn count_failed_wait(&self, client: &Client, error: &CommandError) {
+        let number = client.last_command.load(Ordering::Relaxed);
+        if let Some(command) = self.engine.registry.get(number) {
+            self.count_failure(command, error);
+        }
     }
 
     fn note_latency(&self, executed: &Executed<'_>) {

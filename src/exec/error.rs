@@ -106,6 +106,8 @@ pub enum CommandError {
     LogFailed,
     #[error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")]
     NotLogged,
+    #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    Unblocked,
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     TransactionDoomed,
     /// The error as it is told otherwise. Redis leaves the general code out, and no other.

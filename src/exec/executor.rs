@@ -29,18 +29,9 @@ use crate::store::{
     Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
 };
 
-/// What became of a request.
+/// A request may not be executed yet. It must be tried again at this Unix millisecond, or when told before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// The reply is in the outbox.
-    Done,
-    /// The reply comes later; the session's next request must wait.
-    Wait,
-    /// The request must be tried again at this Unix millisecond, or when told before.
-    Postpone(i64),
-    /// The connection ends once the outbox is sent.
-    Close,
-}
+pub struct Postponed(pub i64);
 
 /// See the module's description.
 pub struct Executor {
@@ -111,39 +102,48 @@ impl Executor {
         }
     }
 
-    /// Executes one request and writes its reply to the outbox.
+    /// Executes one request and writes its reply to the outbox, unless the session waits for it from now on
+    /// (`session.waiting`).
     pub fn execute(
         &mut self,
         session: &mut Session,
         args: ArgList<'_>,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
-    ) -> Flow {
+    ) -> Result<(), Postponed> {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(_) if is_cross_protocol(args) => return turn_away(session),
+            Err(_) if is_cross_protocol(args) => {
+                turn_away(session);
+                return Ok(());
+            }
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
-                return self.refuse(session, command, error, outbox, mark);
+                self.refuse(session, command, error, outbox, mark);
+                return Ok(());
             }
         };
         session.client.last_command.store(command.number, Ordering::Relaxed);
         match self.admit(command, session, args) {
             Ok(()) => {}
-            Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
+            Err(Refusal::Postpone(until_ms)) => return Err(Postponed(until_ms)),
             Err(Refusal::Error(error)) => {
-                return self.refuse(session, Some(command), error, outbox, mark);
+                self.refuse(session, Some(command), error, outbox, mark);
+                return Ok(());
             }
             Err(Refusal::LacksRoom) => unreachable!("room was made"),
         }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
-            if let Err(error) = self.enqueue(command, session, args) {
-                return self.refuse(session, Some(command), error, outbox, mark);
+            match self.enqueue(command, session, args) {
+                Err(error) => self.refuse(session, Some(command), error, outbox, mark),
+                Ok(()) => {
+                    Reply::new(outbox, session.protocol).simple("QUEUED");
+                    self.finish_reply(session, outbox, mark);
+                }
             }
-            Reply::new(outbox, session.protocol).simple("QUEUED");
-            return self.finish_reply(session, outbox, mark);
+            return Ok(());
         }
         log::debug!(
             "client {} runs {} with argument lengths {:?}",
@@ -151,7 +151,8 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
-        self.perform(command, session, args, outbox, turn, mark)
+        self.perform(command, session, args, outbox, turn, mark);
+        Ok(())
     }
 
     /// Runs a command that was admitted, serves those who wait for what it changed, and accounts for it.
@@ -163,7 +164,7 @@ impl Executor {
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
         mark: ReplyMark,
-    ) -> Flow {
+    ) {
         let (began, db, before) = (self.lap, session.db, outbox.len());
         let mut outcome = self.run(command, session, args, outbox, turn, began);
         if !self.pending.ready.is_empty() {
@@ -185,7 +186,7 @@ impl Executor {
             reply.rewind(mark);
             reply.error(&error.reply_bytes());
         }
-        self.finish_reply(session, outbox, mark)
+        self.finish_reply(session, outbox, mark);
     }
 
     /// Whether the command may run now. If it lacks room, evicts for it.
@@ -237,7 +238,7 @@ impl Executor {
         error: CommandError,
         outbox: &mut Outbox,
         mark: ReplyMark,
-    ) -> Flow {
+    ) {
         let error = self.give_up_transaction(command, session, error);
         if let Some(command) = command {
             self.stats.commands[usize::from(command.number)].rejected.add(1);
@@ -246,7 +247,7 @@ impl Executor {
         self.stats.errors.add(1);
         self.engine.stats.count_error(&text);
         Reply::new(outbox, session.protocol).error(&error.reply_bytes());
-        self.finish_reply(session, outbox, mark)
+        self.finish_reply(session, outbox, mark);
     }
 
     /// A command of a transaction was refused: its `EXEC` will be, too. One that is itself refused ends it.
@@ -256,8 +257,7 @@ impl Executor {
         session: &mut Session,
         error: CommandError,
     ) -> CommandError {
-        let executes = command.is_some_and(|command| command.spec.has(spec::EXECUTES_QUEUE));
-        if !session.transaction.is_open() || !executes {
+        if !command.is_some_and(|command| command.spec.has(spec::EXECUTES_QUEUE)) {
             session.transaction.doom();
             return error;
         }
@@ -356,19 +356,14 @@ impl Executor {
         }
     }
 
-    /// Takes the reply back if the client wants none, and says how to go on.
-    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: ReplyMark) -> Flow {
-        // Otherwise both are for when the reply comes.
+    /// Takes the reply back if the client wants none.
+    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: ReplyMark) {
+        // Otherwise this is for when the reply comes.
         if session.waiting.is_none() {
             self.end_caching(session);
             if !session.takes_reply() {
                 Reply::new(outbox, session.protocol).rewind(mark);
             }
-        }
-        match session.waiting {
-            _ if session.closing => Flow::Close,
-            Some(_) => Flow::Wait,
-            None => Flow::Done,
         }
     }
 }
@@ -446,13 +441,12 @@ impl Pending {
 }
 
 /// Ends the connection of a client that speaks HTTP.
-fn turn_away(session: &mut Session) -> Flow {
+fn turn_away(session: &mut Session) {
     let (id, address) = (session.client.id, &session.client.address);
     log::warn!(
         "client {id} at {address} speaks HTTP: possibly an attack through a browser; disconnected"
     );
     session.closing = true;
-    Flow::Close
 }
 
 /// What a browser sends when it is made to send bytes that somebody else chose.

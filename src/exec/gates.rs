@@ -107,11 +107,7 @@ fn protected(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.session.authenticated || request.spec.has(spec::NO_AUTH) {
-        return Ok(());
-    }
-    // The password may have been taken away since this client came.
-    if request.engine.config.text(params::REQUIREPASS).is_empty() {
+    if request.spec.has(spec::NO_AUTH) || request.engine.lets_in(request.session) {
         return Ok(());
     }
     Err(Refusal::Error(CommandError::NoAuth))

@@ -40,12 +40,12 @@ pub mod work;
 
 pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
-pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
+pub use context::{Context, KeyWait, Wanted, reply_durability, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};
 pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
-pub use executor::{Executor, Flow};
+pub use executor::{Executor, Postponed};
 pub use hooks::{Hooks, LogHook};
 pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
