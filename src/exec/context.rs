@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::asker::Asker;
 use super::engine::Engine;
 use super::transaction::end_watch;
-use super::waiters;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
 use crate::resp::{ArgList, OwnedArgs, Protocol, Reply};
@@ -136,16 +136,12 @@ impl<'a> Context<'a> {
     fn register(&mut self, wait: KeyWait<'_, 'a>) {
         let replaced = wait.args.as_deref().map(OwnedArgs::from);
         let args = replaced.as_ref().map_or(self.request, OwnedArgs::list);
-        let setup = waiters::Setup {
-            client: &self.session.client,
-            db: self.keys.db,
-            protocol: self.session.protocol,
-            no_touch: self.session.no_touch,
-            wanted: wait.wanted,
-            keys: wait.keys.iter().map(|key| (key.db, KeyBytes::from_slice(key.bytes))).collect(),
-            args,
-        };
-        let (ticket, bytes) = self.engine.waiters.register(setup, &self.engine.keyspace);
+        debug_assert_eq!(self.keys.db, self.session.db, "in a transaction nobody waits");
+        let asker = Asker::new(self.session, args);
+        let key = |key: &Key<'_>| (key.db, KeyBytes::from_slice(key.bytes));
+        let keys = wait.keys.iter().map(key).collect();
+        let engine = self.engine;
+        let (ticket, bytes) = engine.waiters.register(asker, wait.wanted, keys, &engine.keyspace);
         self.session.client.waiting_memory.store(bytes, Ordering::Relaxed);
         let on_deadline = Reply::encoded_null_array(self.session.protocol);
         self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, on_deadline);

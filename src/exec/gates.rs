@@ -192,11 +192,11 @@ fn paused(request: &Request<'_>) -> Result<(), Refusal> {
 /// Writers wait while the disk does not follow the log.
 fn log_behind(request: &Request<'_>) -> Result<(), Refusal> {
     /// Who waits is told when to go on; this is only in case that is missed.
-    const LOOK_AGAIN_MS: i64 = 100;
+    const LOG_RETRY_MS: i64 = 100;
     let log = request.engine.hooks.log().filter(|_| request.has(spec::WRITE));
     match log {
         Some(log) if log.is_behind(request.now.monotonic_nanos) => {
-            Err(Refusal::Postpone(request.now.unix_millis() + LOOK_AGAIN_MS))
+            Err(Refusal::Postpone(request.now.unix_millis() + LOG_RETRY_MS))
         }
         _ => Ok(()),
     }

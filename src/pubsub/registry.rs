@@ -25,7 +25,7 @@ use crate::session::{Client, Name, Session, SubscriptionKind};
 use crate::store::Event;
 
 /// How many subscriptions end per acquisition of the lock when a client leaves.
-const SLICE: usize = 1024;
+const DEPARTURES_MAX: usize = 1024;
 
 /// Clients by their numbers.
 type Subscribers = BTreeMap<u64, Arc<Client>>;
@@ -123,7 +123,7 @@ impl PubSub {
 
     /// From now on the client gets nothing more of these.
     pub fn unsubscribe(&self, kind: SubscriptionKind, names: &[Name], client: &Client) {
-        for names in names.chunks(SLICE) {
+        for names in names.chunks(DEPARTURES_MAX) {
             self.change(|state| {
                 for name in names {
                     if kind == SubscriptionKind::Channel && state.follows(name, client.id) {

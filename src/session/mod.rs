@@ -135,17 +135,6 @@ impl Session {
         }
     }
 
-    /// A session that stands for that of a client which waits for its command.
-    pub fn stand_in(
-        client: &Arc<Client>,
-        db: usize,
-        protocol: Protocol,
-        no_touch: bool,
-    ) -> Session {
-        let session = Session::new(Arc::clone(client), Origin::Network, true);
-        Session { db, protocol, no_touch, ..session }
-    }
-
     /// Selects a database.
     pub fn select(&mut self, db: usize) {
         self.db = db;

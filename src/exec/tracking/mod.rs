@@ -173,7 +173,8 @@ impl Engine {
         &self,
         spec: &Spec,
         client: &Client,
-        (protocol, keys): (Protocol, Vec<&[u8]>),
+        protocol: Protocol,
+        keys: Vec<&[u8]>,
         outbox: &mut Outbox,
     ) {
         if !spec.has(spec::READ) || !client.cache.remembers() || keys.is_empty() {

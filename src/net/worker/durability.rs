@@ -13,7 +13,8 @@ use crate::session::WaitKind;
 struct LogStanding {
     /// Changes up to here may be acknowledged.
     released: u64,
-    durable: u64,
+    /// `None` while nothing is logged.
+    durable: Option<u64>,
     has_failed: bool,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct DurabilityQueue {
 }
 
 impl DurabilityQueue {
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.held.is_empty() && self.waiters.is_empty()
     }
 
@@ -44,8 +45,12 @@ impl DurabilityQueue {
 
 impl Worker {
     fn standing(&self) -> LogStanding {
-        let has_failed = self.executor.engine().hooks.log().is_some_and(LogHook::has_failed);
-        LogStanding { released: self.released(), durable: self.durable(), has_failed }
+        let log = self.executor.engine().hooks.log();
+        LogStanding {
+            released: self.released(),
+            durable: log.and_then(LogHook::durable),
+            has_failed: log.is_some_and(LogHook::has_failed),
+        }
     }
 
     /// The log position up to which changes may be acknowledged.
@@ -82,10 +87,18 @@ impl Worker {
         }
     }
 
+    /// Looks after those who wait for the log.
+    pub(super) fn follow_log(&mut self) {
+        if !self.durability.is_empty() {
+            let standing = self.standing();
+            self.durability.seen = standing;
+            self.release_held(standing);
+            self.answer_waiters(standing);
+        }
+    }
+
     /// Sends what has become durable, and lets those connections go on.
-    pub(super) fn release_held(&mut self) {
-        let standing = self.standing();
-        self.durability.seen = standing;
+    fn release_held(&mut self, standing: LogStanding) {
         let engine = Arc::clone(self.executor.engine());
         for slot in std::mem::take(&mut self.durability.held) {
             let connection = &mut self.connections[slot];
@@ -116,10 +129,7 @@ impl Worker {
 
     /// `WAITAOF`: answers those whose changes are durable, and those who would wait in vain because the
     /// log was turned off or has failed.
-    pub(super) fn answer_waiters(&mut self) {
-        let log = self.executor.engine().hooks.log();
-        let durable = log.and_then(LogHook::durable);
-        let has_failed = log.is_some_and(LogHook::has_failed);
+    fn answer_waiters(&mut self, LogStanding { durable, has_failed, .. }: LogStanding) {
         for slot in std::mem::take(&mut self.durability.waiters) {
             let Some(waiting) = &self.connections[slot].session.waiting else { continue };
             let WaitKind::Durable { position, is_local, replicas } = waiting.kind else { continue };

@@ -165,10 +165,7 @@ impl Worker {
             self.read_mail();
         }
         self.run_timers();
-        if !self.durability.is_empty() {
-            self.release_held();
-            self.answer_waiters();
-        }
+        self.follow_log();
         self.serve_all(events, lane);
         self.executor.end_turn();
         self.send_round();

@@ -117,7 +117,7 @@ impl Worker {
         }
         self.executor.count_failed_wait(&session.client, &error);
         let protocol = session.protocol;
-        self.answer(slot, |outbox| Reply::new(outbox, protocol).error(&error.reply_bytes()));
+        self.answer(slot, |outbox| error.reply(&mut Reply::new(outbox, protocol)));
     }
 
     /// Ends a session's wait, if it still waits, with the reply that `write` puts into the outbox.
