@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::flags::{self, Flags};
-use super::params::{PARAMS, Param};
+use super::params::{self, Param};
 
 /// What a tool is to do.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ fn import() -> Command {
             "Make a data directory from an append-only file of Redis, its appendonlydir, or snapshots and log \
              segments of this server, one after the other. Exit codes: 0 imported, 2 a file is damaged or holds \
              what this server does not have, 3 a file cannot be read or the data directory not be used. Unless it \
-             is 0, nothing was written.",
+             is 0, no data was written.",
         )
         .arg(path(FILES, "What to import, in this order").num_args(1..))
         .arg(switch(TRUNCATE, "Leave out what was not completely written at the end of the last file"))
@@ -68,7 +68,7 @@ fn import() -> Command {
 
 /// The parameters of the server that an import depends on.
 fn import_params() -> impl Iterator<Item = &'static Param> {
-    PARAMS.iter().filter(|param| ["data-dir", "databases"].contains(&param.flag))
+    [params::DATABASES.param(), params::DIR.param()].into_iter()
 }
 
 fn path(name: &'static str, help: &'static str) -> Arg {

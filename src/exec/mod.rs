@@ -55,7 +55,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Postponed};
-pub use hooks::{Hooks, LogHook};
+pub use hooks::Hooks;
 pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use memory::Memory;

@@ -1,20 +1,21 @@
 //! What commands may ask of the server (see `exec::Control`).
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::backups::Backups;
+use super::config_effects;
 use super::defragmenter::DefragFigures;
-use super::info::Rates;
+use super::rates::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
-use super::{logging, startup};
-use crate::config::choice::EvictionPolicy;
-use crate::config::{params, rewrite};
+use crate::config::rewrite;
 use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, Shutdown};
-use crate::persist::log::{Log, Phase};
-use crate::session::Client;
+use crate::persist::log::Log;
+use crate::resp::{Outbox, Protocol, Reply};
+use crate::session::{Client, Message};
 
 /// The server's side of [`Control`].
 pub(super) struct ServerControl {
@@ -33,72 +34,6 @@ pub(super) struct ServerControl {
     pub keys_loaded: AtomicU64,
     /// Bytes of a torn block that recovery cut off.
     pub torn_bytes: AtomicU64,
-}
-
-impl ServerControl {
-    fn put_into_effect(&self, name: &str) -> Result<(), String> {
-        let config = &self.engine.config;
-        match name {
-            "loglevel" => logging::set_level(config),
-            "maxmemory-policy" => {
-                let policy = config.choice(params::MAXMEMORY_POLICY);
-                let is_lfu =
-                    matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
-                self.engine.set_lfu(is_lfu);
-            }
-            "maxmemory" => {
-                self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
-            }
-            "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
-                (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),
-                (false, Phase::On | Phase::Starting | Phase::Failed) => {
-                    self.snapshotter.submit(Job::StopLog);
-                }
-                _ => {}
-            },
-            "client-output-buffer-limit" => {
-                self.engine.clients.allowance.set(&config.output_limits());
-            }
-            "pubsub-history" => self.engine.pubsub.set_history_rules(config.history_rules()),
-            "pubsub-history-memory" => {
-                let bytes = config.int(params::PUBSUB_HISTORY_MEMORY) as usize;
-                self.engine.pubsub.set_history_bytes_max(bytes);
-            }
-            "notify-keyspace-events" => {
-                self.engine.pubsub.set_event_classes(config.event_classes());
-            }
-            "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
-            "maxclients" | "maxclients-reserved" => {
-                let wanted = config.int(params::MAXCLIENTS) as u64;
-                let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
-                let possible = startup::allow_clients(wanted, reserved);
-                if possible < wanted {
-                    return Err(format!(
-                        "The operating system is not able to handle the specified number of clients, try with {possible}"
-                    ));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Puts everything into effect that was configured before the start.
-    pub(super) fn put_all_into_effect(&self) {
-        // The number of clients was looked at before; the others cannot fail.
-        const NAMES: [&str; 7] = [
-            "loglevel",
-            "maxmemory",
-            "maxmemory-policy",
-            "client-output-buffer-limit",
-            "notify-keyspace-events",
-            "pubsub-history-memory",
-            "pubsub-history",
-        ];
-        for name in NAMES {
-            let _ = self.put_into_effect(name);
-        }
-    }
 }
 
 impl Control for ServerControl {
@@ -124,7 +59,7 @@ impl Control for ServerControl {
     }
 
     fn shutdown(&self, how: Shutdown, client: &Arc<Client>) -> Result<(), CommandError> {
-        self.desk.ask(Request { how, client: Some(Arc::clone(client)) });
+        self.desk.ask(Request { how, client: Some(Arc::clone(client)), is_broken: false });
         Ok(())
     }
 
@@ -157,20 +92,20 @@ impl Control for ServerControl {
         Ok(if is_busy { BackgroundSave::Scheduled } else { BackgroundSave::Started })
     }
 
-    fn apply_config(&self, names: &[&'static str]) -> Result<(), String> {
-        names.iter().try_for_each(|name| self.put_into_effect(name))
+    fn apply_config(&self, names: &[&'static str]) -> Result<(), (&'static str, String)> {
+        config_effects::follow(self, names)
     }
 
     fn rewrite_config(&self) -> Result<(), CommandError> {
         let Some(path) = self.engine.config.file() else {
             return Err(CommandError::text("ERR The server is running without a config file"));
         };
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             log::error!("cannot rewrite {}: {error}", path.display());
             CommandError::err(format!("Rewriting config file: {error}"))
         };
         let old = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.map_err(failed)?,
         };
         let new = rewrite::rewrite(&old, &self.engine.config);
@@ -192,4 +127,27 @@ impl Control for ServerControl {
     fn rates(&self) -> [f64; 3] {
         self.rates.per_second()
     }
+}
+
+/// Sends the reply that a client waits for.
+pub(super) fn send_reply(client: &Client, result: Result<(), CommandError>) {
+    send(client, |reply| match result {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error.to_string().as_bytes()),
+    });
+}
+
+/// Tells a client where its backup is.
+pub(super) fn send_path(client: &Client, made: io::Result<PathBuf>) {
+    send(client, |reply| match made {
+        Ok(path) => reply.bulk(path.display().to_string()),
+        Err(error) => reply.error(format!("ERR The backup failed: {error}").as_bytes()),
+    });
+}
+
+fn send(client: &Client, write: impl FnOnce(&mut Reply<'_>)) {
+    let mut outbox = Outbox::default();
+    // These replies look the same in both protocols.
+    write(&mut Reply::new(&mut outbox, Protocol::Resp2));
+    client.send(Message::Reply { reply: outbox, logged: 0 });
 }

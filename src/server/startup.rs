@@ -5,7 +5,6 @@
 //! newest snapshot is loaded.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +13,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::backups::Backups;
+use super::config_effects;
 use super::control::ServerControl;
 use super::defragmenter::Defragmenter;
-use super::log_hook::{Appender, Observer};
+use super::descriptors::limit_clients;
+use super::listening::open_listeners;
+use super::log_observer::Observer;
 use super::reaper::{Reaper, ReaperHandle};
 use super::recovery::{Recovered, Recovery, RecoveryError};
-use super::shutdown::{Request, ShutdownDesk};
+use super::shutdown::{Attempt, Request, ShutdownDesk, refusal};
 use super::signals;
 use super::snapshot_loading;
 use super::snapshotter::{Asker, Begin, Job, Snapshotter};
@@ -29,14 +31,11 @@ use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
 use crate::exec::{CommandError, Engine, Executor, Shutdown};
-use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
+use crate::net::{Admission, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
 use crate::persist::{DataDirectory, DirectoryError};
 use crate::store::{Keyspace, SHARDS_DEFAULT};
-
-/// Descriptors needed besides those of clients.
-const DESCRIPTORS_RESERVED: u64 = 32;
 
 /// Why the server does not start; one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +59,22 @@ pub enum StartupError {
 
 impl From<RecoveryError> for StartupError {
     fn from(error: RecoveryError) -> StartupError {
-        StartupError::Load(error.to_string())
+        match error {
+            RecoveryError::Unwritable { directory: path, error } => {
+                StartupError::Write { path, error }
+            }
+            error => StartupError::Load(error.to_string()),
+        }
     }
+}
+
+/// How a server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// It could not go on, because of a bug.
+    Broken,
 }
 
 /// A running server. Dropping it without [`Server::wait`] leaves its threads running.
@@ -76,6 +89,8 @@ pub struct Server {
     /// Dropped to stop the defragmenter.
     defragmenter: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
+    /// Where in `threads` the snapshotter is, once it has begun.
+    snapshotter: Option<usize>,
 }
 
 impl Server {
@@ -147,6 +162,7 @@ impl Server {
             reaper: reaper_handle,
             defragmenter: Some(defragmenter_stop),
             threads,
+            snapshotter: None,
         };
         server.begin(reaper, defragmenter, heeds_signals)
     }
@@ -160,19 +176,18 @@ impl Server {
     ) -> Result<Server, StartupError> {
         let control = Arc::downgrade(&self.control);
         self.engine.install_control(control);
-        self.control.put_all_into_effect();
+        config_effects::begin(&self.control);
         self.engine.health.set_loading(true);
-        self.spawn("reaper", move || reaper.run())?;
-        self.spawn("defragmenter", move || defragmenter.run())?;
-        let log = Arc::clone(&self.log);
-        self.spawn("log-writer", move || log.run())?;
-        let begun = self.start_serving().map_err(StartupError::from).and_then(|()| self.load());
-        let begun = begun.and_then(|()| {
-            if heeds_signals {
-                self.watch_signals();
-            }
-            self.open().map_err(StartupError::from)
-        });
+        let begun = self
+            .start_threads(reaper, defragmenter)
+            .map_err(StartupError::from)
+            .and_then(|()| self.load())
+            .and_then(|()| {
+                if heeds_signals {
+                    self.watch_signals();
+                }
+                self.open().map_err(StartupError::from)
+            });
         match begun {
             Ok(()) => Ok(self),
             Err(error) => {
@@ -197,12 +212,21 @@ impl Server {
                 desk.ask(Request {
                     how: Shutdown { force: true, ..Shutdown::default() },
                     client: None,
+                    is_broken: true,
                 });
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(watched)?;
         self.threads.push(thread);
         Ok(())
+    }
+
+    fn start_threads(&mut self, reaper: Reaper, defragmenter: Defragmenter) -> io::Result<()> {
+        self.spawn("reaper", move || reaper.run())?;
+        self.spawn("defragmenter", move || defragmenter.run())?;
+        let log = Arc::clone(&self.log);
+        self.spawn("log-writer", move || log.run())?;
+        self.start_serving()
     }
 
     fn start_serving(&mut self) -> io::Result<()> {
@@ -257,6 +281,7 @@ impl Server {
     fn open(&mut self) -> io::Result<()> {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
+        self.snapshotter = Some(self.threads.len());
         self.spawn("snapshotter", move || snapshotter.run())?;
         let backups = Arc::clone(&self.control.backups);
         self.spawn("backups", move || backups.run())?;
@@ -280,7 +305,7 @@ impl Server {
             self.directory.sync_segment(last.number)?;
         }
         let base = (recovered.base, recovered.base_lsn);
-        self.log.go_on(recovered.lsn, base);
+        self.log.resume(recovered.lsn, base);
         self.log.flush()?;
         self.engine.hooks.set_log_wanted(true);
         Ok(())
@@ -292,7 +317,8 @@ impl Server {
         let is_logged = self.engine.config.flag(params::APPENDONLY);
         let begin = if is_logged { Begin::Anew } else { Begin::Cut };
         let lane = self.engine.keyspace.lane();
-        self.control.snapshotter.save_beside(&lane, begin)?;
+        // Nothing older is given up for it: the next snapshot removes what it makes superfluous.
+        self.control.snapshotter.save_beside(&lane, begin, usize::MAX)?;
         let is_damaged = |path: &Path| recovered.damaged.iter().any(|damaged| damaged == path);
         self.directory.update_manifest(|manifest| {
             manifest.snapshots.retain(|s| !is_damaged(&self.directory.snapshot_path(s.number)));
@@ -304,7 +330,7 @@ impl Server {
                 aside.display()
             );
         }
-        self.directory.remove_superseded()
+        Ok(())
     }
 
     fn watch_signals(&self) {
@@ -318,29 +344,27 @@ impl Server {
         &self.engine
     }
 
-    /// Serves until a shutdown succeeds.
-    pub fn wait(mut self) {
-        loop {
-            let request = self.control.desk.wait();
-            match self.prepare_to_stop(&request) {
-                Ok(()) => break,
+    /// Serves until a shutdown succeeds. Tells whether it was asked for.
+    pub fn wait(mut self) -> Ended {
+        let is_broken = loop {
+            let attempt = self.control.desk.wait();
+            match self.prepare_to_stop(&attempt) {
+                Ok(()) => break attempt.is_broken,
                 Err(error) => {
                     self.engine.pause.freeze(false);
-                    self.control.desk.give_up();
                     self.engine.clients.resume_all();
-                    if let Some(client) = request.client {
-                        super::snapshotter::send_reply(&client, Err(error));
-                    }
+                    self.control.desk.give_up(&attempt, &error);
                 }
             }
-        }
+        };
         self.stop_threads();
         log::info!("stopped");
+        if is_broken { Ended::Broken } else { Ended::Asked }
     }
 
     /// Holds everybody back and saves, if that is wanted.
-    fn prepare_to_stop(&self, request: &Request) -> Result<(), CommandError> {
-        let Shutdown { save, force, .. } = request.how;
+    fn prepare_to_stop(&self, attempt: &Attempt) -> Result<(), CommandError> {
+        let Shutdown { save, force, .. } = attempt.how;
         let saves = save.unwrap_or_else(|| !self.engine.config.save_points().is_empty());
         {
             let _world = self.engine.keyspace.world();
@@ -350,10 +374,10 @@ impl Server {
         let is_saved = saves && !self.engine.health.is_loading() && self.save_and_wait();
         if saves && !self.engine.health.is_loading() && !is_saved && !force {
             log::error!("not stopping, because the data set could not be saved");
-            return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+            return Err(refusal());
         }
-        if self.control.desk.is_aborted() {
-            return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+        if !self.control.desk.try_commit() {
+            return Err(refusal());
         }
         self.close_log(is_saved || force)
     }
@@ -362,7 +386,7 @@ impl Server {
     fn close_log(&self, is_dispensable: bool) -> Result<(), CommandError> {
         let refused = |error: io::Error| {
             log::error!("not stopping, because the log could not be written: {error}");
-            CommandError::text("ERR Errors trying to SHUTDOWN. Check logs.")
+            refusal()
         };
         let flushed = self.log.flush();
         // A log that has failed stays so: were it off, the next attempt would succeed and lose changes.
@@ -386,15 +410,15 @@ impl Server {
                 Ok(is_saved) => return is_saved,
                 Err(RecvTimeoutError::Disconnected) => return false,
                 // The thread may have panicked, which is why the server stops.
-                Err(RecvTimeoutError::Timeout) if self.has_ended("snapshotter") => return false,
+                Err(RecvTimeoutError::Timeout) if self.has_snapshotter_ended() => return false,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    fn has_ended(&self, name: &str) -> bool {
-        let mut threads = self.threads.iter();
-        threads.any(|thread| thread.thread().name() == Some(name) && thread.is_finished())
+    fn has_snapshotter_ended(&self) -> bool {
+        let thread = self.snapshotter.and_then(|index| self.threads.get(index));
+        thread.is_none_or(JoinHandle::is_finished)
     }
 
     fn stop_threads(&mut self) {
@@ -420,7 +444,7 @@ impl Server {
         let desk = Arc::clone(&self.control.desk);
         move || {
             let how = Shutdown { save: Some(false), force: true, ..Shutdown::default() };
-            desk.ask(Request { how, client: None });
+            desk.ask(Request { how, client: None, is_broken: false });
         }
     }
 }
@@ -437,7 +461,7 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
     let (config, clock) = (Arc::clone(&engine.config), Arc::clone(&engine.clock));
     let log = Log::new(Arc::clone(directory), config, clock);
     log.observe(Box::new(Observer(Arc::downgrade(engine))));
-    engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
+    engine.hooks.install_log(Arc::clone(&log));
     engine.hooks.set_log_wanted(false);
     log
 }
@@ -450,97 +474,4 @@ pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());
     secret[8..].copy_from_slice(&random.next_u64().to_le_bytes());
     Keyspace::new(config.int(params::DATABASES) as usize, SHARDS_DEFAULT, gates, secret)
-}
-
-/// Lowers `maxclients` to what the system allows, and says so. The slots that are reserved come first.
-fn limit_clients(config: &Config) {
-    let wanted = config.int(params::MAXCLIENTS) as u64;
-    let possible = allow_clients(wanted, config.int(params::MAXCLIENTS_RESERVED) as u64);
-    if possible < wanted {
-        log::warn!(
-            "the system allows {possible} clients, not {wanted}; raise the limit of open files (ulimit -n) for more"
-        );
-        config.lower_maxclients(possible as i64);
-    }
-}
-
-/// Raises the limit of open files for so many clients besides those that have reserved slots; returns how many are
-/// possible.
-pub(super) fn allow_clients(wanted: u64, reserved_slots: u64) -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let reserved = DESCRIPTORS_RESERVED + reserved_slots;
-    let needed = wanted + reserved;
-    let current = limit.current.unwrap_or(u64::MAX);
-    if current >= needed {
-        return wanted;
-    }
-    let reachable = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
-    let raised =
-        setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
-    let allowed = if raised.is_ok() { reachable } else { current };
-    allowed.saturating_sub(reserved).max(1)
-}
-
-fn open_listeners(config: &Config) -> Result<Vec<Arc<Listener>>, StartupError> {
-    let backlog = config.int(params::TCP_BACKLOG) as i32;
-    let mut listeners = Vec::new();
-    for (address, optional) in listen_addresses(config)? {
-        match Listener::open(&address, backlog) {
-            Ok(listener) => listeners.push(Arc::new(listener)),
-            Err(error) if optional => log::warn!("not listening on {address:?}: {error}"),
-            Err(error) => return Err(listen_error(&address, error)),
-        }
-    }
-    Ok(listeners)
-}
-
-fn listen_error(address: &ListenAddress, error: io::Error) -> StartupError {
-    let shown = match address {
-        ListenAddress::Tcp(address) => address.to_string(),
-        ListenAddress::Unix { path, .. } => path.display().to_string(),
-    };
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program uses it: stop that program or choose another with --port"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "choose a port above 1023, or a path that may be written to"
-        }
-        _ => "check --bind, --port and --unixsocket",
-    };
-    StartupError::Listen { address: shown, error, advice }
-}
-
-/// The addresses to listen on, and whether each may be missing.
-fn listen_addresses(config: &Config) -> Result<Vec<(ListenAddress, bool)>, StartupError> {
-    let mut addresses = Vec::new();
-    let port = config.int(params::PORT) as u16;
-    if port != 0 {
-        for text in config.bind_addresses() {
-            let optional = text.starts_with('-');
-            let host = text.trim_start_matches('-');
-            let found = resolve(host, port).filter(|found| !found.is_empty());
-            let found = found.ok_or_else(|| StartupError::BadAddress(text.clone()))?;
-            addresses
-                .extend(found.into_iter().map(|address| (ListenAddress::Tcp(address), optional)));
-        }
-    }
-    let path = config.text(params::UNIXSOCKET);
-    if !path.is_empty() {
-        let mode = config.int(params::UNIXSOCKETPERM) as u32;
-        let permissions = (mode != 0).then_some(mode);
-        addresses
-            .push((ListenAddress::Unix { path: Path::new(&*path).to_owned(), permissions }, false));
-    }
-    Ok(addresses)
-}
-
-fn resolve(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-    let host = match host {
-        "*" => "0.0.0.0",
-        "::*" => "::",
-        host => host,
-    };
-    (host, port).to_socket_addrs().ok().map(Iterator::collect)
 }

@@ -4,12 +4,13 @@
 //! refused and reads go on; on a mended disk the log begins anew with everything that is in memory.
 
 use crate::support::ask::Ask;
-use crate::support::data::{copy, digest, files_with};
+use crate::support::data::{copy, digest, files_with, segments};
 use crate::support::disk::{Call, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::peer::Connection;
 use crate::support::resp;
 use crate::support::sanderling::{START_MS, Sanderling};
 use sanderling::persist::disk::Disk;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -204,6 +205,8 @@ fn check_failed(server: &Sanderling, place: &str) {
 /// On a disk that works (again).
 fn check_sound(server: &Sanderling, directory: &Path, place: &str) {
     let mut client = server.client();
+    // A log that begins anew counts a little before the snapshotter is done with it.
+    client.say_until("INFO persistence", |info| info.contains("rdb_bgsave_in_progress:0\\r"));
     assert_eq!(client.say("SET mended x"), "+OK", "{place}");
     let expected = digest(&mut client);
     assert_eq!(digest_after_restart(directory), expected, "{place}");
@@ -345,4 +348,77 @@ fn a_server_whose_log_has_failed_stops_when_its_snapshot_has_everything() {
     drop(server);
     let server = Sanderling::start_in(directory.path(), &FLAGS);
     assert_eq!(server.client().say("GET k"), "\"v\"");
+}
+
+/// The log used to stay as if it were about to begin: every write was acknowledged, none counted, and saying
+/// `CONFIG SET appendonly yes` again did nothing.
+#[test]
+fn a_log_whose_first_snapshot_fails_has_failed_and_can_begin_again() {
+    for kind in [Kind::Create, Kind::Write, Kind::Sync, Kind::Rename] {
+        for at in 1.. {
+            let directory = tempdir().unwrap();
+            let fault = Fault::Until(FULL);
+            let faults = Arc::new(Faults { kind, at, fault, state: Mutex::default() });
+            let disk = Arc::new(ScriptedDisk(Arc::clone(&faults)));
+            let flags = [&always()[..], &["--appendonly", "no"]].concat();
+            let server = Sanderling::start_on(disk, START_MS, directory.path(), &flags);
+            let place = format!("{kind:?} {at}");
+            let mut client = server.client();
+            client.say("SET before v");
+            assert_eq!(client.say("CONFIG SET appendonly yes"), "+OK");
+            let is_settled = |info: &str| {
+                info.contains("log_state:on\\r") || info.contains("log_state:failed\\r")
+            };
+            let info = client.say_until("INFO persistence", |info| {
+                is_settled(info) && info.contains("rdb_bgsave_in_progress:0\\r")
+            });
+            if !faults.has_happened() {
+                assert!(info.contains("log_state:on\\r") && at > 1, "{place}");
+                break;
+            }
+            assert!(info.contains("log_state:failed\\r"), "{place}");
+            check_failed(&server, &place);
+            faults.mend();
+            assert_eq!(client.say("CONFIG SET appendonly yes"), "+OK");
+            client.say_until("INFO persistence", |info| info.contains("log_state:on\\r"));
+            check_sound(&server, directory.path(), &place);
+        }
+    }
+}
+
+/// It used to say that the file cannot be read.
+#[test]
+fn a_torn_end_that_cannot_be_cut_off_is_a_disk_that_cannot_be_written() {
+    let directory = tempdir().unwrap();
+    let copied = {
+        let server = Sanderling::start_in(directory.path(), &always());
+        assert_eq!(server.client().say("SET k v"), "+OK");
+        copy(directory.path())
+    };
+    let segment = segments(copied.path()).pop().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes.extend_from_slice(b"#torn");
+    fs::write(&segment, bytes).unwrap();
+    let disk = disk_that_fails(Kind::Truncate, 1, Fault::Until(io::ErrorKind::PermissionDenied));
+    let refused = Sanderling::try_start_on(disk, START_MS, copied.path(), &FLAGS);
+    let Err(problem) = refused else { panic!("it starts with a torn end") };
+    assert!(problem.contains("cannot write") && problem.contains("make room"), "{problem}");
+    let server = Sanderling::start_in(copied.path(), &FLAGS);
+    assert_eq!(server.client().say("GET k"), "\"v\"");
+}
+
+#[test]
+fn a_log_that_cannot_be_closed_in_order_is_off_all_the_same() {
+    let directory = tempdir().unwrap();
+    // Those before make the manifest, and the one that names the first segment.
+    let disk = disk_that_fails(Kind::Rename, 3, Fault::Until(FULL));
+    let server = Sanderling::start_on(disk, START_MS, directory.path(), &FLAGS);
+    let mut client = server.client();
+    assert_eq!(client.say("SET k v"), "+OK");
+    assert_eq!(client.say("CONFIG SET appendonly no"), "+OK");
+    client.say_until("INFO persistence", |info| {
+        info.contains("log_state:off\\r") && info.contains("rdb_bgsave_in_progress:0\\r")
+    });
+    assert_eq!(client.say("SET k w"), "+OK");
+    assert_eq!(client.info("aof_last_write_status"), "ok");
 }

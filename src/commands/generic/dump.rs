@@ -1,7 +1,7 @@
 //! `DUMP` and `RESTORE`: a value in Redis's format, to be carried to another server.
 
 use crate::base::number::parse_i64;
-use crate::commands::encodings::{
+use crate::commands::shared::encodings::{
     hash_limits, list_limits, node_limits, set_limits, sorted_set_limits,
 };
 use crate::exec::{Args, CommandError, Context, Outcome};

@@ -1,8 +1,8 @@
 //! Members by chance. What is taken out is logged by name.
 
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
-use crate::commands::encodings::set_limits;
-use crate::commands::random_count::RandomCount;
+use crate::commands::shared::encodings::set_limits;
+use crate::commands::shared::random_count::RandomCount;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;
@@ -36,6 +36,10 @@ fn pop_one(ctx: &mut Context<'_>, key: &Key<'_>) -> Outcome {
 }
 
 fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
+    if (1..=count).contains(&ctx.keys.elements(key)) {
+        // As in Redis, which replies with the whole set then, and counts that as looking it up.
+        ctx.keys.look_up(key);
+    }
     let limits = set_limits(&ctx.engine.config);
     let random = &mut *ctx.random;
     let taken = ctx.keys.edit_existing(key, |set: &mut Set, change| {

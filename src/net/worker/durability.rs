@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Worker;
-use crate::exec::{CommandError, Engine, LogHook};
+use crate::exec::{CommandError, Engine};
+use crate::persist::log::Log;
 use crate::session::WaitKind;
 
 /// What the log has come to. Positions are log positions.
@@ -48,14 +49,14 @@ impl Worker {
         let log = self.executor.engine().hooks.log();
         LogStanding {
             released: self.released(),
-            durable: log.and_then(LogHook::durable),
-            has_failed: log.is_some_and(LogHook::has_failed),
+            durable: log.and_then(Log::durable),
+            has_failed: log.is_some_and(Log::has_failed),
         }
     }
 
     /// The log position up to which changes may be acknowledged.
     pub(super) fn released(&self) -> u64 {
-        self.executor.engine().hooks.log().map_or(u64::MAX, LogHook::released)
+        self.executor.engine().hooks.log().map_or(u64::MAX, Log::released)
     }
 
     /// Keeps a connection's replies back if they acknowledge what is not durable yet; tells whether it does.
@@ -148,7 +149,7 @@ impl Worker {
     }
 
     pub(super) fn durable(&self) -> u64 {
-        self.executor.engine().hooks.log().and_then(LogHook::durable).unwrap_or(0)
+        self.executor.engine().hooks.log().and_then(Log::durable).unwrap_or(0)
     }
 }
 

@@ -5,7 +5,7 @@
 //! a server saves it. A start on that directory loads it like any other.
 //!
 //! - Whatever is not understood ends the import with file, offset and reason: a command that this version
-//!   does not have, one that counts time from now, a file that was cut off. Nothing was written then.
+//!   does not have, one that counts time from now, a file that was cut off. No data was written then.
 //! - Files are read piece by piece; what must fit into memory is the data set.
 //! - Deadlines are absolute in such files. What has expired meanwhile is in the snapshot, and goes when a
 //!   server loads it.
@@ -16,12 +16,10 @@ mod source;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::backups::Backups;
 use super::replay::Replayer;
 use super::snapshot_loading;
-use super::snapshotter::{Begin, Snapshotter};
+use super::snapshot_writing;
 use super::startup::new_keyspace;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -29,7 +27,8 @@ use crate::commands as table;
 use crate::config::{Config, params};
 use crate::exec::Engine;
 use crate::persist::disk::SystemDisk;
-use crate::persist::log::{Ending, Log, SegmentReader};
+use crate::persist::log::{Ending, SegmentReader};
+use crate::persist::manifest::SnapshotEntry;
 use crate::persist::{DataDirectory, DirectoryError};
 use source::Part;
 
@@ -78,6 +77,8 @@ pub(super) struct Imported {
     pub left_out: Option<LeftOut>,
     /// What was written.
     pub snapshot: PathBuf,
+    /// Number of the last file, if it was a segment, and the log position at which it ends.
+    segment_end: Option<(u64, u64)>,
 }
 
 /// Imports files in this order. With `truncate`, what was not completely written at the end of the last
@@ -100,17 +101,17 @@ pub(super) fn import(
         let may_be_cut = truncate && number + 1 == parts.len();
         import_part(&engine, part, may_be_cut, &mut imported)?;
     }
-    save(&engine, directory, &mut imported).map_err(ImportError::Unsaved)?;
+    save(&engine, &directory, &mut imported).map_err(ImportError::Unsaved)?;
     Ok(imported)
 }
 
 /// Takes possession of a directory in which nothing is stored.
-fn open_empty(path: &Path) -> Result<Arc<DataDirectory>, ImportError> {
+fn open_empty(path: &Path) -> Result<DataDirectory, ImportError> {
     let directory = DataDirectory::open(path, Arc::new(SystemDisk), false)?;
     let is_empty = directory
         .is_empty()
         .map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
-    if is_empty { Ok(Arc::new(directory)) } else { Err(ImportError::NotEmpty(path.to_owned())) }
+    if is_empty { Ok(directory) } else { Err(ImportError::NotEmpty(path.to_owned())) }
 }
 
 fn import_part(
@@ -119,10 +120,11 @@ fn import_part(
     may_be_cut: bool,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
+    let before = imported.segment_end.take();
     match part {
         Part::Snapshot(path) => import_snapshot(engine, path),
         Part::Segment(path) => {
-            let left_out = import_segment(engine, path, &mut imported.commands)?;
+            let left_out = import_segment(engine, path, before, imported)?;
             note_left_out(path, left_out, may_be_cut, imported)
         }
         Part::Commands(path) => {
@@ -157,21 +159,32 @@ fn import_snapshot(engine: &Arc<Engine>, path: &Path) -> Result<(), ImportError>
     let loaded = snapshot_loading::load(engine, path, false);
     let loaded =
         loaded.map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
-    match loaded.damages.first() {
+    match loaded.fault() {
         None => Ok(()),
         Some(damage) => Err(unusable(path, damage.to_string())),
     }
 }
 
-/// Repeats a segment. Returns where its torn end begins, and of how many bytes it is.
+/// Repeats a segment, which must go on where the one before it ended. Returns where its torn end begins, and of how many
+/// bytes it is.
 fn import_segment(
     engine: &Arc<Engine>,
     path: &Path,
-    commands: &mut u64,
+    before: Option<(u64, u64)>,
+    imported: &mut Imported,
 ) -> Result<Option<(u64, u64)>, ImportError> {
     let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
     let opened = SegmentReader::open_alone(path).map_err(unreadable)?;
     let mut reader = opened.map_err(|error| unusable(path, error.to_string()))?;
+    let begin = reader.lsn();
+    if let Some((number, end)) = before.filter(|(_, end)| *end != begin) {
+        return Err(unusable(
+            path,
+            format!(
+                "it begins at lsn {begin}, but segment {number} before it ends at {end}; name all segments in order"
+            ),
+        ));
+    }
     let lane = engine.keyspace.lane();
     let mut replayer = Replayer::new(engine, &lane);
     let unsound = loop {
@@ -180,16 +193,12 @@ fn import_segment(
             Ok(None) => break None,
             Err(unsound) => break Some(unsound),
         };
-        let mut failure = None;
-        *commands += replayer.run(&block.body, |failed| {
-            failure = Some(failed);
-            false
-        });
-        if let Some(failure) = failure {
+        imported.commands += replayer.run(&block.body).map_err(|failure| {
             let offset = block.offset + block.line_len + failure.at as u64;
-            return Err(unusable(path, format!("offset {offset}: {}", failure.what)));
-        }
+            unusable(path, format!("offset {offset}: {}", failure.what))
+        })?;
     };
+    imported.segment_end = Some((reader.entry().number, reader.lsn()));
     match reader.ending(unsound.as_ref(), None) {
         Ending::Whole => Ok(None),
         Ending::Torn { offset, bytes } => Ok(Some((offset, bytes))),
@@ -198,19 +207,14 @@ fn import_segment(
 }
 
 /// Saves as a server does whose log is off.
-fn save(
-    engine: &Arc<Engine>,
-    directory: Arc<DataDirectory>,
-    imported: &mut Imported,
-) -> io::Result<()> {
-    let log =
-        Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
-    let backups = Backups::new(engine, Arc::clone(directory.disk()));
-    let snapshotter = Snapshotter::new(engine, &directory, &log, &backups);
-    snapshotter.save_beside(&engine.keyspace.lane(), Begin::Cut)?;
-    imported.keys = snapshotter.status.last_keys.load(Ordering::Relaxed);
-    let newest = directory.manifest().snapshots.last().map_or(0, |snapshot| snapshot.number);
-    imported.snapshot = directory.snapshot_path(newest);
+fn save(engine: &Engine, directory: &DataDirectory, imported: &mut Imported) -> io::Result<()> {
+    let lane = engine.keyspace.lane();
+    let (number, totals) =
+        directory.create_snapshot(|file| snapshot_writing::write(engine, &lane, file, || {}))?;
+    let entry = SnapshotEntry { number, segment: None };
+    directory.update_manifest(|manifest| manifest.add_snapshot(entry, 1))?;
+    imported.keys = totals.keys;
+    imported.snapshot = directory.snapshot_path(number);
     directory.release()
 }
 
