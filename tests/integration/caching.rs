@@ -344,7 +344,8 @@ fn a_client_that_changes_its_protocol_is_sent_nothing_in_the_old_one_afterwards(
             }
         });
         let mut is_clean = true;
-        for _ in 0..4_000 {
+        // It has heard enough when it was told many times while it changed its protocol all the time.
+        while told < 5_000 && is_clean {
             client.send(&round).unwrap();
             let mut speaks = 2;
             let mut replies = 0;
@@ -358,7 +359,11 @@ fn a_client_that_changes_its_protocol_is_sent_nothing_in_the_old_one_afterwards(
                         speaks = match (replies, reply) {
                             (1, _) => 3,
                             (3, Reply::Array(_)) => 2,
-                            (3, other) => panic!("{other:?} is no greeting"),
+                            // A message in the old protocol has taken the greeting's place.
+                            (3, _) => {
+                                is_clean = false;
+                                speaks
+                            }
                             _ => speaks,
                         };
                     }
@@ -368,5 +373,4 @@ fn a_client_that_changes_its_protocol_is_sent_nothing_in_the_old_one_afterwards(
         is_done.store(1, Ordering::Relaxed);
         assert!(is_clean, "nothing is pushed to who speaks RESP2");
     });
-    assert!(told > 0, "it is told as long as it can be");
 }

@@ -131,6 +131,12 @@ impl KeyTable {
         }
     }
 
+    /// Runs `work` while nobody is told of any key.
+    pub(super) fn while_silent<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _parts: Vec<_> = self.parts.iter().map(RwLock::write).collect();
+        work()
+    }
+
     /// Forgets everything and tells nobody.
     pub(super) fn clear(&self) {
         for part in &self.parts {
