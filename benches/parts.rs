@@ -19,7 +19,7 @@ use sanderling::base::clock::Clock;
 use sanderling::base::random::Random;
 use sanderling::commands;
 use sanderling::config::Config;
-use sanderling::exec::{Engine, Executor, Flow};
+use sanderling::exec::{Engine, Executor};
 use sanderling::persist::snapshot::{SnapshotWriter, write_entry};
 use sanderling::resp::{Limits, Outbox, ParseState, Protocol, Reply, RequestParser};
 use sanderling::session::{Origin, Session};
@@ -150,8 +150,9 @@ impl<'e> Worker<'e> {
                 panic!("the input consists of complete requests");
             };
             let args = self.parser.request().args(rest);
-            let flow = self.executor.execute(&mut self.session, args, &mut self.outbox, &mut turn);
-            assert_eq!(flow, Flow::Done);
+            let executed =
+                self.executor.execute(&mut self.session, args, &mut self.outbox, &mut turn);
+            assert_eq!(executed, Ok(()));
             position += bytes;
         }
         assert_ne!(self.outbox.tail().first(), Some(&b'-'), "no request is refused");

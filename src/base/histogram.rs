@@ -60,13 +60,16 @@ impl Histogram {
             *sum += count.load(Ordering::Relaxed);
         }
     }
-
-    pub fn clear(&self) {
-        self.0.iter().for_each(|count| count.store(0, Ordering::Relaxed));
-    }
 }
 
 impl Counts {
+    /// Takes away what was counted before.
+    pub fn subtract(&mut self, before: &Counts) {
+        for (count, before) in self.0.iter_mut().zip(&before.0) {
+            *count -= before;
+        }
+    }
+
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -5,8 +5,9 @@
 /// The longest inline command, without its line end, in bytes.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The most elements of one RESP array request.
-pub const REQUEST_ELEMENTS_MAX: usize = 1024 * 1024;
+/// The most elements of one RESP array request. What bounds it before is `client-query-buffer-limit`, towards which
+/// the places of the arguments count, too.
+pub const REQUEST_ELEMENTS_MAX: usize = i32::MAX as usize;
 
 /// `proto-max-bulk-len` cannot be set higher than this, in bytes: a field and its value lie in one piece of memory that
 /// knows its length as 32 bits.

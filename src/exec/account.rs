@@ -1,24 +1,23 @@
 //! What is remembered of a command that was executed: counts, times, slow ones, and what monitors are shown.
 
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 
+use super::call::Call;
 use super::error::CommandError;
 use super::executor::{Executor, declare};
 use super::latency::Sample;
 use super::registry::Command;
-use super::slowlog::SlowCommand;
-use super::spec::{self, Outcome, Spec};
+use super::slowlog::SlowCall;
+use super::spec::{self, Outcome};
 use crate::base::clock::Moment;
 use crate::config::params;
-use crate::resp::ArgList;
 use crate::session::{Client, Session, WaitKind, Waiting};
 
 /// A command that was executed.
 pub(super) struct Executed<'a> {
-    pub command: Command,
-    pub args: ArgList<'a>,
-    /// The database in which its keys are.
-    pub keys_db: usize,
+    pub call: Call<'a>,
     pub outcome: Outcome,
     /// The database in which it left its client.
     pub db: usize,
@@ -34,30 +33,18 @@ pub(super) struct Executed<'a> {
 
 impl<'a> Executed<'a> {
     pub(super) fn new(
-        command: Command,
-        (keys_db, args): (usize, ArgList<'a>),
+        call: Call<'a>,
         outcome: Outcome,
         session: &Session,
-        (began, ended): (Moment, Moment),
+        ended: Moment,
         reply_bytes: usize,
     ) -> Executed<'a> {
-        let worked = ended.monotonic_nanos.saturating_sub(began.monotonic_nanos).max(0) as u64;
+        let worked = ended.monotonic_nanos.saturating_sub(call.began.monotonic_nanos).max(0) as u64;
         let nanos = worked.saturating_add(slept_nanos(session, ended));
         let (db, secret_args) = (session.db, session.secret_args);
         let waits_for_keys =
             session.waiting.as_ref().is_some_and(|it| matches!(it.kind, WaitKind::Keys { .. }));
-        Executed {
-            command,
-            args,
-            keys_db,
-            outcome,
-            db,
-            secret_args,
-            nanos,
-            ended,
-            reply_bytes,
-            waits_for_keys,
-        }
+        Executed { call, outcome, db, secret_args, nanos, ended, reply_bytes, waits_for_keys }
     }
 }
 
@@ -76,7 +63,8 @@ fn slept_nanos(session: &Session, now: Moment) -> u64 {
 impl Executor {
     /// Counts a command that a client has had executed, shows it to monitors, and keeps it if it was slow.
     pub(super) fn account(&mut self, client: &Client, executed: &Executed<'_>) {
-        let Executed { command, nanos, .. } = executed;
+        let Executed { call, nanos, .. } = executed;
+        let command = call.command;
         let stats = &self.stats.commands[usize::from(command.number)];
         stats.calls.add(1);
         stats.nanos.add(*nanos);
@@ -89,24 +77,19 @@ impl Executor {
         }
         if let Err(error) = &executed.outcome {
             note_failed_login(error, client);
-            self.count_failure(*command, error);
+            self.count_failure(command, error);
         }
         self.note_latency(executed);
         self.note_if_slow(client, executed);
         if !executed.waits_for_keys && self.sampler.is_due() {
-            let Executed { keys_db, args, reply_bytes, ended, .. } = *executed;
-            self.note_keys(command.spec, (keys_db, args), reply_bytes, ended);
+            self.note_keys(*call, executed.reply_bytes, executed.ended);
         }
     }
 
     /// Notes the keys of a command that a client was answered.
-    pub(super) fn note_keys(
-        &mut self,
-        spec: &Spec,
-        (db, args): (usize, ArgList<'_>),
-        reply_bytes: usize,
-        now: Moment,
-    ) {
+    pub(super) fn note_keys(&mut self, call: Call<'_>, reply_bytes: usize, now: Moment) {
+        let Call { args, db, .. } = call;
+        let spec = call.spec();
         if spec.keys.is_empty() {
             return;
         }
@@ -127,9 +110,17 @@ impl Executor {
         self.engine.stats.count_error(&error.to_string());
     }
 
+    /// The same for the command that a client waited for.
+    pub fn count_failed_wait(&self, client: &Client, error: &CommandError) {
+        let number = client.last_command.load(Ordering::Relaxed);
+        if let Some(command) = self.engine.registry.get(number) {
+            self.count_failure(command, error);
+        }
+    }
+
     fn note_latency(&self, executed: &Executed<'_>) {
         if self.engine.config.int(params::LATENCY_MONITOR_THRESHOLD) > 0 {
-            let is_fast = executed.command.spec.has(spec::FAST);
+            let is_fast = executed.call.spec().has(spec::FAST);
             let kind = if is_fast { "fast-command" } else { "command" };
             let unix_s = executed.ended.unix_millis() / 1000;
             let sample = Sample { unix_s, millis: executed.nanos / 1_000_000 };
@@ -139,7 +130,7 @@ impl Executor {
 
     fn note_if_slow(&self, client: &Client, executed: &Executed<'_>) {
         let config = &self.engine.config;
-        let spec = executed.command.spec;
+        let spec = executed.call.spec();
         let threshold_micros = config.int(params::SLOWLOG_LOG_SLOWER_THAN);
         let micros = executed.nanos / 1000;
         if threshold_micros < 0
@@ -156,16 +147,14 @@ impl Executor {
                 spec.name
             );
         }
-        let entry = SlowCommand {
-            id: 0,
+        let asked = SlowCall {
             unix_s: executed.ended.unix_millis() / 1000,
             micros,
-            args: Vec::new(),
-            address: client.address.to_string(),
-            client_name: client.with_texts(|texts| texts.name.clone()),
+            args: executed.call.args,
+            secret_args: executed.secret_args,
+            client,
         };
-        let len_max = config.int(params::SLOWLOG_MAX_LEN) as usize;
-        self.engine.slowlog.add(entry, executed.args, executed.secret_args, len_max);
+        self.engine.slowlog.add(asked, config.int(params::SLOWLOG_MAX_LEN) as usize);
     }
 }
 

@@ -1,10 +1,12 @@
-//! What a handler gets: its locked keys, its reply, its session, the time, and nothing else.
+//! What a handler gets: its locked keys, its reply, its session, the time; and the engine, for commands *about* the
+//! server.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::asker::Asker;
 use super::engine::Engine;
 use super::transaction::end_watch;
-use super::waiters;
 use crate::base::bytes::KeyBytes;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
@@ -48,7 +50,8 @@ pub struct Context<'a> {
     /// When the command began.
     pub now: Moment,
     pub random: &'a mut Random,
-    /// The subsystems, each behind an interface of its own.
+    /// What commands about the server ask. Through it lead ways to the clock, the log and the whole keyspace, so a handler
+    /// that works on keys has no business there.
     pub engine: &'a Engine,
     /// Witness that everybody else stands still; there for rows flagged `EXCLUSIVE`.
     pub world: Option<&'a World<'a>>,
@@ -134,16 +137,13 @@ impl<'a> Context<'a> {
     fn register(&mut self, wait: KeyWait<'_, 'a>) {
         let replaced = wait.args.as_deref().map(OwnedArgs::from);
         let args = replaced.as_ref().map_or(self.request, OwnedArgs::list);
-        let setup = waiters::Setup {
-            client: &self.session.client,
-            db: self.keys.db,
-            protocol: self.session.protocol,
-            no_touch: self.session.no_touch,
-            wanted: wait.wanted,
-            keys: wait.keys.iter().map(|key| (key.db, KeyBytes::from_slice(key.bytes))).collect(),
-            args,
-        };
-        let ticket = self.engine.waiters.register(setup, &self.engine.keyspace);
+        debug_assert_eq!(self.keys.db, self.session.db, "in a transaction nobody waits");
+        let asker = Asker::new(self.session, args);
+        let key = |key: &Key<'_>| (key.db, KeyBytes::from_slice(key.bytes));
+        let keys = wait.keys.iter().map(key).collect();
+        let engine = self.engine;
+        let (ticket, bytes) = engine.waiters.register(asker, wait.wanted, keys, &engine.keyspace);
+        self.session.client.waiting_memory.store(bytes, Ordering::Relaxed);
         let on_deadline = Reply::encoded_null_array(self.session.protocol);
         self.wait(WaitKind::Keys { ticket }, wait.deadline_ms, on_deadline);
     }
@@ -168,6 +168,13 @@ pub fn reply_text(reply: &mut Reply<'_>, text: Option<Text<'_>>) {
         Some(Text::Short(bytes)) => reply.bulk(bytes),
         Some(Text::Long(bytes)) => reply.shared_bulk(bytes),
     }
+}
+
+/// The reply to `WAITAOF`: on how many disks changes are durable, here and on replicas.
+pub fn reply_durability(reply: &mut Reply<'_>, is_durable_here: bool) {
+    reply.array(2);
+    reply.integer(i64::from(is_durable_here));
+    reply.integer(0);
 }
 
 /// Replies with an element of a collection as a bulk string.

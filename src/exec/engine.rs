@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::config::params::{self, Int};
 use crate::pubsub::PubSub;
 use crate::resp::ArgList;
-use crate::session::Clients;
+use crate::session::{Clients, Session};
 use crate::store::{Keyspace, Tracking};
 
 /// How far loading has come.
@@ -185,6 +185,13 @@ impl Engine {
         let mut shards = declared.iter().map(|key| self.keyspace.shard_of(key.bytes));
         let first = shards.next()?;
         shards.all(|shard| shard == first).then_some(first)
+    }
+
+    /// Whether a session may do what only those may who gave the password, if there is one. It may have been taken away
+    /// since the client came.
+    #[inline]
+    pub fn lets_in(&self, session: &Session) -> bool {
+        session.authenticated || self.config.text(params::REQUIREPASS).is_empty()
     }
 
     /// Refuses a client so much of something if that is more than a parameter allows, of which 0 allows any amount.

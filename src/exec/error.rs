@@ -1,9 +1,12 @@
-//! What a client is told when it asked wrongly or cannot be served: every text, in one file.
+//! The errors that several commands share: what a client is told when it asked wrongly or cannot be served.
 //!
-//! The texts are Redis's to the letter, because clients compare them. The first word is the code.
+//! The first word is the code. Codes are Redis's, and so are texts that clients compare; what only this server has to
+//! say is in its own words. What concerns one command only stands there ([`CommandError::text`]).
 
 use std::borrow::Cow;
 
+use crate::base::limits::PATTERN_BYTES_MAX;
+use crate::resp::Reply;
 use crate::store::{Poisoned, WrongType};
 
 /// A command failed; the connection lives on. Displays as the error reply without its `-`.
@@ -31,7 +34,7 @@ pub enum CommandError {
     OffsetOutOfRange,
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
     StringTooLong,
-    #[error("ERR the pattern has more than {} bytes", crate::base::limits::PATTERN_BYTES_MAX)]
+    #[error("ERR the pattern has more than {PATTERN_BYTES_MAX} bytes")]
     PatternTooLong,
     #[error("ERR increment or decrement would overflow")]
     IncrementOverflow,
@@ -56,11 +59,11 @@ pub enum CommandError {
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(String),
     /// Name and arguments as they came, cut to a length.
-    #[error("ERR unknown command '{}', with args beginning with: {}", name.escape_ascii(), args.escape_ascii())]
+    #[error("{}", self.lossy())]
     UnknownCommand { name: Vec<u8>, args: Vec<u8> },
-    #[error("ERR Unsupported option {}", String::from_utf8_lossy(.0))]
+    #[error("{}", self.lossy())]
     UnsupportedOption(Vec<u8>),
-    #[error("ERR unknown argument: {}", String::from_utf8_lossy(.0))]
+    #[error("{}", self.lossy())]
     UnknownArgument(Vec<u8>),
     #[error("ERR unknown subcommand '{given}'. Try {command} HELP.")]
     UnknownSubcommand { given: String, command: String },
@@ -106,6 +109,8 @@ pub enum CommandError {
     LogFailed,
     #[error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")]
     NotLogged,
+    #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    Unblocked,
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     TransactionDoomed,
     /// The error as it is told otherwise. Redis leaves the general code out, and no other.
@@ -125,7 +130,7 @@ pub enum CommandError {
     #[error("{0}")]
     Other(Cow<'static, str>),
     /// The same with client bytes in it.
-    #[error("{}", String::from_utf8_lossy(.0))]
+    #[error("{}", self.lossy())]
     Quoting(Vec<u8>),
 }
 
@@ -137,21 +142,30 @@ impl CommandError {
 
     /// The error reply without its `-`. Client bytes in it are sent back as they came.
     pub fn reply_bytes(&self) -> Vec<u8> {
-        match self {
+        self.quoting().unwrap_or_else(|| self.to_string().into_bytes())
+    }
+
+    /// The text of those that quote client bytes.
+    fn quoting(&self) -> Option<Vec<u8>> {
+        let parts: &[&[u8]] = match self {
             CommandError::UnknownCommand { name, args } => {
-                let parts: [&[u8]; 4] =
-                    [b"ERR unknown command '", name, b"', with args beginning with: ", args];
-                parts.concat()
+                &[b"ERR unknown command '", name, b"', with args beginning with: ", args]
             }
-            CommandError::UnsupportedOption(given) => {
-                [b"ERR Unsupported option ", &given[..]].concat()
-            }
-            CommandError::Quoting(text) => text.clone(),
-            CommandError::UnknownArgument(given) => {
-                [b"ERR unknown argument: ", &given[..]].concat()
-            }
-            other => other.to_string().into_bytes(),
-        }
+            CommandError::UnsupportedOption(given) => &[b"ERR Unsupported option ", given],
+            CommandError::UnknownArgument(given) => &[b"ERR unknown argument: ", given],
+            CommandError::Quoting(text) => &[text],
+            _ => return None,
+        };
+        Some(parts.concat())
+    }
+
+    fn lossy(&self) -> String {
+        String::from_utf8_lossy(&self.quoting().unwrap_or_default()).into_owned()
+    }
+
+    /// Writes the error reply.
+    pub(crate) fn reply(&self, reply: &mut Reply<'_>) {
+        reply.error(&self.reply_bytes());
     }
 
     /// A fixed text, its code included.

@@ -15,6 +15,7 @@ use super::error::CommandError;
 use super::executor::Executor;
 use super::gates::Refusal;
 use super::latency::Sample;
+use super::memory::Memory;
 use crate::base::clock::Moment;
 use crate::config::choice::EvictionPolicy;
 use crate::config::params;
@@ -23,9 +24,9 @@ use crate::store::{Access, EvictionOrder, EvictionRule, Lane, View};
 /// Keys that one command evicts at most: some tens of microseconds.
 const PER_COMMAND: usize = 32;
 /// Keys that the reaper evicts between two looks at its other work.
-const PER_SLICE: usize = 64;
+const PER_REAPER_SLICE: usize = 64;
 /// Who waits for room is told when there is; this is only in case that is missed.
-const LOOK_AGAIN_MS: i64 = 1;
+const ROOM_RETRY_MS: i64 = 1;
 
 impl Engine {
     /// How keys are chosen, or `None` if nothing may be evicted.
@@ -51,12 +52,11 @@ impl Engine {
 }
 
 impl Executor {
-    /// Whether a command that brings so many bytes lacks room for them. Calls the reaper while there still is some.
-    pub(super) fn lacks_room(&self, bytes: u64) -> bool {
-        let memory = &self.engine.memory;
-        let limit = memory.limit();
+    /// Whether a command that brings so many bytes lacks room for them under the limit. Calls the reaper while there
+    /// still is some.
+    pub(super) fn lacks_room(&self, bytes: u64, limit: u64) -> bool {
         let wanted = self.engine.occupied_bytes().saturating_add(bytes);
-        if wanted > limit - memory.ahead() / 2 {
+        if wanted > limit - Memory::ahead(limit) / 2 {
             self.call_reaper();
         }
         wanted > limit
@@ -68,13 +68,12 @@ impl Executor {
         }
     }
 
-    /// Evicts until so many bytes fit; tells why the command must not run if they do not.
-    pub(super) fn make_room(&mut self, bytes: u64, now: Moment) -> Result<(), Refusal> {
+    /// Evicts until so many bytes fit under the limit; tells why the command must not run if they do not.
+    pub(super) fn make_room(&mut self, bytes: u64, limit: u64, now: Moment) -> Result<(), Refusal> {
         let engine = Arc::clone(&self.engine);
         if engine.spares_everything(now) {
             return Ok(());
         }
-        let limit = engine.memory.limit();
         let refused = Err(Refusal::Error(CommandError::OutOfMemory));
         let Some(rule) = engine.eviction_rule().filter(|_| bytes <= limit) else { return refused };
         let up_to = limit - bytes;
@@ -84,13 +83,13 @@ impl Executor {
         }
         // What was detached and is not freed yet may go a little beyond the limit.
         if engine.counted_bytes() <= up_to
-            && engine.occupied_bytes() <= up_to + engine.memory.ahead()
+            && engine.occupied_bytes() <= up_to + Memory::ahead(limit)
         {
             return Ok(());
         }
         engine.memory.want(bytes);
         self.call_reaper();
-        Err(Refusal::Postpone(now.unix_millis() + LOOK_AGAIN_MS))
+        Err(Refusal::Postpone(now.unix_millis() + ROOM_RETRY_MS))
     }
 
     /// Evicts keys, at most `count`, until the data takes no more than `up_to` bytes. False if there is nothing left to
@@ -137,22 +136,23 @@ impl Executor {
     pub fn evict_ahead(&mut self, lane: &Lane<'_>) -> bool {
         let engine = Arc::clone(&self.engine);
         let memory = &engine.memory;
-        if memory.limit() == 0 {
+        let limit = memory.limit();
+        if limit == 0 {
             return false;
         }
         let now = self.begin_turn();
         let _turn = lane.enter();
-        let is_exceeded = engine.occupied_bytes() > memory.limit();
+        let is_exceeded = engine.occupied_bytes() > limit;
         memory.note_exceeded(is_exceeded, now.monotonic_nanos);
         let wanted = memory.take_wanted();
-        let up_to = memory.limit().saturating_sub(memory.ahead()).saturating_sub(wanted);
+        let up_to = (limit - Memory::ahead(limit)).saturating_sub(wanted);
         let Some(rule) = engine.eviction_rule().filter(|_| !engine.spares_everything(now)) else {
             return false;
         };
         if engine.counted_bytes() <= up_to {
             return self.end_eviction(wanted);
         }
-        let has_more = self.evict_some(&engine, rule, up_to, PER_SLICE, now);
+        let has_more = self.evict_some(&engine, rule, up_to, PER_REAPER_SLICE, now);
         self.serve_waiters();
         self.end_turn();
         let is_done = engine.counted_bytes() <= up_to;

@@ -3,12 +3,11 @@
 //! One road for everybody who executes commands. Each thread has an [`Executor`] of its own.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::account::Executed;
-use super::args::Args;
+use super::call::{Call, PANICKED, catching};
 use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
@@ -29,18 +28,9 @@ use crate::store::{
     Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
 };
 
-/// What became of a request.
+/// A request may not be executed yet. It must be tried again at this Unix millisecond, or when told before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// The reply is in the outbox.
-    Done,
-    /// The reply comes later; the session's next request must wait.
-    Wait,
-    /// The request must be tried again at this Unix millisecond, or when told before.
-    Postpone(i64),
-    /// The connection ends once the outbox is sent.
-    Close,
-}
+pub struct Postponed(pub i64);
 
 /// See the module's description.
 pub struct Executor {
@@ -111,39 +101,48 @@ impl Executor {
         }
     }
 
-    /// Executes one request and writes its reply to the outbox.
+    /// Executes one request and writes its reply to the outbox, unless the session waits for it from now on
+    /// (`session.waiting`).
     pub fn execute(
         &mut self,
         session: &mut Session,
         args: ArgList<'_>,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
-    ) -> Flow {
+    ) -> Result<(), Postponed> {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
             Ok(command) => command,
-            Err(_) if is_cross_protocol(args) => return turn_away(session),
+            Err(_) if is_cross_protocol(args) => {
+                turn_away(session);
+                return Ok(());
+            }
             Err((command, error)) => {
                 let number = command.map_or(NO_COMMAND, |command| command.number);
                 session.client.last_command.store(number, Ordering::Relaxed);
-                return self.refuse(session, command, error, outbox, mark);
+                self.refuse(session, command, error, outbox, mark);
+                return Ok(());
             }
         };
         session.client.last_command.store(command.number, Ordering::Relaxed);
         match self.admit(command, session, args) {
             Ok(()) => {}
-            Err(Refusal::Postpone(until_ms)) => return Flow::Postpone(until_ms),
+            Err(Refusal::Postpone(until_ms)) => return Err(Postponed(until_ms)),
             Err(Refusal::Error(error)) => {
-                return self.refuse(session, Some(command), error, outbox, mark);
+                self.refuse(session, Some(command), error, outbox, mark);
+                return Ok(());
             }
             Err(Refusal::LacksRoom) => unreachable!("room was made"),
         }
         if session.transaction.is_open() && !command.spec.has(spec::UNQUEUED) {
-            if let Err(error) = self.enqueue(command, session, args) {
-                return self.refuse(session, Some(command), error, outbox, mark);
+            match self.enqueue(command, session, args) {
+                Err(error) => self.refuse(session, Some(command), error, outbox, mark),
+                Ok(()) => {
+                    Reply::new(outbox, session.protocol).simple("QUEUED");
+                    self.finish_reply(session, outbox, mark);
+                }
             }
-            Reply::new(outbox, session.protocol).simple("QUEUED");
-            return self.finish_reply(session, outbox, mark);
+            return Ok(());
         }
         log::debug!(
             "client {} runs {} with argument lengths {:?}",
@@ -151,21 +150,22 @@ impl Executor {
             command.spec.name,
             Lengths(args)
         );
-        self.perform(command, session, args, outbox, turn, mark)
+        let call = Call { command, args, db: session.db, began: self.lap };
+        self.perform(call, session, outbox, turn, mark);
+        Ok(())
     }
 
     /// Runs a command that was admitted, serves those who wait for what it changed, and accounts for it.
     fn perform(
         &mut self,
-        command: Command,
+        call: Call<'_>,
         session: &mut Session,
-        args: ArgList<'_>,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
         mark: ReplyMark,
-    ) -> Flow {
-        let (began, db, before) = (self.lap, session.db, outbox.len());
-        let mut outcome = self.run(command, session, args, outbox, turn, began);
+    ) {
+        let before = outbox.len();
+        let mut outcome = self.run(call, session, outbox, turn);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
         }
@@ -173,9 +173,8 @@ impl Executor {
             self.lap = self.reader.now(&self.engine.clock);
         }
         if session.origin != Origin::Replay && !session.waits_in_slow_lane() {
-            let times = (began, self.lap);
             let reply_bytes = outbox.len().saturating_sub(before);
-            let executed = Executed::new(command, (db, args), outcome, session, times, reply_bytes);
+            let executed = Executed::new(call, outcome, session, self.lap, reply_bytes);
             self.account(&session.client, &executed);
             outcome = executed.outcome;
         }
@@ -183,9 +182,9 @@ impl Executor {
         if let Err(error) = outcome {
             let mut reply = Reply::new(outbox, session.protocol);
             reply.rewind(mark);
-            reply.error(&error.reply_bytes());
+            error.reply(&mut reply);
         }
-        self.finish_reply(session, outbox, mark)
+        self.finish_reply(session, outbox, mark);
     }
 
     /// Whether the command may run now. If it lacks room, evicts for it.
@@ -197,7 +196,9 @@ impl Executor {
     ) -> Result<(), Refusal> {
         let now = self.lap;
         let mut request = gates::Request::new(command.spec, session, &self.engine, now, args);
-        let is_limited = self.engine.memory.limit() > 0 && session.origin != Origin::Replay;
+        // Read once: it may be changed meanwhile.
+        let limit = self.engine.memory.limit();
+        let is_limited = limit > 0 && session.origin != Origin::Replay;
         if !is_limited || !request.takes_memory() {
             return gates::admit(&request);
         }
@@ -205,11 +206,12 @@ impl Executor {
             true => session.transaction.memory_bytes(),
             false => args.iter().map(<[u8]>::len).sum(),
         } as u64;
-        request.lacks_room = self.lacks_room(bytes);
+        request.lacks_room = self.lacks_room(bytes, limit);
         match gates::admit(&request) {
-            Err(Refusal::LacksRoom) => self.make_room(bytes, now)?,
+            Err(Refusal::LacksRoom) => self.make_room(bytes, limit, now)?,
             other => return other,
         }
+        // This request does not say that room is lacking, so that cannot be the answer.
         gates::admit(&gates::Request::new(command.spec, session, &self.engine, now, args))
     }
 
@@ -237,7 +239,7 @@ impl Executor {
         error: CommandError,
         outbox: &mut Outbox,
         mark: ReplyMark,
-    ) -> Flow {
+    ) {
         let error = self.give_up_transaction(command, session, error);
         if let Some(command) = command {
             self.stats.commands[usize::from(command.number)].rejected.add(1);
@@ -245,8 +247,8 @@ impl Executor {
         let text = error.to_string();
         self.stats.errors.add(1);
         self.engine.stats.count_error(&text);
-        Reply::new(outbox, session.protocol).error(&error.reply_bytes());
-        self.finish_reply(session, outbox, mark)
+        error.reply(&mut Reply::new(outbox, session.protocol));
+        self.finish_reply(session, outbox, mark);
     }
 
     /// A command of a transaction was refused: its `EXEC` will be, too. One that is itself refused ends it.
@@ -256,8 +258,7 @@ impl Executor {
         session: &mut Session,
         error: CommandError,
     ) -> CommandError {
-        let executes = command.is_some_and(|command| command.spec.has(spec::EXECUTES_QUEUE));
-        if !session.transaction.is_open() || !executes {
+        if !command.is_some_and(|command| command.spec.has(spec::EXECUTES_QUEUE)) {
             session.transaction.doom();
             return error;
         }
@@ -266,79 +267,62 @@ impl Executor {
         CommandError::TransactionRefused(error.to_string())
     }
 
-    /// From the keys on. A panic in a handler is caught here: what it had locked for writing is
-    /// poisoned (see `store::view`), the client is told and disconnected, everybody else goes on.
+    /// From the keys on. What a panic in a handler leaves is dealt with here.
     fn run(
         &mut self,
-        command: Command,
+        call: Call<'_>,
         session: &mut Session,
-        args: ArgList<'_>,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
-        began: Moment,
     ) -> Outcome {
-        let work = AssertUnwindSafe(|| {
-            if command.spec.has(spec::EXECUTES_QUEUE) && session.transaction.is_open() {
-                self.execute_transaction(session, outbox, turn, began)
-            } else if command.spec.has(spec::EXCLUSIVE) {
-                turn.exclusively(|world| {
-                    self.run_locked(command, session, args, outbox, began, Some(world))
-                })
+        let work = || {
+            if call.spec().has(spec::EXECUTES_QUEUE) && session.transaction.is_open() {
+                self.execute_transaction(call, session, outbox, turn)
+            } else if call.spec().has(spec::EXCLUSIVE) {
+                turn.exclusively(|world| self.run_locked(call, session, outbox, Some(world)))
             } else {
-                self.run_locked(command, session, args, outbox, began, None)
+                self.run_locked(call, session, outbox, None)
             }
-        });
-        catch_unwind(work).unwrap_or_else(|_| {
-            log::error!(
-                "{} panicked; this is a bug. The client is disconnected.",
-                command.spec.name
-            );
+        };
+        catching(call.spec(), work).unwrap_or_else(|| {
             turn.step_in();
             session.closing = true;
-            Err(CommandError::text("ERR internal error, see the server's log"))
+            Err(PANICKED)
         })
     }
 
     fn run_locked(
         &mut self,
-        command: Command,
+        call: Call<'_>,
         session: &mut Session,
-        args: ArgList<'_>,
         outbox: &mut Outbox,
-        began: Moment,
         world: Option<&World<'_>>,
     ) -> Outcome {
         let engine = &*self.engine;
-        let spec = command.spec;
-        let db = session.db;
+        let spec = call.spec();
         session.secret_args = 0;
-        let mut keys = view(engine, session, began);
-        lock_keys(&mut keys, spec, args)?;
-        if world.is_none() && engine.slow_lane.takes(spec, session, args, &keys) {
+        let mut keys = view(engine, session, call.began);
+        lock_keys(&mut keys, spec, call.args)?;
+        if world.is_none() && engine.slow_lane.takes(spec, session, call.args, &keys) {
             let copies = (!spec.keys.is_empty()).then(|| keys.copy_declared(lock_mode(spec)));
-            engine.slow_lane.submit(Job::new(command, session, args, copies));
+            engine.slow_lane.submit(Job::new(call.command, session, call.args, copies));
             let kind = WaitKind::SlowLane;
             session.waiting = Some(Waiting { kind, deadline_ms: None, on_deadline: Vec::new() });
             // Taking copies has removed what had expired.
-            self.pending.settle(engine, &self.stats, keys, session, (db, args));
+            self.pending.settle(engine, &self.stats, keys, session, call);
             return Ok(());
         }
         let is_replay = session.origin == Origin::Replay;
-        let mut ctx = Context {
-            keys,
-            reply: Reply::new(outbox, session.protocol),
-            session,
-            now: if is_replay { Moment::EPOCH } else { began },
-            random: &mut self.random,
-            engine,
-            world,
-            request: args,
-            patience: if is_replay { Patience::Never } else { Patience::Waits },
-        };
-        let outcome = (spec.handler)(&mut ctx, Args::new(args, spec.words()));
+        let mut ctx = call.context(engine, &mut self.random, session, keys, outbox);
+        ctx.world = world;
+        match is_replay {
+            true => ctx.now = Moment::EPOCH,
+            false => ctx.patience = Patience::Waits,
+        }
+        let outcome = call.handle(&mut ctx);
         let Context { keys, session, .. } = ctx;
         engine.remember_read(spec, &keys, &session.client);
-        self.pending.settle(engine, &self.stats, keys, session, (db, args));
+        self.pending.settle(engine, &self.stats, keys, session, call);
         outcome
     }
 
@@ -356,19 +340,14 @@ impl Executor {
         }
     }
 
-    /// Takes the reply back if the client wants none, and says how to go on.
-    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: ReplyMark) -> Flow {
-        // Otherwise both are for when the reply comes.
+    /// Takes the reply back if the client wants none.
+    fn finish_reply(&self, session: &mut Session, outbox: &mut Outbox, mark: ReplyMark) {
+        // Otherwise this is for when the reply comes.
         if session.waiting.is_none() {
             self.end_caching(session);
             if !session.takes_reply() {
                 Reply::new(outbox, session.protocol).rewind(mark);
             }
-        }
-        match session.waiting {
-            _ if session.closing => Flow::Close,
-            Some(_) => Flow::Wait,
-            None => Flow::Done,
         }
     }
 }
@@ -381,10 +360,11 @@ impl Pending {
         stats: &ThreadStats,
         keys: View<'_>,
         session: &mut Session,
-        (db, args): (usize, ArgList<'_>),
+        call: Call<'_>,
     ) {
         if keys.effects.must_log() {
-            session.logged = engine.hooks.append_log(&[keys.effects.record(db, args)]);
+            let record = keys.effects.record(call.db, call.args);
+            session.logged = engine.hooks.append_log(&[record]);
             self.has_logged = true;
         }
         self.hand_out(engine, stats, keys, session);
@@ -446,13 +426,12 @@ impl Pending {
 }
 
 /// Ends the connection of a client that speaks HTTP.
-fn turn_away(session: &mut Session) -> Flow {
+fn turn_away(session: &mut Session) {
     let (id, address) = (session.client.id, &session.client.address);
     log::warn!(
         "client {id} at {address} speaks HTTP: possibly an attack through a browser; disconnected"
     );
     session.closing = true;
-    Flow::Close
 }
 
 /// What a browser sends when it is made to send bytes that somebody else chose.

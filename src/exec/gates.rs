@@ -108,11 +108,7 @@ fn protected(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.session.authenticated || request.spec.has(spec::NO_AUTH) {
-        return Ok(());
-    }
-    // The password may have been taken away since this client came.
-    if request.engine.config.text(params::REQUIREPASS).is_empty() {
+    if request.spec.has(spec::NO_AUTH) || request.engine.lets_in(request.session) {
         return Ok(());
     }
     Err(Refusal::Error(CommandError::NoAuth))
@@ -199,11 +195,11 @@ fn paused(request: &Request<'_>) -> Result<(), Refusal> {
 /// Writers wait while the disk does not follow the log.
 fn log_behind(request: &Request<'_>) -> Result<(), Refusal> {
     /// Who waits is told when to go on; this is only in case that is missed.
-    const LOOK_AGAIN_MS: i64 = 100;
+    const LOG_RETRY_MS: i64 = 100;
     let log = request.engine.hooks.log().filter(|_| request.has(spec::WRITE));
     match log {
         Some(log) if log.is_behind(request.now.monotonic_nanos) => {
-            Err(Refusal::Postpone(request.now.unix_millis() + LOOK_AGAIN_MS))
+            Err(Refusal::Postpone(request.now.unix_millis() + LOG_RETRY_MS))
         }
         _ => Ok(()),
     }

@@ -54,9 +54,9 @@ impl Memory {
         self.limit.load(Relaxed)
     }
 
-    /// How much the reaper keeps free.
-    pub fn ahead(&self) -> u64 {
-        (self.limit() / AHEAD_DIVISOR).min(AHEAD_MAX)
+    /// How much of a limit the reaper keeps free.
+    pub fn ahead(limit: u64) -> u64 {
+        (limit / AHEAD_DIVISOR).min(AHEAD_MAX)
     }
 
     /// Takes note of what the allocator adds to what the shards count at one moment.

@@ -1,12 +1,21 @@
 //! Execution: the road that every command takes, whoever asks.
 //!
-//! In reading order: `spec` (a command is a row) → `registry` (rows by name) → `executor` (the road) →
-//! `gates` (admission) → `keyspec`, `args`, `context` (what a handler gets) → `hooks` (where effects go)
-//! → `memory`, `eviction` (what `maxmemory` means) → `stats`, `slowlog`, `latency`, `hotkeys` (what is
-//! remembered of it).
+//! In reading order:
+//!
+//! - the table: `spec` (a command is a row), `keyspec`, `registry` (rows by name), `categories`, `work` (how much there is
+//!   to do), `syntax` (what `COMMAND DOCS` tells);
+//! - the road: `executor`, `gates` and `sizes` (admission), `call`, `args`, `context` (what a handler gets), `error`,
+//!   `transaction` (`EXEC`), `departure` (its client leaves);
+//! - what all who execute share: `engine`, `pause`, `control` (what commands ask of the server);
+//! - whom effects concern: `hooks`, `tracking` (clients' caches), `waiters` and `serving` (clients that wait for keys);
+//! - what takes long: `slow_lane` (the queue), `slow_work` (who works it off), `slices`; `asker` is whoever waits for it;
+//! - `memory`, `eviction`: what `maxmemory` means;
+//! - what is remembered: `account`, `stats`, `slowlog`, `latency`, `monitor`, `hotkeys`.
 
 mod account;
 mod args;
+mod asker;
+mod call;
 mod categories;
 mod context;
 mod control;
@@ -40,12 +49,12 @@ pub mod work;
 
 pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
-pub use context::{Context, KeyWait, Wanted, reply_element, reply_text};
+pub use context::{Context, KeyWait, Wanted, reply_durability, reply_element, reply_text};
 pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};
 pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
-pub use executor::{Executor, Flow};
+pub use executor::{Executor, Postponed};
 pub use hooks::Hooks;
 pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};

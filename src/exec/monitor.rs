@@ -68,10 +68,10 @@ impl Monitors {
 
     /// Shows a command that a client has had executed.
     pub(super) fn show(&self, executed: &Executed<'_>, client: &Client, clock: &Clock) {
-        if executed.command.spec.has(ADMIN | SKIP_MONITOR) {
+        if executed.call.spec().has(ADMIN | SKIP_MONITOR) {
             return;
         }
-        let words = words(&client.address, executed.db, executed.args, executed.secret_args);
+        let words = words(&client.address, executed.db, executed.call.args, executed.secret_args);
         let clients = self.clients.lock();
         let line = Bytes::new(line(clock.unix_micros(), &words));
         for client in clients.iter().filter(|client| !client.is_silent.load(Ordering::Relaxed)) {

@@ -12,17 +12,15 @@
 //!
 //! What a served command changes (`BLMOVE`) may be what others wait for: these come next.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::args::Args;
+use super::call::{Call, catching};
 use super::context::{Context, Patience, Wanted};
 use super::executor::{Executor, lock_keys, view};
 use super::gates::{self, Refusal};
-use super::registry::{Command, Lookup};
+use super::registry::Lookup;
 use super::spec::Outcome;
 use super::waiters::{AwaitedKey, Ending, Ticket, Waiter};
-use crate::base::clock::Moment;
 use crate::resp::{Outbox, Reply};
 use crate::session::{Message, Session};
 use crate::store::{ValueRef, View};
@@ -88,19 +86,17 @@ impl Executor {
 
     /// Serves one waiter, if there is something for it. False if there is not.
     fn serve(&mut self, waiter: &Waiter, key: &AwaitedKey) -> bool {
-        let Lookup::Found(command) = self.engine.registry.lookup(waiter.args()) else {
+        let Lookup::Found(command) = self.engine.registry.lookup(waiter.asker.args()) else {
             unreachable!("a command that waits was found before");
         };
-        let mut session =
-            Session::stand_in(&waiter.client, waiter.db, waiter.protocol, waiter.no_touch);
+        let mut session = waiter.asker.session();
         let mut outbox = Outbox::default();
-        let now = self.reader.now(&self.engine.clock);
-        let work =
-            AssertUnwindSafe(|| self.attempt(command, &mut session, waiter, key, &mut outbox, now));
-        let attempt = catch_unwind(work).unwrap_or_else(|_| {
-            log::error!("{} panicked; this is a bug.", command.spec.name);
+        let began = self.reader.now(&self.engine.clock);
+        let call = Call { command, args: waiter.asker.args(), db: waiter.asker.db, began };
+        let work = || self.attempt(call, &mut session, waiter, key, &mut outbox);
+        let attempt = catching(command.spec, work).unwrap_or_else(|| {
             self.engine.waiters.finish(waiter, &self.engine.keyspace);
-            waiter.client.kill();
+            waiter.asker.client.kill();
             Attempt::Missed
         });
         let outcome = match attempt {
@@ -110,40 +106,40 @@ impl Executor {
         };
         if let Err(error) = outcome {
             outbox = Outbox::default();
-            Reply::new(&mut outbox, waiter.protocol).error(&error.reply_bytes());
+            error.reply(&mut Reply::new(&mut outbox, session.protocol));
             self.count_failure(command, &error);
         }
         if self.sampler.is_due() {
-            self.note_keys(command.spec, (waiter.db, waiter.args()), outbox.len(), now);
+            self.note_keys(call, outbox.len(), began);
         }
-        let read = (waiter.protocol, waiter.keys().collect());
-        self.engine.disown_read(command.spec, &waiter.client, read, &mut outbox);
-        waiter.client.send(Message::Served { reply: outbox, logged: session.logged });
+        let keys = waiter.keys().collect();
+        waiter.asker.answer(&self.engine, command, keys, outbox, session.logged);
         true
     }
 
     fn attempt(
         &mut self,
-        command: Command,
+        call: Call<'_>,
         session: &mut Session,
         waiter: &Waiter,
         key: &AwaitedKey,
         outbox: &mut Outbox,
-        now: Moment,
     ) -> Attempt {
         let engine = Arc::clone(&self.engine);
-        let request = gates::Request::new(command.spec, session, &engine, now, waiter.args());
+        let request = gates::Request::new(call.spec(), session, &engine, call.began, call.args);
         match gates::admit(&request) {
-            Ok(()) => {}
-            Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return Attempt::InVain,
+            // To serve is part of the change that made it possible, which was admitted and whose turn still lasts. A log
+            // that fell behind by it, or a pause that began meanwhile, must not hold this back: nobody would come
+            // back to it.
+            Ok(()) | Err(Refusal::Postpone(_) | Refusal::LacksRoom) => {}
             Err(Refusal::Error(error)) if engine.waiters.begin(waiter) => {
                 engine.waiters.finish(waiter, &engine.keyspace);
                 return Attempt::Served(Err(error));
             }
             Err(Refusal::Error(_)) => return Attempt::Missed,
         }
-        let mut keys = view(&engine, session, now);
-        if let Err(poisoned) = lock_keys(&mut keys, command.spec, waiter.args()) {
+        let mut keys = view(&engine, session, call.began);
+        if let Err(poisoned) = lock_keys(&mut keys, call.spec(), call.args) {
             drop(keys);
             return match engine.waiters.begin(waiter) {
                 true => {
@@ -159,20 +155,9 @@ impl Executor {
         if !engine.waiters.begin(waiter) {
             return Attempt::Missed;
         }
-        let reply = Reply::new(outbox, session.protocol);
-        let mut ctx = Context {
-            keys,
-            reply,
-            session,
-            now,
-            random: &mut self.random,
-            engine: &engine,
-            world: None,
-            request: waiter.args(),
-            patience: Patience::Again { found_nothing: false },
-        };
-        let args = Args::new(waiter.args(), command.spec.words());
-        let outcome = (command.spec.handler)(&mut ctx, args);
+        let mut ctx = call.context(&engine, &mut self.random, session, keys, outbox);
+        ctx.patience = Patience::Again { found_nothing: false };
+        let outcome = call.handle(&mut ctx);
         let Context { keys, session, patience, .. } = ctx;
         if let (Patience::Again { found_nothing: true }, Ok(())) = (patience, &outcome) {
             let ending = engine.waiters.put_back(waiter, &engine.keyspace);
@@ -181,8 +166,7 @@ impl Executor {
             return Attempt::InVain;
         }
         engine.waiters.finish(waiter, &engine.keyspace);
-        let request = (waiter.db, waiter.args());
-        self.pending.settle(&engine, &self.stats, keys, session, request);
+        self.pending.settle(&engine, &self.stats, keys, session, call);
         Attempt::Served(outcome)
     }
 }
@@ -191,8 +175,8 @@ impl Executor {
 fn tell_ending(waiter: &Waiter, ending: Option<Ending>) {
     match ending {
         None | Some(Ending::Gone) => {}
-        Some(Ending::TimeOut) => waiter.client.send(Message::WaitOver { error: false }),
-        Some(Ending::Error) => waiter.client.send(Message::WaitOver { error: true }),
+        Some(Ending::TimeOut) => waiter.asker.client.send(Message::WaitOver { error: false }),
+        Some(Ending::Error) => waiter.asker.client.send(Message::WaitOver { error: true }),
     }
 }
 

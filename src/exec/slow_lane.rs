@@ -12,30 +12,26 @@
 //! Transactions, the commands of clients that waited for keys, and what the log repeats are executed where they are.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::asker::Asker;
 use super::registry::Command;
 use super::spec::Spec;
 use crate::base::sync::{Condvar, Mutex, Rank};
-use crate::resp::{ArgList, OwnedArgs, Protocol};
-use crate::session::{Client, Origin, Session};
+use crate::resp::ArgList;
+use crate::session::{Origin, Session};
 use crate::store::{Copies, View};
 
 /// More elements than this are for the slow lane: about half a millisecond of work.
 const WORK_MAX: usize = 4096;
-/// How soon is looked again at what may not be executed yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How soon what may not be executed yet is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 /// A command that a client waits for.
 pub(super) struct Job {
     pub command: Command,
-    pub client: Arc<Client>,
-    pub args: OwnedArgs,
-    pub db: usize,
-    protocol: Protocol,
-    no_touch: bool,
+    pub asker: Asker,
     /// Of what it declares; `None` if it declares nothing.
     pub copies: Option<Copies>,
     /// It may not be executed now (`CLIENT PAUSE`).
@@ -49,21 +45,12 @@ impl Job {
         args: ArgList<'_>,
         copies: Option<Copies>,
     ) -> Job {
-        Job {
-            command,
-            client: Arc::clone(&session.client),
-            args: OwnedArgs::from(args),
-            db: session.db,
-            protocol: session.protocol,
-            no_touch: session.no_touch,
-            copies,
-            is_postponed: false,
-        }
+        Job { command, asker: Asker::new(session, args), copies, is_postponed: false }
     }
 
-    /// A session that stands for the one that waits.
-    pub(super) fn session(&self) -> Session {
-        Session::stand_in(&self.client, self.db, self.protocol, self.no_touch)
+    /// What it takes; copies of entries are references to what the store holds.
+    fn memory_bytes(&self) -> usize {
+        size_of::<Job>() + self.asker.memory_bytes()
     }
 }
 
@@ -128,6 +115,7 @@ impl SlowLane {
     }
 
     pub(super) fn submit(&self, job: Job) {
+        job.asker.client.waiting_memory.store(job.memory_bytes(), Ordering::Relaxed);
         self.queue.lock().push_back(job);
         self.changed.notify_all();
     }
@@ -136,7 +124,7 @@ impl SlowLane {
     pub(super) fn next(&self) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.is_empty() && queue.iter().all(|job| job.is_postponed) {
-            self.changed.wait_for(&mut queue, LOOK_AGAIN);
+            self.changed.wait_for(&mut queue, RETRY_AFTER);
         }
         while self.is_open() {
             match queue.pop_front() {
@@ -160,7 +148,7 @@ impl SlowLane {
     pub(super) fn rest(&self) -> bool {
         let mut queue = self.queue.lock();
         if self.is_open() {
-            self.changed.wait_for(&mut queue, LOOK_AGAIN);
+            self.changed.wait_for(&mut queue, RETRY_AFTER);
         }
         self.is_open()
     }

@@ -10,21 +10,19 @@
 //! Everything else is as if the worker had executed it: gates, log, events, caches, waiting clients, statistics. The
 //! reply goes to the worker by mail, and is held back there until what it acknowledges is durable.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::account::Executed;
-use super::args::Args;
-use super::context::{Context, Patience};
+use super::call::{Call, PANICKED, catching};
+use super::context::Context;
 use super::engine::Engine;
-use super::error::CommandError;
 use super::executor::{Executor, declare, lock_keys, lock_mode, view};
 use super::gates::{self, Refusal};
 use super::slow_lane::Job;
 use super::spec::Outcome;
 use crate::base::clock::Moment;
 use crate::resp::{Outbox, Reply};
-use crate::session::{Message, Session};
+use crate::session::Session;
 use crate::store::{Copies, Lane, Mode, Poisoned, Turn, View};
 
 /// How often a command works on copies before it locks its keys for as long as it takes.
@@ -42,16 +40,22 @@ enum Ground<'a> {
 
 impl<'a> Ground<'a> {
     fn prepare(self, keys: &mut View<'a>, job: &'a Job) -> Result<(), Poisoned> {
-        let (spec, args) = (job.command.spec, job.args.list());
+        let (spec, args) = (job.command.spec, job.asker.args());
         match self {
             Ground::Copies(copies, lane) => {
-                keys.adopt(&declare(spec, args, job.db, keys.databases()), copies);
+                keys.adopt(&declare(spec, args, job.asker.db, keys.databases()), copies);
                 keys.stride_behind(lane);
             }
             Ground::Walk(lane) => keys.stride_behind(lane),
             Ground::Locked => lock_keys(keys, spec, args)?,
         }
         Ok(())
+    }
+}
+
+impl Job {
+    fn call(&self, began: Moment) -> Call<'_> {
+        Call { command: self.command, args: self.asker.args(), db: self.asker.db, began }
     }
 }
 
@@ -69,7 +73,8 @@ impl Executor {
         let lane = engine.keyspace.lane();
         while let Some(mut job) = engine.slow_lane.next() {
             // Whoever is gone does not wait for it any more.
-            if engine.clients.get(job.client.id).is_some() && !self.work_off(&mut job, &lane) {
+            if engine.clients.get(job.asker.client.id).is_some() && !self.work_off(&mut job, &lane)
+            {
                 engine.slow_lane.postpone(job);
             }
         }
@@ -78,13 +83,13 @@ impl Executor {
     /// Executes a command and sends its reply. False if it may not be executed now.
     fn work_off(&mut self, job: &mut Job, lane: &Lane<'_>) -> bool {
         let began = self.begin_turn();
-        let mut session = job.session();
+        let mut session = job.asker.session();
         let mut outbox = Outbox::default();
-        let work = AssertUnwindSafe(|| self.execute_job(job, &mut session, &mut outbox, lane));
-        let result = catch_unwind(work).unwrap_or_else(|_| {
-            log::error!("{} panicked; this is a bug.", job.command.spec.name);
-            job.client.kill();
-            Ok(Err(CommandError::text("ERR internal error, see the server's log")))
+        let command = job.command;
+        let work = || self.execute_job(job, &mut session, &mut outbox, lane);
+        let result = catching(command.spec, work).unwrap_or_else(|| {
+            session.client.kill();
+            Ok(Err(PANICKED))
         });
         self.end_turn();
         let outcome = match result {
@@ -92,24 +97,18 @@ impl Executor {
             Err(Refusal::Error(error)) => Err(error),
             Err(Refusal::Postpone(_) | Refusal::LacksRoom) => return false,
         };
-        let times = (began, self.reader.now(&self.engine.clock));
-        let asked = (job.db, job.args.list());
-        let executed = Executed::new(job.command, asked, outcome, &session, times, outbox.len());
-        self.account(&job.client, &executed);
+        let call = job.call(began);
+        let ended = self.reader.now(&self.engine.clock);
+        let executed = Executed::new(call, outcome, &session, ended, outbox.len());
+        self.account(&session.client, &executed);
         if let Err(error) = &executed.outcome {
             outbox = Outbox::default();
-            Reply::new(&mut outbox, session.protocol).error(&error.reply_bytes());
+            error.reply(&mut Reply::new(&mut outbox, session.protocol));
         }
-        self.send_reply(job, &session, outbox);
+        let declared = declare(call.spec(), call.args, call.db, self.engine.keyspace.databases());
+        let keys = declared.iter().map(|key| key.bytes).collect();
+        job.asker.answer(&self.engine, command, keys, outbox, session.logged);
         true
-    }
-
-    fn send_reply(&self, job: &Job, session: &Session, mut outbox: Outbox) {
-        let spec = job.command.spec;
-        let declared = declare(spec, job.args.list(), job.db, self.engine.keyspace.databases());
-        let read = (session.protocol, declared.iter().map(|key| key.bytes).collect());
-        self.engine.disown_read(spec, &job.client, read, &mut outbox);
-        job.client.send(Message::Served { reply: outbox, logged: session.logged });
     }
 
     fn execute_job(
@@ -186,27 +185,17 @@ impl Executor {
         turn: &mut Option<Turn<'a>>,
     ) -> Result<Attempt, Refusal> {
         let engine = Arc::clone(&self.engine);
-        let (spec, request, now) = (job.command.spec, job.args.list(), self.now());
-        let mut keys = view(&engine, session, now);
+        let call = job.call(self.now());
+        let mut keys = view(&engine, session, call.began);
         if let Err(poisoned) = ground.prepare(&mut keys, job) {
             return Ok(Attempt::Done(Err(poisoned.into())));
         }
-        let mut ctx = Context {
-            keys,
-            reply: Reply::new(outbox, session.protocol),
-            session,
-            now,
-            random: &mut self.random,
-            engine: &engine,
-            world: None,
-            request,
-            patience: Patience::Never,
-        };
-        let outcome = (spec.handler)(&mut ctx, Args::new(request, spec.words()));
+        let mut ctx = call.context(&engine, &mut self.random, session, keys, outbox);
+        let outcome = call.handle(&mut ctx);
         let Context { mut keys, session, .. } = ctx;
         let mut newer = None;
         if let Ground::Copies(copies, lane) = ground
-            && lock_mode(spec) == Mode::Write
+            && lock_mode(call.spec()) == Mode::Write
             && (keys.effects.has_outcome() || keys.has_changed(copies))
         {
             *turn = Some(lane.enter());
@@ -218,7 +207,7 @@ impl Executor {
                 Err(poisoned) => return Ok(Attempt::Done(Err(poisoned.into()))),
             }
         }
-        self.pending.settle(&engine, &self.stats, keys, session, (job.db, request));
+        self.pending.settle(&engine, &self.stats, keys, session, call);
         Ok(newer.map_or(Attempt::Done(outcome), Attempt::Overtaken))
     }
 }
@@ -226,5 +215,5 @@ impl Executor {
 /// Whether a command may be executed. Looked at again behind the gate before anything is changed: nobody changes anything
 /// once the server has begun to stop, or while it loads.
 fn admit(job: &Job, session: &Session, engine: &Engine, now: Moment) -> Result<(), Refusal> {
-    gates::admit(&gates::Request::new(job.command.spec, session, engine, now, job.args.list()))
+    gates::admit(&gates::Request::new(job.command.spec, session, engine, now, job.asker.args()))
 }

@@ -1,11 +1,10 @@
 //! `SLOWLOG`: the last commands that took long.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::sync::{Mutex, Rank};
 use crate::resp::ArgList;
-use crate::session::SECRET_ARGS_MAX;
+use crate::session::{Client, SECRET_ARGS_MAX};
 
 /// Arguments kept of one command ...
 const ARGS_MAX: usize = 32;
@@ -25,36 +24,58 @@ pub struct SlowCommand {
     pub client_name: String,
 }
 
-/// See the module's description. Locked only when a command was slow or the log is read.
-pub struct SlowLog {
-    entries: Mutex<VecDeque<SlowCommand>>,
-    next_id: AtomicU64,
+/// One that is to be added.
+pub(super) struct SlowCall<'a> {
+    pub unix_s: i64,
+    pub micros: u64,
+    pub args: ArgList<'a>,
+    /// Which of them to hide, as in [`crate::session::Session`].
+    pub secret_args: u64,
+    pub client: &'a Client,
 }
+
+#[derive(Default)]
+struct Entries {
+    /// Newest first.
+    commands: VecDeque<SlowCommand>,
+    next_id: u64,
+}
+
+/// See the module's description. Locked only when a command was slow or the log is read.
+pub struct SlowLog(Mutex<Entries>);
 
 impl Default for SlowLog {
     fn default() -> SlowLog {
-        SlowLog { entries: Mutex::new(Rank::Leaf, VecDeque::new()), next_id: AtomicU64::new(0) }
+        SlowLog(Mutex::new(Rank::Leaf, Entries::default()))
     }
 }
 
 impl SlowLog {
-    /// Adds a command and drops the oldest beyond `len_max`. The entry's `id` and `args` are filled here;
-    /// `secret_args` says which to hide, as in [`crate::session::Session`].
-    pub fn add(&self, mut entry: SlowCommand, args: ArgList<'_>, secret_args: u64, len_max: usize) {
-        entry.id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        entry.args = shorten(args, secret_args);
-        let mut entries = self.entries.lock();
-        entries.push_front(entry);
-        entries.truncate(len_max);
+    /// Adds a command and drops the oldest beyond `len_max`.
+    pub(super) fn add(&self, call: SlowCall<'_>, len_max: usize) {
+        let mut command = SlowCommand {
+            id: 0,
+            unix_s: call.unix_s,
+            micros: call.micros,
+            args: shorten(call.args, call.secret_args),
+            address: call.client.address.to_string(),
+            client_name: call.client.with_texts(|texts| texts.name.clone()),
+        };
+        let mut entries = self.0.lock();
+        // Given while nobody else adds, so that numbers stand in their order.
+        command.id = entries.next_id;
+        entries.next_id += 1;
+        entries.commands.push_front(command);
+        entries.commands.truncate(len_max);
     }
 
     /// The newest entries, newest first.
     pub fn newest(&self, count: usize) -> Vec<SlowCommand> {
-        self.entries.lock().iter().take(count).cloned().collect()
+        self.0.lock().commands.iter().take(count).cloned().collect()
     }
 
     pub fn len(&self) -> usize {
-        self.entries.lock().len()
+        self.0.lock().commands.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -62,7 +83,7 @@ impl SlowLog {
     }
 
     pub fn clear(&self) {
-        self.entries.lock().clear();
+        self.0.lock().commands.clear();
     }
 }
 

@@ -46,6 +46,9 @@ macro_rules! flags {
         /// Flags and the names under which `COMMAND INFO` lists them, in its order; those without a
         /// name are this server's own.
         pub const FLAG_NAMES: &[(Flags, &str)] = &[$(($name, $text)),*];
+
+        // Two flags that share a bit would be one: the sum is the union only if all are different.
+        const _: () = assert!(0u64 $(| 1 << $bit)* == 0u64 $(+ (1 << $bit))*);
     };
 }
 
@@ -56,9 +59,13 @@ flags! {
     READ = 1 "readonly";
     /// Refused when memory is short.
     DENY_OOM = 2 "denyoom";
+    /// This server's own: looks at whole databases although it names no keys.
+    WALKS = 3 "";
     ADMIN = 4 "admin";
     PUBSUB = 5 "pubsub";
     NOSCRIPT = 6 "noscript";
+    /// This server's own: locks its keys for writing to register something with them; changes nothing.
+    REGISTERS = 7 "";
     /// May make the client wait.
     BLOCKING = 8 "blocking";
     /// Allowed while the data set is being loaded.
@@ -73,29 +80,27 @@ flags! {
     /// Allowed before authentication.
     NO_AUTH = 15 "no_auth";
     MAY_REPLICATE = 16 "may_replicate";
+    /// Redis's: means nothing here, and is kept for the comparison of all rows with Redis's.
+    SENTINEL = 17 "";
+    /// This server's own: acts on the session's transaction itself, so it is never queued.
+    UNQUEUED = 18 "";
     NO_MANDATORY_KEYS = 19 "no_mandatory_keys";
     /// Needs `enable-debug-command` or the like.
     PROTECTED = 20 "";
-    NO_ASYNC_LOADING = 23 "no_async_loading";
-    /// This server's own: looks at whole databases although it names no keys.
-    WALKS = 3 "";
-    /// This server's own: locks its keys for writing to register something with them; changes nothing.
-    REGISTERS = 7 "";
-    /// This server's own: acts on the session's transaction itself, so it is never queued.
-    UNQUEUED = 18 "";
     /// This server's own: executes what is queued.
     EXECUTES_QUEUE = 21 "";
     /// This server's own: later commands have their keys in another database.
     SELECTS = 22 "";
+    NO_ASYNC_LOADING = 23 "no_async_loading";
     /// Refused inside a transaction.
     NO_MULTI = 24 "no_multi";
+    /// This server's own: `CLIENT CACHING` before it is about a later command.
+    KEEPS_CACHING = 25 "";
     ALLOW_BUSY = 26 "allow_busy";
-    SENTINEL = 17 "";
+    /// Redis's: means nothing here, as `SENTINEL`.
     TOUCHES_ARBITRARY_KEYS = 27 "";
     /// This server's own: runs while everybody else stands still.
     EXCLUSIVE = 28 "";
-    /// This server's own: `CLIENT CACHING` before it is about a later command.
-    KEEPS_CACHING = 22 "";
     /// This server's own: never held back by `CLIENT PAUSE`.
     UNPAUSABLE = 29 "";
     /// This server's own: a client that speaks RESP2 and listens to channels may say nothing else.
@@ -271,12 +276,6 @@ impl Spec {
     /// The name as Redis prints it: `get`, `client|kill`.
     pub fn full_name(&self) -> String {
         self.name.to_ascii_lowercase().replace(' ', "|")
-    }
-
-    /// The name without its family: `kill`.
-    pub fn short_name(&self) -> String {
-        let last = self.name.rsplit(' ').next().expect("a name has a last word");
-        last.to_ascii_lowercase()
     }
 
     /// How many words the name has.

@@ -2,8 +2,10 @@
 //!
 //! Each executing thread owns a [`ThreadStats`] and is the only one to write it, so counting is a plain
 //! load and store, without a locked instruction and without sharing cache lines. Readers add the sets
-//! up. `CONFIG RESETSTAT` clears them while everybody stands still.
+//! up. `CONFIG RESETSTAT` does not clear them: a thread that is just counting would bring the old number back. It
+//! remembers the sums, and from then on readers subtract these.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -24,8 +26,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn clear(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
     }
 }
 
@@ -108,14 +110,57 @@ pub struct CommandTotals {
     pub histogram: Option<Box<Counts>>,
 }
 
+impl CommandTotals {
+    fn subtract(&mut self, before: &CommandTotals) {
+        self.calls -= before.calls;
+        self.nanos -= before.nanos;
+        self.rejected -= before.rejected;
+        self.failed -= before.failed;
+        if let (Some(now), Some(before)) = (&mut self.histogram, &before.histogram) {
+            now.subtract(before);
+        }
+    }
+}
+
 /// All threads' counters.
 pub struct Stats {
     commands: usize,
-    threads: Mutex<Vec<Arc<ThreadStats>>>,
+    threads: Mutex<Threads>,
     /// How many changes the last snapshot covers, of all since the start.
     changes_saved: AtomicU64,
     /// Error replies by code. Errors are rare enough for a lock.
-    errors_by_code: Mutex<std::collections::BTreeMap<String, u64>>,
+    errors_by_code: Mutex<BTreeMap<String, u64>>,
+}
+
+/// The sets that are added up, and what they had come to when they were last reset.
+struct Threads {
+    sets: Vec<Arc<ThreadStats>>,
+    before: ThreadStats,
+    /// By number; histograms in [`ThreadStats`] have a writer, these have none.
+    commands_before: Vec<CommandTotals>,
+}
+
+impl Threads {
+    /// The sum of a counter since the beginning.
+    fn sum(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
+        self.sets.iter().map(|stats| counter(stats).get()).sum()
+    }
+
+    /// What a command has come to since the beginning.
+    fn command(&self, number: usize) -> CommandTotals {
+        let mut totals = CommandTotals::default();
+        for stats in &self.sets {
+            let stats = &stats.commands[number];
+            totals.calls += stats.calls.get();
+            totals.nanos += stats.nanos.get();
+            totals.rejected += stats.rejected.get();
+            totals.failed += stats.failed.get();
+            if let Some(histogram) = stats.histogram.get() {
+                histogram.add_to(totals.histogram.get_or_insert_default());
+            }
+        }
+        totals
+    }
 }
 
 /// How many different error codes are told apart, so that a script's invented codes stay bounded.
@@ -123,18 +168,20 @@ const ERROR_CODES_MAX: usize = 128;
 
 impl Stats {
     pub fn new(commands: usize) -> Stats {
+        let before = ThreadStats::new(0);
+        let threads = Threads { sets: Vec::new(), before, commands_before: Vec::new() };
         Stats {
             commands,
-            threads: Mutex::new(Rank::Leaf, Vec::new()),
+            threads: Mutex::new(Rank::Leaf, threads),
             changes_saved: AtomicU64::new(0),
-            errors_by_code: Mutex::new(Rank::Leaf, std::collections::BTreeMap::new()),
+            errors_by_code: Mutex::new(Rank::Leaf, BTreeMap::new()),
         }
     }
 
     /// A set of counters for the calling thread.
     pub fn register_thread(&self) -> Arc<ThreadStats> {
         let stats = Arc::new(ThreadStats::new(self.commands));
-        self.threads.lock().push(Arc::clone(&stats));
+        self.threads.lock().sets.push(Arc::clone(&stats));
         stats
     }
 
@@ -145,7 +192,8 @@ impl Stats {
 
     /// The sum of one counter over all threads.
     pub fn total(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
-        self.threads.lock().iter().map(|stats| counter(stats).get()).sum()
+        let threads = self.threads.lock();
+        threads.sum(&counter) - counter(&threads.before).get()
     }
 
     /// Changes since the start.
@@ -164,16 +212,10 @@ impl Stats {
     }
 
     pub fn command(&self, number: u16) -> CommandTotals {
-        let mut totals = CommandTotals::default();
-        for stats in self.threads.lock().iter() {
-            let stats = &stats.commands[usize::from(number)];
-            totals.calls += stats.calls.get();
-            totals.nanos += stats.nanos.get();
-            totals.rejected += stats.rejected.get();
-            totals.failed += stats.failed.get();
-            if let Some(histogram) = stats.histogram.get() {
-                histogram.add_to(totals.histogram.get_or_insert_default());
-            }
+        let threads = self.threads.lock();
+        let mut totals = threads.command(usize::from(number));
+        if let Some(before) = threads.commands_before.get(usize::from(number)) {
+            totals.subtract(before);
         }
         totals
     }
@@ -193,38 +235,68 @@ impl Stats {
         self.errors_by_code.lock().iter().map(|(code, count)| (code.clone(), *count)).collect()
     }
 
-    /// Sets everything to zero. The caller holds the world, so no counter is being written.
-    pub fn reset(&self, _world: &crate::store::World<'_>) {
-        for stats in self.threads.lock().iter() {
-            stats.counters().into_iter().for_each(Counter::clear);
-            for command in &stats.commands {
-                for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed]
-                {
-                    counter.clear();
-                }
-                if let Some(histogram) = command.histogram.get() {
-                    histogram.clear();
-                }
-            }
+    /// Everything is counted from zero again.
+    pub fn reset(&self) {
+        let mut threads = self.threads.lock();
+        for number in 0..threads.before.counters().len() {
+            let sum = threads.sum(|stats| stats.counters()[number]);
+            threads.before.counters()[number].set(sum);
         }
+        threads.commands_before =
+            (0..self.commands).map(|number| threads.command(number)).collect();
+        drop(threads);
         self.errors_by_code.lock().clear();
     }
+}
 
-    /// Sets the latency histograms of some commands (of all, if none are named) to zero. Returns how
-    /// many of them held something.
-    pub fn reset_latency(&self, numbers: &[u16], _world: &crate::store::World<'_>) -> usize {
-        let wanted = |number: usize| numbers.is_empty() || numbers.contains(&(number as u16));
-        let mut reset = std::collections::BTreeSet::new();
-        for stats in self.threads.lock().iter() {
-            for (number, command) in
-                stats.commands.iter().enumerate().filter(|(number, _)| wanted(*number))
-            {
-                if let Some(histogram) = command.histogram.get() {
-                    histogram.clear();
-                    reset.insert(number);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    #[test]
+    fn what_is_counted_begins_at_zero_with_each_reset() {
+        let stats = Stats::new(2);
+        let (one, two) = (stats.register_thread(), stats.register_thread());
+        for round in 1..4 {
+            one.hits.add(round);
+            two.hits.add(1);
+            one.changes.add(1);
+            two.commands[1].calls.add(5);
+            two.commands[1].record_latency(1000 * round);
+            assert_eq!(stats.total(|stats| &stats.hits), round + 1);
+            let totals = stats.command(1);
+            assert_eq!((totals.calls, totals.histogram.unwrap().total()), (5, 1));
+            stats.reset();
+            assert_eq!(stats.total(|stats| &stats.hits), 0);
+            assert_eq!((stats.command(1).calls, stats.changes()), (0, round));
+        }
+    }
+
+    /// A counter that was cleared while its thread added to it was what it had been before, and one more.
+    #[test]
+    fn what_was_reset_does_not_come_back_while_others_count() {
+        let stats = Stats::new(0);
+        let (counting, stop) = (stats.register_thread(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    counting.hits.add(1);
+                }
+            });
+            for _ in 0..20_000 {
+                let before = stats.total(|stats| &stats.hits);
+                let since = counting.hits.get();
+                stats.reset();
+                let after = stats.total(|stats| &stats.hits);
+                let added = counting.hits.get() - since;
+                if after > added {
+                    stop.store(true, Ordering::Relaxed);
+                    panic!("{after} although only {added} were added; {before} before the reset");
                 }
             }
-        }
-        reset.len()
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 }

@@ -14,13 +14,13 @@
 use std::sync::Arc;
 
 use super::account::Executed;
-use super::args::Args;
-use super::context::{Context, Patience};
+use super::call::Call;
+use super::context::Context;
 use super::error::CommandError;
 use super::executor::{Executor, declare, lock_keys, lock_mode, view};
 use super::registry::Command;
-use super::spec::Outcome;
-use crate::base::clock::{Moment, Reader};
+use super::spec::{Outcome, Spec};
+use crate::base::clock::Reader;
 use crate::config::params::{MULTI_QUEUE_LIMIT, MULTI_QUEUE_MEMORY};
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{Session, Transaction};
@@ -49,14 +49,14 @@ impl Executor {
     /// `EXEC` in an open transaction, which it ends in any case.
     pub(super) fn execute_transaction(
         &mut self,
+        exec: Call<'_>,
         session: &mut Session,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
-        began: Moment,
     ) -> Outcome {
         let mut transaction = std::mem::take(&mut session.transaction);
         session.client.show_transaction(Some(transaction.len()), transaction.memory_bytes());
-        let outcome = self.execute_queue(session, &transaction, outbox, turn, began);
+        let outcome = self.execute_queue(exec, session, &transaction, outbox, turn);
         transaction.close();
         session.client.show_transaction(None, transaction.memory_bytes());
         session.transaction = transaction;
@@ -65,11 +65,11 @@ impl Executor {
 
     fn execute_queue(
         &mut self,
+        exec: Call<'_>,
         session: &mut Session,
         transaction: &Transaction,
         outbox: &mut Outbox,
         turn: &mut Turn<'_>,
-        began: Moment,
     ) -> Outcome {
         if transaction.is_doomed() {
             self.unwatch(session);
@@ -83,10 +83,10 @@ impl Executor {
         let mut commands = transaction.commands().map(|(number, _)| self.command(number));
         if commands.any(|command| command.spec.needs_world()) {
             turn.exclusively(|world| {
-                self.execute_locked(session, transaction, outbox, began, Some(world))
+                self.execute_locked(exec, session, transaction, outbox, Some(world))
             })
         } else {
-            self.execute_locked(session, transaction, outbox, began, None)
+            self.execute_locked(exec, session, transaction, outbox, None)
         }
     }
 
@@ -96,14 +96,14 @@ impl Executor {
 
     fn execute_locked(
         &mut self,
+        exec: Call<'_>,
         session: &mut Session,
         transaction: &Transaction,
         outbox: &mut Outbox,
-        began: Moment,
         world: Option<&World<'_>>,
     ) -> Outcome {
         let engine = Arc::clone(&self.engine);
-        let mut keys = view(&engine, session, began);
+        let mut keys = view(&engine, session, exec.began);
         if world.is_none()
             && let Err(damaged) = self.lock_all(&mut keys, session, transaction)
         {
@@ -116,17 +116,8 @@ impl Executor {
             return Ok(());
         }
         let executed = {
-            let mut ctx = Context {
-                keys,
-                reply: Reply::new(outbox, session.protocol),
-                session: &mut *session,
-                now: began,
-                random: &mut self.random,
-                engine: &engine,
-                world,
-                request: ArgList::new(&[], &[]),
-                patience: Patience::Never,
-            };
+            let mut ctx = exec.context(&engine, &mut self.random, session, keys, outbox);
+            ctx.world = world;
             let (executed, records) = execute_all(&mut ctx, transaction, &self.reader);
             let unit: Vec<LogRecord<'_>> = records.iter().map(OwnedRecord::borrow).collect();
             let Context { keys, session, .. } = ctx;
@@ -194,39 +185,37 @@ fn execute_all<'a, 't: 'a>(
     ctx.reply.array(transaction.len());
     for (number, args) in transaction.commands() {
         let command = ctx.engine.registry.get(number).expect("what is queued is a command");
-        let (db, before) = (ctx.session.db, ctx.reply.outbox().len());
-        let outcome = execute_one(ctx, command, args);
-        records.extend(ctx.keys.effects.take_record(db, args));
+        let call = Call { command, args, db: ctx.session.db, began };
+        let before = ctx.reply.outbox().len();
+        let outcome = execute_one(ctx, call);
+        records.extend(ctx.keys.effects.take_record(call.db, args));
         let ended = reader.now(&ctx.engine.clock);
         let reply_bytes = ctx.reply.outbox().len() - before;
-        let times = (began, ended);
-        executed.push(Executed::new(command, (db, args), outcome, ctx.session, times, reply_bytes));
+        executed.push(Executed::new(call, outcome, ctx.session, ended, reply_bytes));
         began = ended;
     }
     (executed, records)
 }
 
 /// Executes one command of a transaction and writes its reply, be it an error.
-fn execute_one<'a>(ctx: &mut Context<'a>, command: Command, args: ArgList<'a>) -> Outcome {
-    ctx.request = args;
+fn execute_one<'a>(ctx: &mut Context<'a>, call: Call<'a>) -> Outcome {
+    ctx.request = call.args;
     ctx.session.secret_args = 0;
-    ctx.keys.db = ctx.session.db;
+    ctx.keys.db = call.db;
     let mark = ctx.reply.mark();
-    let outcome = declare_or_lock(ctx, command, args)
-        .and_then(|()| (command.spec.handler)(ctx, Args::new(args, command.spec.words())));
-    ctx.engine.remember_read(command.spec, &ctx.keys, &ctx.session.client);
+    let outcome = declare_or_lock(ctx, call.spec(), call.args).and_then(|()| call.handle(ctx));
+    ctx.engine.remember_read(call.spec(), &ctx.keys, &ctx.session.client);
     if ctx.world.is_some() {
         ctx.keys.unlock();
     }
     if let Err(error) = &outcome {
         ctx.reply.rewind(mark);
-        ctx.reply.error(&error.reply_bytes());
+        error.reply(&mut ctx.reply);
     }
     outcome
 }
 
-fn declare_or_lock<'a>(ctx: &mut Context<'a>, command: Command, args: ArgList<'a>) -> Outcome {
-    let spec = command.spec;
+fn declare_or_lock<'a>(ctx: &mut Context<'a>, spec: &Spec, args: ArgList<'a>) -> Outcome {
     if ctx.world.is_some() {
         return Ok(lock_keys(&mut ctx.keys, spec, args)?);
     }

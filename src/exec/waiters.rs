@@ -18,26 +18,22 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::asker::Asker;
 use super::context::Wanted;
 use crate::base::bytes::KeyBytes;
 use crate::base::sync::{Mutex, Rank};
-use crate::resp::{ArgList, OwnedArgs, Protocol};
-use crate::session::Client;
 use crate::store::Keyspace;
 
 /// A number that rises with every registration.
 pub type Ticket = u64;
 
-/// A client that waits, and what is to be executed on its behalf.
+/// A client that waits for keys.
 pub struct Waiter {
     pub ticket: Ticket,
-    pub client: Arc<Client>,
-    pub db: usize,
-    pub protocol: Protocol,
-    pub no_touch: bool,
+    /// With the command to be executed on its behalf.
+    pub asker: Asker,
     pub wanted: Wanted,
     keys: Vec<AwaitedKey>,
-    args: OwnedArgs,
 }
 
 impl Waiter {
@@ -46,21 +42,17 @@ impl Waiter {
         self.keys.iter().map(|(_, key)| &key[..])
     }
 
-    /// The command that it waits to be executed.
-    pub fn args(&self) -> ArgList<'_> {
-        self.args.list()
+    /// What it takes, with its places in the queues: as if nobody else waited for the same keys.
+    fn memory_bytes(&self) -> usize {
+        /// What a set takes for its first entry.
+        const QUEUE_BYTES: usize = 128;
+        /// A key, here and in the table, with the queues for each kind of waiters.
+        const KEY_BYTES: usize =
+            2 * size_of::<AwaitedKey>() + size_of::<[Queue; Wanted::COUNT]>() + QUEUE_BYTES;
+        let heap_bytes = |(_, key): &AwaitedKey| if key.spilled() { 2 * key.len() } else { 0 };
+        let keys: usize = self.keys.iter().map(|key| KEY_BYTES + heap_bytes(key)).sum();
+        size_of::<Waiter>() + self.asker.memory_bytes() + keys
     }
-}
-
-/// What a waiter is made of.
-pub struct Setup<'a> {
-    pub client: &'a Arc<Client>,
-    pub db: usize,
-    pub protocol: Protocol,
-    pub no_touch: bool,
-    pub wanted: Wanted,
-    pub keys: Vec<AwaitedKey>,
-    pub args: ArgList<'a>,
 }
 
 /// Why a waiter waits no longer without having been served.
@@ -114,29 +106,25 @@ impl Table {
 }
 
 impl Waiters {
-    /// Registers a client. To be called while its keys are locked.
-    pub fn register(&self, setup: Setup<'_>, keyspace: &Keyspace) -> Ticket {
-        let args = OwnedArgs::from(setup.args);
+    /// Registers a client; tells also how many bytes that takes. To be called while its keys are locked.
+    pub fn register(
+        &self,
+        asker: Asker,
+        wanted: Wanted,
+        keys: Vec<AwaitedKey>,
+        keyspace: &Keyspace,
+    ) -> (Ticket, usize) {
         let mut table = self.0.lock();
         table.last_ticket += 1;
-        let waiter = Arc::new(Waiter {
-            ticket: table.last_ticket,
-            client: Arc::clone(setup.client),
-            db: setup.db,
-            protocol: setup.protocol,
-            no_touch: setup.no_touch,
-            wanted: setup.wanted,
-            keys: setup.keys,
-            args,
-        });
+        let waiter = Arc::new(Waiter { ticket: table.last_ticket, asker, wanted, keys });
         for key in &waiter.keys {
             let queues = table.queues.entry(key.clone()).or_default();
             queues[waiter.wanted as usize].insert(waiter.ticket);
         }
-        let ticket = waiter.ticket;
+        let (ticket, bytes) = (waiter.ticket, waiter.memory_bytes());
         table.waiters.insert(ticket, (State::Queued, waiter));
         keyspace.note_waiters(table.waiters.len());
-        ticket
+        (ticket, bytes)
     }
 
     /// The waiter of a kind that is next in a key's queue behind a ticket, and is not being served.
@@ -242,7 +230,8 @@ impl Waiters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Clients;
+    use crate::resp::ArgList;
+    use crate::session::{Client, Clients, Origin, Session};
 
     fn key(name: &str) -> AwaitedKey {
         (0, KeyBytes::from_slice(name.as_bytes()))
@@ -261,16 +250,10 @@ mod tests {
         }
 
         fn register(&self, keys: &[&str]) -> Ticket {
-            let setup = Setup {
-                client: &self.client,
-                db: 0,
-                protocol: Protocol::default(),
-                no_touch: false,
-                wanted: Wanted::List,
-                keys: keys.iter().map(|name| key(name)).collect(),
-                args: ArgList::new(b"BLPOP", &[0..5, 1..3]),
-            };
-            self.waiters.register(setup, &self.keyspace)
+            let session = Session::new(Arc::clone(&self.client), Origin::Network, true);
+            let asker = Asker::new(&session, ArgList::new(b"BLPOP", &[0..5, 1..3]));
+            let keys = keys.iter().map(|name| key(name)).collect();
+            self.waiters.register(asker, Wanted::List, keys, &self.keyspace).0
         }
 
         fn next(&self, name: &str, behind: Ticket) -> Option<Arc<Waiter>> {
@@ -287,7 +270,7 @@ mod tests {
         assert_eq!(room.next("b", first).unwrap().ticket, second);
         assert!(room.next("b", second).is_none() && room.next("c", 0).is_none());
         let waiter = room.next("a", 0).unwrap();
-        assert_eq!(waiter.args().iter().collect::<Vec<_>>(), [&b"BLPOP"[..], b"LP"]);
+        assert_eq!(waiter.asker.args().iter().collect::<Vec<_>>(), [&b"BLPOP"[..], b"LP"]);
         assert!(room.waiters.begin(&waiter) && !room.waiters.begin(&waiter));
         assert_eq!(room.next("b", 0).unwrap().ticket, second, "who is being served is passed over");
         room.waiters.finish(&waiter, &room.keyspace);

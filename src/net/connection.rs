@@ -12,7 +12,7 @@ use crate::base::limits::{
     TURN_REPLY_BYTES_MAX, TURN_REQUEST_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX,
     WAITING_REQUEST_BYTES_MAX,
 };
-use crate::exec::{Executor, Flow};
+use crate::exec::{Executor, Postponed};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser, Sent};
 use crate::session::{Footprint, Session, WaitKind};
 use crate::store::Turn;
@@ -49,6 +49,8 @@ pub(super) struct Connection {
     pub peer_closed: bool,
     /// The first request in `input` must wait until this Unix millisecond, or until it is told.
     pub postponed_until_ms: Option<i64>,
+    /// The time (Unix milliseconds) at which its worker looks at it because of a wait.
+    pub timer_ms: Option<i64>,
     /// Since when (Unix milliseconds) the output has been above its soft limit.
     pub over_soft_limit_since_ms: Option<i64>,
     /// What was last counted of the memory that this client takes.
@@ -77,6 +79,7 @@ impl Connection {
             is_in_backlog: false,
             peer_closed: false,
             postponed_until_ms: None,
+            timer_ms: None,
             over_soft_limit_since_ms: None,
             counted: Footprint::default(),
             is_dirty: false,
@@ -95,10 +98,10 @@ impl Connection {
         self.is_waiting() || self.is_on_hold
     }
 
-    /// The replies need wait no longer. What came meanwhile is to be executed, even if the peer sends no more.
-    pub(super) fn release(&mut self) {
-        self.is_on_hold = false;
-        self.has_more = !self.input.is_empty();
+    /// Something that it had to wait for is over. Unless it waits for something else, what came meanwhile is to be
+    /// executed, even if the peer sends no more.
+    pub(super) fn go_on(&mut self) {
+        self.has_more = !self.is_held_back() && !self.input.is_empty();
     }
 
     /// Bytes of output that the peer has not taken.
@@ -106,14 +109,14 @@ impl Connection {
         self.outbox.memory_bytes() + self.session.client.inbox.bytes()
     }
 
-    /// Whether it has left more unexecuted than it may. Who has not authenticated may leave little. One that is about
-    /// to be closed is still told why.
-    pub(super) fn has_sent_too_much(&self, bytes_max: usize) -> bool {
-        let bytes_max = match self.session.authenticated {
+    /// Whether it has left more unexecuted than it may, with the places of an unfinished request's arguments. Who is not
+    /// let in yet may leave little. One that is about to be closed is still told why.
+    pub(super) fn has_sent_too_much(&self, bytes_max: usize, is_let_in: bool) -> bool {
+        let bytes_max = match is_let_in {
             true => bytes_max,
             false => bytes_max.min(UNAUTHENTICATED_QUERY_BYTES_MAX),
         };
-        self.unread() > bytes_max && !self.session.closing
+        self.unread() + self.parser.unfinished_bytes() > bytes_max && !self.session.closing
     }
 
     /// Whether it owed the password for so long; 0 is never too long.
@@ -221,15 +224,17 @@ impl Connection {
                 self.has_more = taken < input.len();
                 break;
             }
-            let limits = Limits { bulk_bytes_max, authenticated: self.session.authenticated };
+            let authenticated = executor.engine().lets_in(&self.session);
+            let limits = Limits { bulk_bytes_max, authenticated };
             let rest = &input[taken..];
             match self.parser.parse(rest, &limits) {
                 Ok(ParseState::Incomplete(_)) => break,
                 Ok(ParseState::Nothing(count)) => taken += count,
                 Ok(ParseState::Complete(count)) => {
                     let args = self.parser.request().args(rest);
-                    let flow = executor.execute(&mut self.session, args, &mut self.outbox, turn);
-                    if let Flow::Postpone(until_ms) = flow {
+                    let executed =
+                        executor.execute(&mut self.session, args, &mut self.outbox, turn);
+                    if let Err(Postponed(until_ms)) = executed {
                         self.postponed_until_ms = Some(until_ms);
                         break;
                     }
@@ -263,10 +268,15 @@ impl Connection {
         self.outbox.write_some(&mut self.stream, bytes_max)
     }
 
+    /// The peer has shown that it is there.
+    pub(super) fn note_activity(&self, now_ms: i64) {
+        self.session.client.last_active_ms.store(now_ms, Ordering::Relaxed);
+    }
+
     /// Shows others the present state of this connection.
     pub(super) fn publish(&self, now_ms: i64) {
+        self.note_activity(now_ms);
         let client = &self.session.client;
-        client.last_active_ms.store(now_ms, Ordering::Relaxed);
         client.db.store(self.session.db as u32, Ordering::Relaxed);
         client.query_buffer.store(self.input.len(), Ordering::Relaxed);
         client.query_buffer_capacity.store(self.input.capacity(), Ordering::Relaxed);
@@ -284,7 +294,7 @@ impl Connection {
 
     pub(super) fn publish_output(&mut self) {
         let client = &self.session.client;
-        client.output_tail.store(self.outbox.len(), Ordering::Relaxed);
+        client.output_bytes.store(self.outbox.len(), Ordering::Relaxed);
         client.output_segments.store(self.outbox.segments(), Ordering::Relaxed);
         client.output_memory.store(self.outbox.memory_bytes(), Ordering::Relaxed);
         client.output_own_memory.store(self.outbox.own_bytes(), Ordering::Relaxed);

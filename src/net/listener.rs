@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,8 +184,8 @@ fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
 
 fn listen_unix(path: &Path, permissions: Option<u32>, backlog: i32) -> io::Result<UnixListener> {
     // A socket left behind by a process that was killed would keep the address taken; one that
-    // somebody answers on must stay.
-    if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
+    // somebody answers on must stay, and so must whatever is no socket.
+    if is_socket(path) && std::os::unix::net::UnixStream::connect(path).is_err() {
         std::fs::remove_file(path)?;
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -194,6 +195,10 @@ fn listen_unix(path: &Path, permissions: Option<u32>, backlog: i32) -> io::Resul
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     }
     Ok(OwnedFd::from(socket).into())
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
 /// The connection failed before it was accepted; the next one may be fine.

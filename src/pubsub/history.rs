@@ -14,7 +14,7 @@
 //! All of it stands behind one lock, which is taken behind the registry's: with it held, messages get their
 //! numbers and are put into inboxes, so that all subscribers see one order.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::base::bytes::Bytes;
 use crate::config::history::HistoryRule;
@@ -22,7 +22,9 @@ use crate::session::Name;
 
 /// What a message and a channel take besides their bytes.
 const MESSAGE_OVERHEAD: usize = 64;
-const CHANNEL_OVERHEAD: usize = 256;
+const CHANNEL_OVERHEAD: usize = 320;
+/// How many messages are let go per acquisition of the lock because they were kept for long enough.
+const DUE_MAX: usize = 1024;
 
 /// How much of a channel is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,10 +63,18 @@ struct History {
     followers: usize,
     /// Of its oldest message, or the last one it had: under this it stands in [`Histories::ages`].
     age: u64,
+    /// When its oldest message has been kept for long enough: with this it stands in [`Histories::due`].
+    due_ms: Option<i64>,
     bytes: usize,
 }
 
 impl History {
+    /// What `due_ms` should be.
+    fn due(&self) -> Option<i64> {
+        let oldest = self.messages.front()?;
+        Some(oldest.kept_ms.saturating_add(self.extent.unwrap_or_default().millis))
+    }
+
     fn first(&self) -> i64 {
         self.next - self.messages.len() as i64
     }
@@ -118,8 +128,8 @@ pub(super) struct Histories {
     next_age: u64,
     bytes: usize,
     bytes_max: usize,
-    /// No message is due before this Unix millisecond.
-    next_due_ms: i64,
+    /// Channels with messages by the Unix millisecond at which their oldest ones are due.
+    due: BTreeSet<(i64, Name)>,
     /// Numbers below were given by channels that are forgotten.
     floor: i64,
 }
@@ -143,17 +153,20 @@ impl Histories {
         let number = history.next;
         history.next += 1;
         let kept_ms = now_micros / 1000;
-        if let Some(extent) = extent {
+        if extent.is_some() {
             if history.messages.is_empty() {
                 self.ages.remove(&history.age);
                 history.age = age;
                 self.ages.insert(age, Name::clone(&name));
             }
+            let is_first = history.messages.is_empty();
             let message = Message { payload: Bytes::new(payload.to_vec()), kept_ms, age };
             history.bytes += message.cost();
             self.bytes += message.cost();
             history.messages.push_back(message);
-            self.next_due_ms = self.next_due_ms.min(kept_ms.saturating_add(extent.millis));
+            if is_first {
+                self.note_due(&name);
+            }
             self.trim(&name, kept_ms, forgotten);
         }
         self.enforce(forgotten);
@@ -206,13 +219,13 @@ impl Histories {
         for name in names {
             let history = self.by_channel.get_mut(&name).expect("it is among the names");
             history.extent = extent(&name);
+            self.note_due(&name);
             self.trim(&name, now_ms, forgotten);
             let history = &self.by_channel[&name];
             if history.extent.is_none() && history.followers == 0 {
                 self.forget(&name);
             }
         }
-        self.next_due_ms = self.earliest_due_ms();
     }
 
     pub(super) fn set_bytes_max(&mut self, bytes_max: usize, forgotten: &mut Forgotten) {
@@ -220,22 +233,41 @@ impl Histories {
         self.enforce(forgotten);
     }
 
-    /// Lets go what has been kept for long enough.
-    pub(super) fn expire(&mut self, now_ms: i64, forgotten: &mut Forgotten) {
-        if self.next_due_ms > now_ms {
-            return;
+    /// Lets go what has been kept for long enough, but not too much at once: true if there may be more.
+    pub(super) fn expire(&mut self, now_ms: i64, forgotten: &mut Forgotten) -> bool {
+        for _ in 0..DUE_MAX {
+            match self.due.first() {
+                Some((due_ms, name)) if *due_ms <= now_ms => {
+                    let name = Name::clone(name);
+                    self.drop_oldest(&name, forgotten);
+                }
+                _ => return false,
+            }
         }
-        let names: Vec<Name> = self.by_channel.keys().cloned().collect();
-        names.iter().for_each(|name| self.trim(name, now_ms, forgotten));
-        self.next_due_ms = self.earliest_due_ms();
+        true
     }
 
-    fn earliest_due_ms(&self) -> i64 {
-        let due = |history: &History| {
-            let oldest = history.messages.front()?;
-            Some(oldest.kept_ms.saturating_add(history.extent?.millis))
-        };
-        self.by_channel.values().filter_map(due).min().unwrap_or(i64::MAX)
+    /// The same of one channel, however much that is.
+    pub(super) fn expire_channel(&mut self, name: &[u8], now_ms: i64, forgotten: &mut Forgotten) {
+        if let Some((name, _)) = self.by_channel.get_key_value(name) {
+            self.trim(&Name::clone(name), now_ms, forgotten);
+        }
+    }
+
+    /// A channel's oldest message is another one, or is kept for another time.
+    fn note_due(&mut self, name: &Name) {
+        let history = self.by_channel.get_mut(name).expect("who has messages is there");
+        let due_ms = history.due();
+        let before_ms = std::mem::replace(&mut history.due_ms, due_ms);
+        if before_ms == due_ms {
+            return;
+        }
+        if let Some(before_ms) = before_ms {
+            self.due.remove(&(before_ms, Name::clone(name)));
+        }
+        if let Some(due_ms) = due_ms {
+            self.due.insert((due_ms, Name::clone(name)));
+        }
     }
 
     pub(super) fn figures(&self, channel: &[u8]) -> Option<HistoryFigures> {
@@ -266,7 +298,7 @@ impl Histories {
         let bytes = channel.len() + CHANNEL_OVERHEAD;
         let (messages, followers) = (VecDeque::new(), 0);
         let next = now_micros.max(self.floor);
-        let history = History { messages, next, extent, followers, age, bytes };
+        let history = History { messages, next, extent, followers, age, due_ms: None, bytes };
         self.bytes += bytes;
         self.ages.insert(age, Name::clone(&name));
         self.by_channel.insert(Name::clone(&name), history);
@@ -277,9 +309,11 @@ impl Histories {
     fn trim(&mut self, name: &Name, now_ms: i64, forgotten: &mut Forgotten) {
         loop {
             let history = &self.by_channel[name];
-            let Some(oldest) = history.messages.front() else { return };
+            if history.messages.is_empty() {
+                return;
+            }
             let extent = history.extent.unwrap_or_default();
-            let is_due = oldest.kept_ms.saturating_add(extent.millis) <= now_ms;
+            let is_due = history.due_ms.is_some_and(|due_ms| due_ms <= now_ms);
             if !is_due && history.messages.len() <= extent.messages {
                 return;
             }
@@ -311,11 +345,13 @@ impl Histories {
         if !history.is_ageless() {
             self.ages.insert(history.age, Name::clone(name));
         }
+        self.note_due(name);
     }
 
     fn forget(&mut self, name: &[u8]) {
         if let Some(history) = self.by_channel.remove(name) {
             debug_assert!(history.messages.is_empty() && history.followers == 0);
+            debug_assert!(history.due_ms.is_none(), "nothing is due of what is empty");
             self.ages.remove(&history.age);
             self.floor = self.floor.max(history.next);
             self.bytes -= history.bytes;
@@ -403,13 +439,18 @@ mod tests {
                 assert_eq!(indexed, !history.is_ageless());
                 if let Some(oldest) = history.messages.front() {
                     assert_eq!(oldest.age, history.age);
-                    assert!(oldest.kept_ms + EXTENT.millis >= histories.next_due_ms);
+                }
+                assert_eq!(history.due_ms, history.due());
+                if let Some(due_ms) = history.due_ms {
+                    assert!(histories.due.contains(&(due_ms, Name::clone(name))));
                 }
                 bytes
             };
             assert_eq!(histories.by_channel.iter().map(bytes).sum::<usize>(), histories.bytes);
             let aged = histories.by_channel.values().filter(|history| !history.is_ageless());
             assert_eq!(aged.count(), histories.ages.len());
+            let due = histories.by_channel.values().filter(|history| history.due_ms.is_some());
+            assert_eq!(due.count(), histories.due.len());
         }
     }
 
@@ -465,6 +506,26 @@ mod tests {
         let replay = fixture.replay("ch", ReplayFrom::After(first + 1));
         assert_eq!((replay.gap, replay.last), (None, first + 1), "nothing was missed");
         assert_eq!(fixture.keep("ch", b"c"), first + 2);
+    }
+
+    /// With many channels, to look whether anything was due once kept publishers waiting.
+    #[test]
+    fn what_is_due_goes_piece_by_piece_and_nothing_else_is_looked_at() {
+        let mut fixture = Fixture::new(1 << 30);
+        let channels = 2 * DUE_MAX + 10;
+        for n in 0..channels {
+            fixture.keep(&n.to_string(), b"x");
+        }
+        fixture.now += 9 * SECOND;
+        fixture.keep("late", b"x");
+        fixture.now += 2 * SECOND;
+        for gone in [DUE_MAX, 2 * DUE_MAX, channels] {
+            let Fixture { histories, now, forgotten } = &mut fixture;
+            assert_eq!(histories.expire(*now / 1000, forgotten), gone < channels);
+            assert_eq!((forgotten.len(), histories.due.len()), (gone, channels - gone + 1));
+        }
+        assert_eq!(fixture.kept("late"), Some(1));
+        fixture.check();
     }
 
     #[test]

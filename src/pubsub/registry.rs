@@ -25,7 +25,7 @@ use crate::session::{Client, Name, Session, SubscriptionKind};
 use crate::store::Event;
 
 /// How many subscriptions end per acquisition of the lock when a client leaves.
-const SLICE: usize = 1024;
+const DEPARTURES_MAX: usize = 1024;
 
 /// Clients by their numbers.
 type Subscribers = BTreeMap<u64, Arc<Client>>;
@@ -123,7 +123,7 @@ impl PubSub {
 
     /// From now on the client gets nothing more of these.
     pub fn unsubscribe(&self, kind: SubscriptionKind, names: &[Name], client: &Client) {
-        for names in names.chunks(SLICE) {
+        for names in names.chunks(DEPARTURES_MAX) {
             self.change(|state| {
                 for name in names {
                     if kind == SubscriptionKind::Channel && state.follows(name, client.id) {
@@ -356,7 +356,10 @@ impl PubSub {
             return;
         }
         let mut forgotten = Forgotten::new();
-        self.histories.write().expire(self.clock.unix_millis(), &mut forgotten);
+        // Who publishes comes in between, and what goes is freed while nobody waits.
+        while self.histories.write().expire(self.clock.unix_millis(), &mut forgotten) {
+            forgotten.clear();
+        }
     }
 
     /// Whether messages of a channel are kept.
@@ -366,8 +369,10 @@ impl PubSub {
 
     /// What a channel keeps; `None` if it never kept anything, or was forgotten.
     pub fn history(&self, channel: &[u8]) -> Option<HistoryFigures> {
-        self.expire_history();
-        self.histories.read().figures(channel)
+        let mut forgotten = Forgotten::new();
+        let mut histories = self.histories.write();
+        histories.expire_channel(channel, self.clock.unix_millis(), &mut forgotten);
+        histories.figures(channel)
     }
 
     /// All channels that keep something, by name.

@@ -156,12 +156,7 @@ impl Outbox {
         self.segments.len() != mark.segments || self.tail.len() != mark.tail
     }
 
-    /// Writes as much as `peer` takes. `Ok(true)` when nothing is left.
-    pub fn write_to(&mut self, peer: &mut impl Write) -> io::Result<bool> {
-        Ok(self.write_some(peer, usize::MAX)? == Sent::All)
-    }
-
-    /// The same, but at most so many bytes.
+    /// Writes as much as `peer` takes, but at most so many bytes.
     pub fn write_some(&mut self, peer: &mut impl Write, bytes_max: usize) -> io::Result<Sent> {
         let mut left = bytes_max;
         while !self.is_empty() {
@@ -239,16 +234,20 @@ impl Outbox {
     /// Everything that waits to be sent, copied out.
     pub fn take_all(&mut self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
-        let written = self.write_to(&mut all);
-        debug_assert!(matches!(written, Ok(true)), "a vector takes everything");
+        let written = self.write_some(&mut all, usize::MAX);
+        debug_assert!(matches!(written, Ok(Sent::All)), "a vector takes everything");
         all
     }
 
-    /// Gives the outbox a buffer to use, if it has none.
+    /// Whether it has no buffer to append to.
+    pub fn has_no_buffer(&self) -> bool {
+        self.tail.capacity() == 0
+    }
+
+    /// Gives the outbox a buffer to use. It has none.
     pub fn lend_tail(&mut self, buffer: Vec<u8>) {
-        if self.tail.capacity() == 0 {
-            self.tail = buffer;
-        }
+        debug_assert!(self.has_no_buffer(), "a buffer that is in use is not replaced");
+        self.tail = buffer;
     }
 }
 

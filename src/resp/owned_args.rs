@@ -15,6 +15,10 @@ impl OwnedArgs {
     pub fn list(&self) -> ArgList<'_> {
         ArgList::new(&self.data, &self.spans)
     }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.data.capacity() + self.spans.capacity() * size_of::<Range<usize>>()
+    }
 }
 
 impl From<ArgList<'_>> for OwnedArgs {

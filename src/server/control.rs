@@ -149,5 +149,5 @@ fn send(client: &Client, write: impl FnOnce(&mut Reply<'_>)) {
     let mut outbox = Outbox::default();
     // These replies look the same in both protocols.
     write(&mut Reply::new(&mut outbox, Protocol::Resp2));
-    client.send(Message::Reply(outbox.take_all()));
+    client.send(Message::Reply { reply: outbox, logged: 0 });
 }

@@ -98,7 +98,8 @@ impl<'l> Replayer<'l> {
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(rest);
                     let (session, outbox) = (&mut self.session, &mut self.outbox);
-                    self.executor.execute(session, args, outbox, &mut turn);
+                    let executed = self.executor.execute(session, args, outbox, &mut turn);
+                    executed.expect("what is repeated is never postponed");
                     count += 1;
                     if let Some(error) = take_error(&mut self.outbox) {
                         return Err(failed(at, args, &error));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
 };
 
 use super::Session;
@@ -71,14 +71,12 @@ pub enum ClientType {
 /// What is sent to a client's worker.
 #[derive(Debug)]
 pub enum Message {
-    /// Close the connection.
+    /// Close the connection; one that is about to close still gets its last words.
     Kill,
-    /// The same; why is in the log already.
+    /// Close the connection at once. Why is in the log already.
     Drop,
-    /// The encoded reply that the session waits for.
-    Reply(Vec<u8>),
-    /// A command was executed on the client's behalf: its reply, and the log's position behind it.
-    Served { reply: Outbox, logged: u64 },
+    /// The reply that the session waits for, and the log's position behind what it acknowledges (0 for nothing).
+    Reply { reply: Outbox, logged: u64 },
     /// `CLIENT UNBLOCK`: stop waiting, with an error or as if the time had run out.
     Unblock { error: bool },
     /// What an earlier message or the clock asked for while others served this client: it waits no longer.
@@ -123,21 +121,18 @@ pub struct Client {
     pub query_buffer_capacity: AtomicUsize,
     /// Bytes that the places of a request's arguments take.
     pub args_memory: AtomicUsize,
-    pub output_tail: AtomicUsize,
+    /// Bytes of output that wait to be sent.
+    pub output_bytes: AtomicUsize,
     pub output_segments: AtomicUsize,
     pub output_memory: AtomicUsize,
     /// The same without payloads that others hold, too.
     pub output_own_memory: AtomicUsize,
-    pub commands: AtomicU64,
-    pub bytes_in: AtomicU64,
-    pub bytes_out: AtomicU64,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// Its next request has to wait for something.
     pub is_waiting: AtomicBool,
     /// It waits for something that `CLIENT UNBLOCK` may end. Whoever clears this has the right to.
     pub may_unblock: AtomicBool,
-    pub authenticated: AtomicBool,
     pub killed: AtomicBool,
     /// What it took when it was evicted; 0 if it was not.
     evicted_bytes: AtomicUsize,
@@ -145,6 +140,8 @@ pub struct Client {
     pub multi: AtomicI64,
     /// Bytes that the queue of the transaction takes.
     pub multi_memory: AtomicUsize,
+    /// Bytes that are kept of a command whose reply comes later.
+    pub waiting_memory: AtomicUsize,
     /// How many channels, patterns and shard channels it listens to.
     pub(super) subscriptions: [AtomicU32; 3],
     /// Bytes of their names.
@@ -192,22 +189,19 @@ impl Client {
             query_buffer: AtomicUsize::new(0),
             query_buffer_capacity: AtomicUsize::new(0),
             args_memory: AtomicUsize::new(0),
-            output_tail: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
             output_segments: AtomicUsize::new(0),
             output_memory: AtomicUsize::new(0),
             output_own_memory: AtomicUsize::new(0),
-            commands: AtomicU64::new(0),
-            bytes_in: AtomicU64::new(0),
-            bytes_out: AtomicU64::new(0),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             may_unblock: AtomicBool::new(false),
-            authenticated: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             evicted_bytes: AtomicUsize::new(0),
             multi: AtomicI64::new(-1),
             multi_memory: AtomicUsize::new(0),
+            waiting_memory: AtomicUsize::new(0),
             subscriptions: Default::default(),
             subscription_bytes: AtomicUsize::new(0),
             monitors: AtomicBool::new(false),
@@ -328,6 +322,7 @@ impl Client {
             + load(&self.args_memory)
             + load(&self.output_own_memory)
             + load(&self.multi_memory)
+            + load(&self.waiting_memory)
             + load(&self.texts_bytes)
             + names.iter().sum::<usize>() * size_of::<Name>();
         let shared_output = load(&self.output_memory).saturating_sub(load(&self.output_own_memory));

@@ -9,8 +9,8 @@ use super::client::{Client, ClientSetup, Endpoint, Message, Postbox};
 use super::client_memory::ClientMemory;
 use crate::base::sync::{Rank, RwLock};
 
-/// The registry of connected clients, by their numbers. Locked when clients come, go or are listed,
-/// never while commands run.
+/// The registry of connected clients, by their numbers. Locked for writing when clients come or go. Commands look
+/// somebody up here if what they changed is in a client's cache, so holders do nothing but look.
 pub struct Clients {
     by_id: RwLock<BTreeMap<u64, Arc<Client>>>,
     postboxes: RwLock<Vec<Arc<dyn Postbox>>>,

@@ -80,7 +80,7 @@ pub struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Network,
-    /// The server itself: loading a snapshot. Trusted, and not a change.
+    /// The server itself: what it repeats of a snapshot, a log or an imported file. Trusted, and not a change.
     Replay,
 }
 
@@ -97,8 +97,6 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// `CLIENT NO-TOUCH`
     pub no_touch: bool,
-    /// `CLIENT NO-EVICT`
-    pub no_evict: bool,
     pub subscriptions: Subscriptions,
     pub waiting: Option<Waiting>,
     pub transaction: Transaction,
@@ -126,7 +124,6 @@ impl Session {
             unauthenticated_since_ms: None,
             reply_mode: ReplyMode::default(),
             no_touch: false,
-            no_evict: false,
             subscriptions: Subscriptions::default(),
             waiting: None,
             transaction: Transaction::default(),
@@ -139,17 +136,6 @@ impl Session {
     }
 
     /// Selects a database.
-    /// A session that stands for that of a client which waits for its command.
-    pub fn stand_in(
-        client: &Arc<Client>,
-        db: usize,
-        protocol: Protocol,
-        no_touch: bool,
-    ) -> Session {
-        let session = Session::new(Arc::clone(client), Origin::Network, true);
-        Session { db, protocol, no_touch, ..session }
-    }
-
     pub fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.store(db as u32, Relaxed);
@@ -159,7 +145,6 @@ impl Session {
     pub fn set_authenticated(&mut self, authenticated: bool) {
         self.authenticated = authenticated;
         self.unauthenticated_since_ms = None;
-        self.client.authenticated.store(authenticated, Relaxed);
     }
 
     /// The protocol of later replies.
@@ -218,6 +203,7 @@ impl Session {
     /// What the session waited for is here, or will not come: tells whether its reply is sent.
     pub fn end_wait(&mut self) -> bool {
         self.waiting = None;
+        self.client.waiting_memory.store(0, Relaxed);
         self.client.cache.clear(CacheFlags::CACHING);
         self.takes_reply()
     }
@@ -227,8 +213,8 @@ impl Session {
         self.client.no_touch.store(no_touch, Relaxed);
     }
 
-    pub fn set_no_evict(&mut self, no_evict: bool) {
-        self.no_evict = no_evict;
+    /// `CLIENT NO-EVICT`
+    pub fn set_no_evict(&self, no_evict: bool) {
         self.client.no_evict.store(no_evict, Relaxed);
     }
 

@@ -326,3 +326,54 @@ fn the_memory_of_a_client_is_what_waits_and_what_it_keeps() {
     client.send(b"\r\n").unwrap();
     assert_eq!(client.receive().unwrap(), Some(Reply::Bulk(vec![b'x'; 50_000])));
 }
+
+/// A message could be encoded for the old protocol and come behind the reply that begins the new one.
+#[test]
+fn a_client_that_changes_its_protocol_is_sent_nothing_in_the_old_one_afterwards() {
+    let server = Sanderling::start(&["--save", "", "--appendonly", "no", "--workers", "2"]);
+    let (mut client, mut writer) = (connect(&server), server.client());
+    assert_eq!(client.say("CLIENT TRACKING ON"), "+OK");
+    let is_done = AtomicUsize::new(0);
+    let lines: [&[&str]; 5] =
+        [&["HELLO", "3"], &["GET", "k"], &["HELLO", "2"], &["PING"], &["PING"]];
+    let round: Vec<u8> = lines.iter().flat_map(|words| resp::encode(words)).collect();
+    let mut told = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let many = resp::encode(&["INCR", "k"]).repeat(20);
+            while is_done.load(Ordering::Relaxed) == 0 {
+                writer.send(&many).unwrap();
+                (0..20).for_each(|_| drop(writer.receive().unwrap()));
+            }
+        });
+        let mut is_clean = true;
+        // It has heard enough when it was told many times while it changed its protocol all the time.
+        while told < 500 && is_clean {
+            client.send(&round).unwrap();
+            let mut speaks = 2;
+            let mut replies = 0;
+            while replies < lines.len() {
+                match client.receive().unwrap().expect("the connection is open") {
+                    Reply::Push(_) if speaks == 3 => told += 1,
+                    // Also what comes before the reply to HELLO belongs to the time before it.
+                    Reply::Push(_) => is_clean = false,
+                    reply => {
+                        replies += 1;
+                        speaks = match (replies, reply) {
+                            (1, _) => 3,
+                            (3, Reply::Array(_)) => 2,
+                            // A message in the old protocol has taken the greeting's place.
+                            (3, _) => {
+                                is_clean = false;
+                                speaks
+                            }
+                            _ => speaks,
+                        };
+                    }
+                }
+            }
+        }
+        is_done.store(1, Ordering::Relaxed);
+        assert!(is_clean, "nothing is pushed to who speaks RESP2");
+    });
+}

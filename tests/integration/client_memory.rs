@@ -35,7 +35,7 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
     let large = "x".repeat(300_000);
     assert_eq!(resp::render(&control.ask(&["SET", "large", &large])), "+OK");
 
-    let [mut half, mut queueing, mut watching, mut listening, mut slow] =
+    let [mut half, mut queueing, mut watching, mut listening, mut waiting, mut slow] =
         std::array::from_fn(|_| server.client());
     half.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500000\r\n").unwrap();
     half.send(&[b'x'; 200_000]).unwrap();
@@ -45,6 +45,8 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
     let words: Vec<&str> = ["WATCH"].into_iter().chain(keys.iter().map(String::as_str)).collect();
     assert_eq!(resp::render(&watching.ask(&words)), "+OK");
     listening.ask(&["SUBSCRIBE", &large]);
+    let words: Vec<&str> = ["BLPOP"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    waiting.send(&resp::encode(&[&words[..], &["0"]].concat())).unwrap();
     let gets = 200;
     slow.send(&b"GET large\r\n".repeat(gets)).unwrap();
 
@@ -66,11 +68,38 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
         info.contains(&format!("mem_clients_normal:{own}\\r"))
     });
 
-    drop((half, queueing, watching, listening, slow));
+    drop((half, queueing, watching, listening, waiting, slow));
     control.await_clients(1);
     eventually("the sum is exact", is_exact);
     let [(own, total), _] = counted_and_shown(&server);
     assert!(own < 10_000 && total < 10_000, "only one is left: {own}, {total}");
+}
+
+/// What was remembered of waiting clients was nobody's, so it counted as data, and keys were evicted for it.
+#[test]
+fn what_a_client_waits_for_is_part_of_what_it_takes_until_it_waits_no_longer() {
+    let server = start(&[]);
+    let (mut control, mut waiting) = (server.client(), server.client());
+    let id = waiting.say("CLIENT ID")[1..].parse().unwrap();
+    let client = server.engine().clients.get(id).unwrap();
+    let before = client.footprint().own;
+    let names: Vec<String> =
+        (0..10_000).map(|n| format!("a name of more than a few bytes {n}")).collect();
+    let words: Vec<&str> = ["BLPOP"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    waiting.send(&resp::encode(&[&words[..], &["0"]].concat())).unwrap();
+    control.say_until("INFO clients", |info| info.contains("blocked_clients:1\\r"));
+    let request: usize = names.iter().map(String::len).sum();
+    // Its arguments, its names once more, and their places in a table.
+    let taken = client.footprint().own - before;
+    assert!(taken > 2 * request + 10_000 * 64, "{taken}");
+    control.say_until("PING", |_| {
+        let [counted, shown] = counted_and_shown(&server);
+        counted == shown
+    });
+    assert_eq!(control.ask(&["RPUSH", &names[5_000], "x"]), resp::Reply::Integer(1));
+    waiting.receive().unwrap().expect("it is served");
+    assert_eq!(waiting.say("PING"), "+PONG");
+    assert!(client.footprint().own < before + 100_000, "{}", client.footprint().own);
 }
 
 /// Starts with a limit of one megabyte for all clients together.

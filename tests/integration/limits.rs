@@ -52,6 +52,34 @@ fn a_new_password_binds_new_clients_and_none_lets_everybody_in() {
     assert_eq!(new.say("GET k"), "nil");
 }
 
+/// One that came while there was a password was kept to the limits for strangers for ever.
+#[test]
+fn once_there_is_no_password_those_who_never_gave_it_may_ask_for_as_much_as_others() {
+    let server = start(&["--password", "swordfish"]);
+    let (mut old, mut new) = (server.client(), server.client());
+    assert_eq!(old.say("AUTH swordfish"), "+OK");
+    assert_eq!(new.say("GET k"), "-NOAUTH Authentication required.");
+    assert_eq!(old.say("CONFIG SET requirepass ''"), "+OK");
+    assert_eq!(new.say("MSET a 1 b 2 c 3 d 4 e 5 f 6"), "+OK");
+    let large = "x".repeat(20_000);
+    assert_eq!(new.ask(&["SET", "large", &large]), ok());
+    // More than the kernel buffers, and more in one request than a stranger may send.
+    let many: Vec<&str> = std::iter::once("MGET").chain(["large"; 1_000]).collect();
+    new.send(&resp::encode(&many)).unwrap();
+    let half = resp::encode(&["ECHO", &"x".repeat(200_000)]);
+    new.send(&half[..100_000]).unwrap();
+    old.say_until("CLIENT LIST", |list| list.contains("qbuf=100000 "));
+    assert!(matches!(new.receive().unwrap(), Some(resp::Reply::Array(all)) if all.len() == 1_000));
+    new.send(&half[100_000..]).unwrap();
+    assert!(
+        matches!(new.receive().unwrap(), Some(resp::Reply::Bulk(text)) if text.len() == 200_000)
+    );
+    // With a new password it owes that like any other.
+    assert_eq!(old.say("CONFIG SET requirepass shark"), "+OK");
+    assert_eq!(new.say("GET k"), "-NOAUTH Authentication required.");
+    assert_eq!(old.say("GET k"), "nil");
+}
+
 #[test]
 fn requests_before_authentication_must_be_small() {
     let server = start(&["--password", "swordfish"]);
@@ -130,6 +158,49 @@ fn idle_clients_are_disconnected_after_the_timeout() {
     assert_eq!(busy.say("CONFIG SET timeout 0"), "+OK");
     clock.advance(Duration::from_secs(1_000_000));
     assert_eq!(busy.say("PING"), "+PONG");
+}
+
+#[test]
+fn who_waits_because_the_server_makes_it_wait_is_not_idle() {
+    let server = start(&["--timeout", "10"]);
+    let (mut control, mut held) = (server.client(), server.client());
+    assert_eq!(control.say("CLIENT PAUSE 60000 WRITE"), "+OK");
+    held.send(b"SET k v\r\n").unwrap();
+    control.say_until("CLIENT LIST", |list| list.contains("qbuf=9 "));
+    for _ in 0..6 {
+        server.engine().clock.advance(Duration::from_secs(8));
+        assert_eq!(control.say("PING"), "+PONG");
+    }
+    server.engine().clock.advance(Duration::from_secs(12));
+    assert_eq!(held.receive().unwrap(), Some(ok()));
+}
+
+/// A reader was cut off in the middle of its reply: only requests counted as a sign of life.
+#[test]
+fn who_reads_a_long_reply_slowly_is_not_idle() {
+    let server = start(&["--timeout", "10"]);
+    let (mut slow, id) = owe_much(&server);
+    let mut control = server.client();
+    let owed = |list: &str| -> u64 {
+        let line = list.split("id=").find(|line| line.starts_with(&format!("{id} ")));
+        let omem = line.expect("the client is there").split(" omem=").nth(1).unwrap();
+        omem.split(' ').next().unwrap().parse().unwrap()
+    };
+    let all = format!("cmdstat_get:calls={UNREAD_REPLIES},");
+    control.say_until("INFO commandstats", |info| info.contains(&all));
+    // While a megabyte is read every few seconds, the last sign of life is never long ago.
+    let mut before = u64::MAX;
+    for _ in 0..40 {
+        let list = control.say_until("CLIENT LIST", |list| owed(list) < before);
+        before = owed(&list);
+        server.engine().clock.advance(Duration::from_secs(4));
+        (0..4).for_each(|_| drop(slow.receive().unwrap().expect("the reader is not cut off")));
+    }
+    // Who stops reading is idle.
+    control.say_until("CLIENT LIST", |list| {
+        server.engine().clock.advance(Duration::from_secs(4));
+        !list.contains(&format!("id={id} "))
+    });
 }
 
 /// More than the kernel buffers for two ends of a connection.

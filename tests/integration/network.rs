@@ -4,7 +4,7 @@ use crate::support::ask::Ask;
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp::{self, Reply};
-use crate::support::sanderling::Sanderling;
+use crate::support::sanderling::{START_MS, Sanderling};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -179,6 +179,28 @@ fn a_killed_client_is_disconnected_and_its_later_requests_are_not_executed() {
     own.expect_end();
 }
 
+/// The limit was that of Redis 6, a million; since version 7 Redis takes whatever fits into the query buffer.
+#[test]
+fn a_request_may_have_millions_of_arguments() {
+    let server = start();
+    let mut client = server.client();
+    assert_eq!(client.say("SET k v"), "+OK");
+    let mut words = vec!["DEL"; 1 << 21];
+    words.push("k");
+    assert_eq!(client.ask(&words), Reply::Integer(1));
+}
+
+#[test]
+fn the_places_of_arguments_count_as_part_of_an_unfinished_request() {
+    let server = start();
+    let (mut control, mut client) = (server.client(), server.client());
+    assert_eq!(control.say("CONFIG SET client-query-buffer-limit 1mb"), "+OK");
+    // 700 KB, and 1.6 MB for where they are.
+    let arguments = b"$1\r\nx\r\n".repeat(100_000);
+    client.send(&[b"*2000000000\r\n", &arguments[..]].concat()).unwrap();
+    client.expect_end();
+}
+
 #[test]
 fn a_large_value_makes_the_round_trip() {
     let server = start();
@@ -226,4 +248,18 @@ fn a_socket_file_that_nobody_serves_is_replaced() {
     assert!(path.exists(), "as a killed process leaves it");
     let _server = Sanderling::start(&["--save", "", "--unixsocket", path.to_str().unwrap()]);
     assert_eq!(connect_unix(&path).say("PING"), "+PONG");
+}
+
+/// A path that somebody set by mistake. The file there was taken for a socket that nobody serves, and removed.
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("precious");
+    std::fs::write(&path, "do not lose").unwrap();
+    let flags = ["--save", "", "--unixsocket", path.to_str().unwrap()];
+    let disk = std::sync::Arc::new(sanderling::persist::disk::SystemDisk);
+    let data = tempfile::tempdir().unwrap();
+    let started = Sanderling::try_start_on(disk, START_MS, data.path(), &flags);
+    assert!(started.is_err_and(|problem| problem.contains("in use")));
+    assert_eq!(std::fs::read(&path).unwrap(), b"do not lose");
 }

@@ -37,7 +37,7 @@ fn a_long_pipeline_is_executed_in_pieces_between_which_others_are_served() {
     let replies: Vec<String> = (0..40).map(|_| receive(&mut short)).collect();
     assert_eq!(replies[..9], ["nil"; 9]);
     let seen = |reply: &String| reply.trim_matches('"').parse::<usize>().unwrap();
-    let (middle, last) = (seen(&replies[15]), seen(&replies[39]));
+    let (middle, last) = (seen(&replies[25]), seen(&replies[39]));
     assert!((10..=50).contains(&middle), "one turn, then a few of the other: {middle}");
     assert!(middle < last && last <= 100, "each turn brings both forward: {middle}, {last}");
     assert_eq!(receive(&mut long), "[ \"q\", \"x\" ]");
@@ -111,6 +111,36 @@ fn behind_a_command_that_is_postponed_little_is_read() {
     }
     replies.expect_end();
     sending.join().unwrap();
+}
+
+/// A pause that ends lets everybody go at once. All that they had asked for was executed then, before anything was sent.
+#[test]
+fn those_who_are_let_go_together_take_turns_like_others() {
+    const CLIENTS: usize = 60;
+    let server = start(&["--turn-command-limit", "2"]);
+    let mut control = server.client();
+    control.ask(&["SET", "large", &"x".repeat(1 << 20)]);
+    let mut held: Vec<_> = (0..CLIENTS).map(|_| server.client()).collect();
+    assert_eq!(control.say("CLIENT PAUSE 1000000 WRITE"), "+OK");
+    for client in &mut held {
+        client.send(b"INCR n\r\nGET large\r\n").unwrap();
+    }
+    control.say_until("CLIENT LIST", |list| list.matches("cmd=incr").count() == CLIENTS);
+    control.send(&[b"CLIENT UNPAUSE\r\n", &b"GET n\r\n".repeat(8)[..]].concat()).unwrap();
+    assert_eq!(receive(&mut control), "+OK");
+    let seen: Vec<String> = (0..8).map(|_| receive(&mut control)).collect();
+    // One worker executes at most some sixteen megabytes of replies in one turn.
+    let is_between = |reply: &&String| {
+        let count = reply.trim_matches('"').parse().unwrap_or(0);
+        (1..CLIENTS).contains(&count)
+    };
+    assert!(seen.iter().find(is_between).is_some(), "{seen:?}");
+    for client in &mut held {
+        assert!(matches!(client.receive().unwrap(), Some(Reply::Integer(_))));
+        assert!(
+            matches!(client.receive().unwrap(), Some(Reply::Bulk(all)) if all.len() == 1 << 20)
+        );
+    }
 }
 
 #[test]

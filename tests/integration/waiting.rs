@@ -91,6 +91,20 @@ fn a_wait_ends_at_its_millisecond() {
 }
 
 #[test]
+fn a_wait_that_ends_with_an_error_counts_as_a_failure() {
+    let server = Sanderling::start(&["--save", "", "--appendonly", "no", "--workers", "2"]);
+    let mut control = server.client();
+    let mut waiters = waiting(&server, &mut control, &["CLIENT ID\r\nBLPOP l 0"]);
+    let id = waiters[0].replies(1)[0][1..].to_owned();
+    assert_eq!(control.say(&format!("CLIENT UNBLOCK {id} ERROR")), ":1");
+    assert_eq!(waiters[0].replies(1), ["-UNBLOCKED client unblocked via CLIENT UNBLOCK"]);
+    assert_eq!(control.info("errorstat_UNBLOCKED"), "count=1");
+    let stats = control.info("cmdstat_blpop");
+    assert!(stats.starts_with("calls=1,") && stats.ends_with("failed_calls=1"), "{stats}");
+    assert_eq!(control.info("total_error_replies"), "1");
+}
+
+#[test]
 fn who_is_gone_gets_nothing_and_the_element_stays() {
     let server = start();
     let mut control = server.client();
@@ -223,6 +237,27 @@ fn what_was_taken_for_a_waiter_is_durable_before_it_hears_of_it() {
     gate.open();
     assert_eq!(pusher.replies(1), [":1"]);
     assert_eq!(waiters[0].replies(1), ["[ \"l\", \"x\" ]"]);
+}
+
+/// The change that brings an element may be what puts the log behind. Who waits for the element was once told to wait
+/// for the log then, and by nobody ever to go on.
+#[test]
+fn a_change_that_puts_the_log_behind_serves_those_who_wait_for_it() {
+    let (gate, disk) = Gate::new(Kind::Write);
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["--save", "", "--log-backlog-limit", "64kb", "--workers", "2"];
+    let server = Sanderling::start_on(disk, START_MS, directory.path(), &flags);
+    let mut control = server.client();
+    let mut waiters = waiting(&server, &mut control, &["BLPOP l 0", "BLMOVE l m LEFT LEFT 0"]);
+    gate.close();
+    let long = "x".repeat(300_000);
+    assert_eq!(control.ask(&["RPUSH", "l", &long, "y"]), Reply::Integer(2));
+    assert_eq!(control.info("log_is_behind"), "1");
+    assert_eq!(waiters[0].replies(1), [format!("[ \"l\", \"{long}\" ]")]);
+    assert_eq!(waiters[1].replies(1), ["\"y\""]);
+    assert_eq!(control.say("LRANGE m 0 -1"), "[ \"y\" ]");
+    gate.open();
+    assert_eq!(control.say("RPUSH l z"), ":1", "a writer is let go when the log has caught up");
 }
 
 const LISTS: [&str; 3] = ["a", "b", "c"];

@@ -96,7 +96,7 @@ impl<'a> Describer<'a> {
         for (name, bytes) in memory(client) {
             field(name, &bytes);
         }
-        let has_output = client.output_tail.load(Relaxed) > 0;
+        let has_output = client.output_bytes.load(Relaxed) > 0;
         field("events", &if has_output { "rw" } else { "r" });
         field("cmd", &self.last_command(client));
         field("user", &DEFAULT_USER);
@@ -153,7 +153,7 @@ fn memory(client: &Client) -> [(&'static str, usize); 10] {
         ("multi-mem", client.multi_memory.load(Relaxed)),
         ("rbs", 0),
         ("rbp", 0),
-        ("obl", client.output_tail.load(Relaxed)),
+        ("obl", client.output_bytes.load(Relaxed)),
         ("oll", client.output_segments.load(Relaxed) + client.inbox.frames()),
         ("omem", output + inbox),
         ("tot-mem", client.footprint().total),

@@ -154,15 +154,21 @@ fn hello<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         client::set_name(ctx, name);
     }
     if let Some(protocol) = options.protocol.filter(|new| *new != ctx.session.protocol) {
-        // What was sent before is encoded in the old protocol, and comes before the reply that begins the new one.
-        let engine = ctx.engine;
-        engine.pubsub.while_silent(|| {
-            ctx.take_pushes();
-            ctx.set_protocol(protocol);
-        });
+        switch_protocol(ctx, protocol);
     }
     reply_greeting(ctx);
     Ok(())
+}
+
+/// What was sent before is encoded in the old protocol, and comes before the reply that begins the new one.
+fn switch_protocol(ctx: &mut Context<'_>, protocol: Protocol) {
+    let engine = ctx.engine;
+    engine.pubsub.while_silent(|| {
+        engine.caches.while_silent(|| {
+            ctx.take_pushes();
+            ctx.set_protocol(protocol);
+        });
+    });
 }
 
 fn reply_greeting(ctx: &mut Context<'_>) {
@@ -229,9 +235,8 @@ fn reset<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     let authenticated = !needs_password(ctx);
     ctx.unwatch();
     depart(ctx.engine, ctx.session);
-    ctx.take_pushes();
+    switch_protocol(ctx, Protocol::default());
     ctx.session.reset(authenticated);
-    ctx.set_protocol(Protocol::default());
     ctx.reply.simple("RESET");
     Ok(())
 }

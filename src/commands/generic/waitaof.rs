@@ -1,7 +1,7 @@
 //! `WAITAOF`: waiting until changes are durable.
 
 use crate::base::number::parse_i64;
-use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome, reply_durability};
 use crate::persist::log::Log;
 use crate::session::WaitKind;
 
@@ -26,9 +26,7 @@ pub(super) fn waitaof<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     let is_durable = durable.is_some_and(|durable| durable >= position);
     let has_come = replicas == 0 && (local == 0 || is_durable);
     if has_come || !ctx.may_wait() {
-        ctx.reply.array(2);
-        ctx.reply.integer(i64::from(is_durable));
-        ctx.reply.integer(0);
+        reply_durability(&mut ctx.reply, is_durable);
         return Ok(());
     }
     if let Some(log) = log {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::commands::shared::family_help::family_help;
 use crate::config::kind::Kind;
 use crate::config::{Param, params};
-use crate::exec::spec::{ADMIN, EXCLUSIVE, LOADING, NONE, NOSCRIPT, STALE};
+use crate::exec::spec::{ADMIN, LOADING, NONE, NOSCRIPT, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, family};
 
 pub static COMMANDS: &[Spec] = &[family("CONFIG", -2, NONE, CONFIG).doc(
@@ -30,14 +30,12 @@ static CONFIG: &[Spec] = &[
             "parameter value [parameter value ...]",
             "Changes parameters, all of them or none.",
         ),
-    cmd(
-        "CONFIG RESETSTAT",
-        2,
-        &[],
-        ADMIN | NOSCRIPT | LOADING | STALE | EXCLUSIVE,
-        config_resetstat,
-    )
-    .doc("2.0.0", "O(1)", "", "Sets the counters that INFO shows to zero."),
+    cmd("CONFIG RESETSTAT", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, config_resetstat).doc(
+        "2.0.0",
+        "O(1)",
+        "",
+        "Sets the counters that INFO shows to zero.",
+    ),
     cmd("CONFIG REWRITE", 2, &[], ADMIN | NOSCRIPT | LOADING | STALE, config_rewrite).doc(
         "2.8.0",
         "O(1)",
@@ -99,7 +97,7 @@ fn apply(ctx: &Context<'_>, changed: &[&'static Param]) -> Result<(), (&'static 
 
 /// `CONFIG RESETSTAT`
 fn config_resetstat<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
-    ctx.engine.stats.reset(ctx.world());
+    ctx.engine.stats.reset();
     ctx.engine.clients.accepted.store(0, Ordering::Relaxed);
     ctx.engine.clients.rejected.store(0, Ordering::Relaxed);
     ctx.engine.clients.allowance.disconnections.store(0, Ordering::Relaxed);

@@ -20,6 +20,8 @@ use crate::session::{CacheFlags, Clients};
 
 /// How many locks the table is spread over.
 const PARTS: usize = 64;
+/// How many keys are dropped at once when there are too many, because fewer are allowed than before.
+const DROPS_MAX: usize = 100;
 
 /// The clients that have read a key, in ascending order.
 #[derive(Default)]
@@ -129,6 +131,12 @@ impl KeyTable {
         }
     }
 
+    /// Runs `work` while nobody is told of any key.
+    pub(super) fn while_silent<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _parts: Vec<_> = self.parts.iter().map(RwLock::write).collect();
+        work()
+    }
+
     /// Forgets everything and tells nobody.
     pub(super) fn clear(&self) {
         for part in &self.parts {
@@ -140,9 +148,12 @@ impl KeyTable {
         }
     }
 
-    /// Drops keys until there are no more than allowed.
+    /// Drops keys until there are no more than allowed, but only so many: with the next command it goes on.
     pub(super) fn shrink(&self, clients: &Clients, keys_max: usize) {
-        while self.len() > keys_max {
+        for _ in 0..DROPS_MAX {
+            if self.len() <= keys_max {
+                break;
+            }
             self.drop_one(clients);
         }
     }
@@ -236,7 +247,10 @@ pub(super) mod tests {
         let client = connect(&clients);
         remember(&table, &client, &keys(0..500), &clients);
         assert!(client.inbox.is_empty());
-        table.shrink(&clients, 100);
+        for left in [400, 300, 200, 100, 100] {
+            table.shrink(&clients, 100);
+            assert_eq!(table.len(), left, "what is dropped at once is bounded");
+        }
         assert_eq!((table.len(), table.items()), (100, 100));
         let one = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$7\r\nkey:100\r\n".len();
         assert!(client.inbox.bytes() > (one - 2) * 400);

@@ -117,6 +117,18 @@ impl Caches {
         }
     }
 
+    /// Runs `work` while nobody is told anything: messages are encoded in the protocol that a client speaks, and when
+    /// that changes, it must be clear which of them come before. To be called with publishers kept out already
+    /// (`PubSub::while_silent`).
+    pub fn while_silent<R>(&self, work: impl FnOnce() -> R) -> R {
+        let clients = self.clients.write();
+        if clients.is_empty() {
+            return work();
+        }
+        let _prefixes = self.prefixes.write();
+        self.keys.while_silent(work)
+    }
+
     /// The prefixes of a client that wants to hear of all keys with one of them.
     pub fn prefixes_of(&self, client: &Client) -> Vec<Vec<u8>> {
         self.prefixes.read().of(client.id)
@@ -173,7 +185,8 @@ impl Engine {
         &self,
         spec: &Spec,
         client: &Client,
-        (protocol, keys): (Protocol, Vec<&[u8]>),
+        protocol: Protocol,
+        keys: Vec<&[u8]>,
         outbox: &mut Outbox,
     ) {
         if !spec.has(spec::READ) || !client.cache.remembers() || keys.is_empty() {
@@ -183,6 +196,8 @@ impl Engine {
         if client.cache.redirect().is_none() && protocol == Protocol::Resp3 {
             Reply::new(outbox, protocol).raw(message.push());
         } else {
+            // So that nobody's protocol changes meanwhile.
+            let _trackers = self.caches.clients.read();
             message.send_to(client, &self.clients);
         }
     }

@@ -1,30 +1,31 @@
 //! Replies that must wait until the log is durable, and clients that asked to be told when it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Worker, encode_error};
+use super::Worker;
 use crate::exec::{CommandError, Engine};
 use crate::persist::log::Log;
-use crate::session::{WaitKind, Waiting};
-use crate::store::Lane;
+use crate::session::WaitKind;
 
 /// What the log has come to. Positions are log positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct LogStanding {
     /// Changes up to here may be acknowledged.
     released: u64,
-    durable: u64,
+    /// `None` while nothing is logged.
+    durable: Option<u64>,
     has_failed: bool,
 }
 
-/// Who waits for the log to become durable, as `(slot, client)`.
+/// The slots of those who wait for the log to become durable.
 #[derive(Default)]
 pub(super) struct DurabilityQueue {
     /// Their replies are written, but must not be sent yet (`appendfsync always`).
-    held: Vec<(usize, u64)>,
+    held: BTreeSet<usize>,
     /// They said `WAITAOF`.
-    pub(super) waiters: Vec<(usize, u64)>,
+    pub(super) waiters: BTreeSet<usize>,
     /// The log was told that this worker waits.
     was_awaiting: bool,
     /// What was known when this was last looked at.
@@ -32,15 +33,25 @@ pub(super) struct DurabilityQueue {
 }
 
 impl DurabilityQueue {
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.held.is_empty() && self.waiters.is_empty()
+    }
+
+    /// A connection is about to be closed.
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.held.remove(&slot);
+        self.waiters.remove(&slot);
     }
 }
 
 impl Worker {
     fn standing(&self) -> LogStanding {
-        let has_failed = self.executor.engine().hooks.log().is_some_and(Log::has_failed);
-        LogStanding { released: self.released(), durable: self.durable(), has_failed }
+        let log = self.executor.engine().hooks.log();
+        LogStanding {
+            released: self.released(),
+            durable: log.and_then(Log::durable),
+            has_failed: log.is_some_and(Log::has_failed),
+        }
     }
 
     /// The log position up to which changes may be acknowledged.
@@ -48,8 +59,8 @@ impl Worker {
         self.executor.engine().hooks.log().map_or(u64::MAX, Log::released)
     }
 
-    /// Whether a connection's replies must wait because they acknowledge what is not durable yet.
-    pub(super) fn holds(&mut self, slot: usize, released: u64) -> bool {
+    /// Keeps a connection's replies back if they acknowledge what is not durable yet; tells whether it does.
+    pub(super) fn hold_back(&mut self, slot: usize, released: u64) -> bool {
         let Some(connection) = self.connections.get_mut(slot) else { return false };
         let position = connection.session.logged;
         if position <= released && !is_lost(self.executor.engine(), position) {
@@ -57,7 +68,7 @@ impl Worker {
         }
         connection.is_dirty = false;
         if !std::mem::replace(&mut connection.is_on_hold, true) {
-            self.durability.held.push((slot, connection.session.client.id));
+            self.durability.held.insert(slot);
         }
         true
     }
@@ -77,77 +88,68 @@ impl Worker {
         }
     }
 
+    /// Looks after those who wait for the log.
+    pub(super) fn follow_log(&mut self) {
+        if !self.durability.is_empty() {
+            let standing = self.standing();
+            self.durability.seen = standing;
+            self.release_held(standing);
+            self.answer_waiters(standing);
+        }
+    }
+
     /// Sends what has become durable, and lets those connections go on.
-    pub(super) fn release_held(&mut self, lane: &Lane<'_>) {
-        let standing = self.standing();
-        self.durability.seen = standing;
+    fn release_held(&mut self, standing: LogStanding) {
         let engine = Arc::clone(self.executor.engine());
-        for (slot, client) in std::mem::take(&mut self.durability.held) {
-            if self.slots.get(&client) != Some(&slot) {
-                continue;
-            }
+        for slot in std::mem::take(&mut self.durability.held) {
             let connection = &mut self.connections[slot];
-            if is_lost(&engine, connection.session.logged) {
+            let position = connection.session.logged;
+            if is_lost(&engine, position) {
                 // Nobody knows what of it survives, so neither success nor failure may be told.
                 log::warn!(
-                    "client {client} is disconnected: the log failed before its changes were durable"
+                    "client {} is disconnected: the log failed before its changes were durable",
+                    connection.session.client.id
                 );
                 self.close(slot);
-            } else if connection.session.logged <= standing.released {
-                connection.release();
-                self.send(slot);
-                self.proceed_if_unread(slot, lane);
+            } else if position <= standing.released {
+                self.release(slot);
             } else {
-                self.durability.held.push((slot, client));
+                self.durability.held.insert(slot);
             }
         }
     }
 
-    /// Goes on with what arrived while the replies were held back.
-    fn proceed_if_unread(&mut self, slot: usize, lane: &Lane<'_>) {
-        if self.connections.get(slot).is_some_and(|connection| connection.unread() > 0) {
-            self.proceed(slot, lane);
-        }
+    /// Sends the replies at once: what is executed from now on must not hold them back again.
+    fn release(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        connection.is_on_hold = false;
+        connection.go_on();
+        self.send(slot);
+        self.after_execution(slot);
     }
 
     /// `WAITAOF`: answers those whose changes are durable, and those who would wait in vain because the
     /// log was turned off or has failed.
-    pub(super) fn answer_waiters(&mut self, lane: &Lane<'_>) {
-        let log = self.executor.engine().hooks.log();
-        let durable = log.and_then(Log::durable);
-        let has_failed = log.is_some_and(Log::has_failed);
-        let refusal = if has_failed { CommandError::LogFailed } else { CommandError::NotLogged };
-        for (slot, client) in std::mem::take(&mut self.durability.waiters) {
-            if self.slots.get(&client) != Some(&slot) {
-                continue;
-            }
+    fn answer_waiters(&mut self, LogStanding { durable, has_failed, .. }: LogStanding) {
+        for slot in std::mem::take(&mut self.durability.waiters) {
             let Some(waiting) = &self.connections[slot].session.waiting else { continue };
             let WaitKind::Durable { position, is_local, replicas } = waiting.kind else { continue };
             if is_local && durable.is_none() {
-                self.answer(slot, &encode_error(&refusal), lane);
+                let refusal = match has_failed {
+                    true => CommandError::LogFailed,
+                    false => CommandError::NotLogged,
+                };
+                self.fail(slot, refusal);
             } else if durable.is_some_and(|durable| durable >= position) && replicas == 0 {
-                let reply = self.deadline_reply(slot);
-                self.answer(slot, &reply, lane);
+                self.answer_at_deadline(slot);
             } else {
-                self.durability.waiters.push((slot, client));
+                self.durability.waiters.insert(slot);
             }
         }
     }
 
-    fn durable(&self) -> u64 {
+    pub(super) fn durable(&self) -> u64 {
         self.executor.engine().hooks.log().and_then(Log::durable).unwrap_or(0)
-    }
-
-    /// What a session that waits is told when its time has run out.
-    pub(super) fn deadline_reply(&self, slot: usize) -> Vec<u8> {
-        match &self.connections[slot].session.waiting {
-            Some(Waiting { kind: WaitKind::Durable { position, .. }, .. }) => {
-                let local = u8::from(self.durable() >= *position);
-                format!("*2\r\n:{local}\r\n:0\r\n").into_bytes()
-            }
-            Some(waiting) => waiting.on_deadline.clone(),
-            None => Vec::new(),
-        }
     }
 }
 

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::base::limits::{
-    TURN_WRITE_BYTES_MAX, UNAUTHENTICATED_OUTPUT_BYTES_MAX, WORKER_TURN_WRITE_BYTES_MAX,
-};
+use crate::base::limits::{TURN_WRITE_BYTES_MAX, WORKER_TURN_WRITE_BYTES_MAX};
 use crate::resp::Sent;
 use crate::session::Postbox;
 
@@ -88,7 +86,7 @@ impl Worker {
 
     /// Writes to a connection, unless its replies have to wait for the log.
     fn send_released(&mut self, slot: usize, released: u64) {
-        if !self.holds(slot, released) {
+        if !self.hold_back(slot, released) {
             self.send(slot);
         }
         self.count_memory(slot);
@@ -109,7 +107,12 @@ impl Worker {
             self.executor.stats().writes.add(1);
         }
         let sent = connection.send(TURN_WRITE_BYTES_MAX);
-        self.executor.stats().bytes_out.add((waiting_bytes - connection.outbox.len()) as u64);
+        let sent_bytes = waiting_bytes - connection.outbox.len();
+        self.executor.stats().bytes_out.add(sent_bytes as u64);
+        if sent_bytes > 0 {
+            // Who takes what is sent is there, even if it asks for nothing more meanwhile.
+            connection.note_activity(self.now.unix_millis());
+        }
         match sent {
             Err(error) => {
                 log::debug!("client {} is gone: {error}", connection.session.client.id);
@@ -135,27 +138,6 @@ impl Worker {
                 connection.publish_output();
                 self.check_output_limit(slot);
             }
-        }
-    }
-
-    /// Closes a connection whose peer does not read what is sent to it, as `client-output-buffer-limit` says.
-    pub(super) fn check_output_limit(&mut self, slot: usize) {
-        let now_ms = self.now.unix_millis();
-        let Some(connection) = self.connections.get_mut(slot) else { return };
-        let client = &connection.session.client;
-        let limits = client.allowance.limit(client.output_class());
-        let waiting = connection.waiting_bytes();
-        let bytes = waiting as u64;
-        let over_soft = limits.soft_bytes > 0 && bytes > limits.soft_bytes;
-        let since = connection.over_soft_limit_since_ms.filter(|_| over_soft);
-        connection.over_soft_limit_since_ms = over_soft.then(|| since.unwrap_or(now_ms));
-        let too_long =
-            since.is_some_and(|since| now_ms - since > limits.soft_seconds as i64 * 1000);
-        let too_much = limits.hard_bytes > 0 && bytes > limits.hard_bytes
-            || !connection.session.authenticated && waiting > UNAUTHENTICATED_OUTPUT_BYTES_MAX;
-        if too_much || too_long {
-            client.drop_slow(waiting);
-            self.close(slot);
         }
     }
 }
