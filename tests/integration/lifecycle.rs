@@ -40,7 +40,8 @@ fn a_server_killed_while_it_saves_has_the_old_snapshot_or_the_new_one() {
     fn is_of_manifest(call: &Call<'_>) -> bool {
         call.path.ends_with("manifest.tmp")
     }
-    let steps: [(Kind, fn(&Call<'_>) -> bool, bool); 6] = [
+    type IsHeld = fn(&Call<'_>) -> bool;
+    let steps: [(Kind, IsHeld, bool); 6] = [
         (Kind::Create, is_of_snapshot, false),
         (Kind::Write, is_of_snapshot, false),
         (Kind::Sync, is_of_snapshot, false),

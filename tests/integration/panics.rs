@@ -126,7 +126,7 @@ fn while_something_is_damaged_no_snapshot_takes_the_place_of_the_last_good_one()
     }
     client.say("BGSAVE");
     client.say_until("INFO persistence", |info| info.contains("rdb_last_bgsave_status:err"));
-    assert_eq!(snapshots(directory.path()), [good.clone()]);
+    assert_eq!(snapshots(directory.path()), std::slice::from_ref(&good));
     assert_eq!(fs::read(&good).unwrap(), bytes);
     drop(server);
     assert_eq!(digest(&mut start(directory.path()).client()), state);
