@@ -10,7 +10,7 @@ use sanderling::base::random::Random;
 use sanderling::config::flags::{self, CommandLine, Flags};
 use sanderling::config::{Config, StartError, params, password};
 use sanderling::persist::backup;
-use sanderling::server::{Server, logging, tools};
+use sanderling::server::{Ended, Server, logging, tools};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -20,6 +20,8 @@ const EMPTY_PAGES_STAY_MS: isize = 1_000;
 
 /// The operator's environment is in the way: a port is taken, a directory is not writable.
 const EXIT_ENVIRONMENT: u8 = 1;
+/// The server has stopped because of a bug in it. Whoever supervises it may start it again.
+const EXIT_BROKEN: u8 = 70;
 
 fn main() -> ExitCode {
     match run() {
@@ -57,10 +59,10 @@ fn serve(config: Config, backup: Option<&Path>) -> ExitCode {
         log::warn!("the allocator returns empty pages when it likes: {error}");
     }
     match Server::start_as_process(config, Clock::system()) {
-        Ok(server) => {
-            server.wait();
-            ExitCode::SUCCESS
-        }
+        Ok(server) => match server.wait() {
+            Ended::Asked => ExitCode::SUCCESS,
+            Ended::Broken => ExitCode::from(EXIT_BROKEN),
+        },
         Err(error) => {
             eprintln!("sanderling: {error}");
             // Threads may be serving already; they end with the process.

@@ -21,7 +21,6 @@ use crate::subscribers::Interest;
 use crate::variants::{self, Ending, Variant};
 use crate::workload::{Mix, load_keys};
 
-const SET: Mix = Mix { name: "SET", requests: &["SET key:{} {v}"] };
 const ALL: Interest = Interest::Pattern("__key*__:*");
 /// A message that came by a pattern is an array of four bulk strings. Neither keys nor names of events
 /// contain line ends, so counting lines counts messages.
@@ -35,17 +34,17 @@ const POLL: Duration = Duration::from_millis(5);
 const VARIANTS: &[Variant] = &[
     Variant {
         label: "SET, events off",
-        mix: SET,
+        mix: Mix::SET,
         replies: 1,
         prepare: |server| events(server, ""),
     },
     Variant {
         label: "SET, all events, nobody listens",
-        mix: SET,
+        mix: Mix::SET,
         replies: 1,
         prepare: |server| events(server, "AKE"),
     },
-    Variant { label: "SET, all events, one listener", mix: SET, replies: 1, prepare: listen },
+    Variant { label: "SET, all events, one listener", mix: Mix::SET, replies: 1, prepare: listen },
 ];
 
 pub fn run(options: &Options, programs: &[Program]) -> Result<()> {

@@ -65,6 +65,8 @@ impl Signals {
 #[derive(Clone)]
 pub struct Tally {
     pub operations: u64,
+    /// How many of the replies were null.
+    pub nulls: u64,
     /// Nanoseconds.
     pub latencies: Histogram<u64>,
 }
@@ -72,11 +74,12 @@ pub struct Tally {
 impl Tally {
     pub fn new() -> Tally {
         let latencies = Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, 3);
-        Tally { operations: 0, latencies: latencies.expect("these bounds are valid") }
+        Tally { operations: 0, nulls: 0, latencies: latencies.expect("these bounds are valid") }
     }
 
     pub fn merge(&mut self, other: &Tally) {
         self.operations += other.operations;
+        self.nulls += other.nulls;
         self.latencies.add(&other.latencies).expect("all histograms have the same bounds");
     }
 }
@@ -231,6 +234,7 @@ impl Generator {
         let tally = &mut self.tallies[phase];
         let mut rest = &self.scratch[..count];
         while let Some(bytes) = next_reply(rest, self.requests.may_be_null())? {
+            tally.nulls += u64::from(is_null(rest));
             rest = &rest[bytes..];
             let latency = now.saturating_duration_since(connection.answered()?);
             tally.operations += 1;
@@ -302,4 +306,9 @@ impl Connection {
         }
         Ok(due)
     }
+}
+
+/// Whether a reply is a null, of either kind.
+fn is_null(reply: &[u8]) -> bool {
+    matches!(reply, [b'$' | b'*', b'-', ..])
 }

@@ -4,12 +4,16 @@
 //! One client loads new keys in short pipelines, as fast as it is answered. Others overwrite a few keys at a fixed rate,
 //! whether or not earlier requests were answered, and their latency counts from the moment at which they were due.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::Result;
+use crate::generator::SILENCE_MAX;
 use crate::load::{Load, LoadSpec, Pace, Phase};
 use crate::options::Options;
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
-use crate::workload::{Fast, Mix, Ranges, Values};
+use crate::workload::{Fast, Mix, Ranges, Values, append_bulk};
 
 /// Keys that are loaded, for each key of other parts.
 const FACTOR: usize = 10;
@@ -17,7 +21,7 @@ const FACTOR: usize = 10;
 const BATCH: usize = 50;
 const VALUE_BYTES: usize = 8;
 const CLIENTS: usize = 10;
-const PACED_KEYS: usize = 1000;
+pub const PACED_KEYS: usize = 1000;
 const PACED: Mix = Mix { name: "SET", requests: &["SET paced:{} {v}"] };
 
 pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
@@ -31,7 +35,8 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
         for index in Options::order(round, programs.len()) {
             progress(round, &format!("growth of {}", programs[index].name));
             let server = programs[index].start()?;
-            let phase = measure(&server, keys, options)?;
+            let pace = Pace::per_second(options.rate);
+            let phase = measure(&server, keys, VALUE_BYTES, pace)?;
             for (label, quantile) in
                 [("p50", 0.5), ("p99", 0.99), ("p99.99", 0.9999), ("longest wait", 1.0)]
             {
@@ -48,34 +53,51 @@ pub fn run(options: &Options, programs: &[Program]) -> Result<()> {
 }
 
 /// What the paced clients met while the keys were loaded.
-fn measure(server: &Server, keys: usize, options: &Options) -> Result<Phase> {
+pub fn measure(server: &Server, keys: usize, value_bytes: usize, pace: Pace) -> Result<Phase> {
     let spec = LoadSpec {
         mix: PACED,
         ranges: Ranges::keys(PACED_KEYS),
         value_bytes: VALUE_BYTES,
         clients: CLIENTS,
-        threads: options.threads,
-        pace: Pace::per_second(options.rate),
+        threads: 1,
+        pace,
     };
     let mut load = Load::start(server.address(), &spec, 3)?;
     load.wait_for_anything();
     load.next_phase();
-    grow(server, keys)?;
+    grow(server, keys, value_bytes)?;
     load.wait_for_anything();
     load.next_phase();
     Ok(load.finish()?.into_iter().nth(1).expect("the second phase was measured"))
 }
 
-fn grow(server: &Server, keys: usize) -> Result<()> {
-    let (values, mut random) = (Values::new(VALUE_BYTES), Fast::seeded(2));
-    let mut control = server.control()?;
-    let mut pipeline = redis::pipe();
+/// Sets `key:0` up to `key:<keys - 1>`. Written by hand, so that the client costs little beside the server.
+pub fn grow(server: &Server, keys: usize, value_bytes: usize) -> Result<()> {
+    const REPLY: &[u8] = b"+OK\r\n";
+    let (values, mut random) = (Values::new(value_bytes), Fast::seeded(2));
+    let mut stream = TcpStream::connect(server.address())?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(SILENCE_MAX))?;
+    let (mut requests, mut key, mut replies) = (Vec::new(), Vec::new(), [0; BATCH * REPLY.len()]);
     for first in (0..keys).step_by(BATCH) {
-        pipeline.clear();
-        for number in first..keys.min(first + BATCH) {
-            pipeline.cmd("SET").arg(format!("key:{number}")).arg(values.any(&mut random)).ignore();
+        let numbers = first..keys.min(first + BATCH);
+        let replies = &mut replies[..numbers.len() * REPLY.len()];
+        requests.clear();
+        for number in numbers {
+            key.clear();
+            key.extend_from_slice(b"key:");
+            key.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            requests.extend_from_slice(b"*3\r\n");
+            [b"SET", &key[..], values.any(&mut random)]
+                .into_iter()
+                .for_each(|word| append_bulk(&mut requests, word));
         }
-        pipeline.exec(&mut control)?;
+        stream.write_all(&requests)?;
+        stream.read_exact(replies)?;
+        if replies.chunks_exact(REPLY.len()).any(|reply| reply != REPLY) {
+            let replies = String::from_utf8_lossy(replies);
+            return Err(format!("unexpected replies to SET: {replies}").into());
+        }
     }
     Ok(())
 }

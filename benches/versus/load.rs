@@ -58,6 +58,8 @@ impl LoadSpec {
 /// What happened in one phase.
 pub struct Phase {
     pub operations: u64,
+    /// How many of the replies were null.
+    pub nulls: u64,
     pub elapsed: Duration,
     /// Nanoseconds.
     pub latencies: Histogram<u64>,
@@ -152,6 +154,7 @@ impl Load {
         Ok(phases
             .map(|(tally, (began, end))| Phase {
                 operations: tally.operations,
+                nulls: tally.nulls,
                 elapsed: end - *began,
                 latencies: tally.latencies,
             })

@@ -12,7 +12,8 @@
 //! In reading order: `options` → `server` (children) and `process` (what the kernel knows of them) →
 //! `workload` and `replies` (what is sent and what comes back) → `generator` (one thread of load) →
 //! `load` (all of it, in phases) → `subscribers` and `crowd` (who listens) → one file per part → `report`
-//! (medians, ratios) and `markdown`.
+//! (medians, ratios) and `markdown`. The two parts that take longest, `matrix` and `scale`, write their figures to a
+//! `sheet` as well.
 //!
 //! Without `--bench`, which is how `cargo test --benches` starts it, or with `--test`, everything runs
 //! once on a tiny data set against this server only, so that the script itself is tested.
@@ -32,13 +33,16 @@ mod limit;
 mod load;
 mod loading;
 mod markdown;
+mod matrix;
 mod memory;
 mod options;
 mod process;
 mod publish;
 mod replies;
 mod report;
+mod scale;
 mod server;
+mod sheet;
 mod siege;
 mod snapshot;
 mod stalls;
@@ -94,6 +98,8 @@ fn run(options: &Options) -> Result<()> {
             Part::Storm => storm::run(options, &programs)?,
             Part::Siege => siege::run(options, &programs)?,
             Part::Stalls => stalls::run(options, &programs)?,
+            Part::Matrix => matrix::run(options, &programs)?,
+            Part::Scale => scale::run(options, &programs)?,
         }
         report::print_others(process::MachineTime::now()?.share_of_others(before));
     }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::command_line::{self, count, flag};
+use crate::command_line::{self, count, flag, path};
+use crate::matrix::cells::command_names;
 
 /// One chapter of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +32,11 @@ pub enum Part {
     Storm,
     Siege,
     Stalls,
+    Matrix,
+    Scale,
 }
 
-const PARTS: [(&str, Part); 19] = [
+const PARTS: [(&str, Part); 21] = [
     ("throughput", Part::Throughput),
     ("latency", Part::Latency),
     ("memory", Part::Memory),
@@ -52,7 +56,12 @@ const PARTS: [(&str, Part); 19] = [
     ("storm", Part::Storm),
     ("siege", Part::Siege),
     ("stalls", Part::Stalls),
+    ("matrix", Part::Matrix),
+    ("scale", Part::Scale),
 ];
+
+/// These take so long that they are only measured if they are named, or tested.
+const LONG_PARTS: [Part; 2] = [Part::Matrix, Part::Scale];
 
 /// How large a run is; flags override single figures.
 struct Scale {
@@ -72,6 +81,18 @@ struct Scale {
     /// How long values of changing sizes come, and how many of their bytes are alive.
     churn_seconds: f64,
     churn_megabytes: usize,
+    matrix: AxesOf,
+    /// How many keys there are in the part scale.
+    scale_keys: &'static [usize],
+}
+
+/// What the matrix consists of, unless flags say otherwise.
+struct AxesOf {
+    logs: &'static [&'static str],
+    clients: &'static [usize],
+    pipelines: &'static [usize],
+    values: &'static [usize],
+    seconds: f64,
 }
 
 const FULL: Scale = Scale {
@@ -86,6 +107,14 @@ const FULL: Scale = Scale {
     rate: 20_000,
     churn_seconds: 120.0,
     churn_megabytes: 200,
+    matrix: AxesOf {
+        logs: &["off", "everysec", "always"],
+        clients: &[1, 50, 1000],
+        pipelines: &[1, 16, 64],
+        values: &[8, 64, 1024, 16_384],
+        seconds: 0.5,
+    },
+    scale_keys: &[1_000_000, 10_000_000, 50_000_000],
 };
 
 const QUICK: Scale = Scale {
@@ -100,6 +129,14 @@ const QUICK: Scale = Scale {
     rate: 20_000,
     churn_seconds: 5.0,
     churn_megabytes: 20,
+    matrix: AxesOf {
+        logs: &["off", "everysec"],
+        clients: &[1, 50],
+        pipelines: &[1, 16],
+        values: &[64, 1024],
+        seconds: 0.2,
+    },
+    scale_keys: &[100_000, 1_000_000],
 };
 
 /// The least limit of the part limit: a server takes some of it for itself.
@@ -117,6 +154,14 @@ const SMOKE: Scale = Scale {
     rate: 1_000,
     churn_seconds: 0.2,
     churn_megabytes: 2,
+    matrix: AxesOf {
+        logs: &["off", "everysec", "always"],
+        clients: &[10],
+        pipelines: &[4],
+        values: &[16],
+        seconds: 0.05,
+    },
+    scale_keys: &[2_000, 5_000],
 };
 
 /// See the module's description.
@@ -148,6 +193,30 @@ pub struct Options {
     pub churn_bytes: usize,
     /// The memory limit of the part limit, in bytes.
     pub limit: usize,
+    pub matrix: Axes,
+    pub scale: Sizes,
+    /// Where the parts matrix and scale write their figures as they go.
+    pub csv: Option<PathBuf>,
+}
+
+/// What is combined with what in the part matrix.
+#[derive(Debug)]
+pub struct Axes {
+    pub logs: Vec<String>,
+    pub commands: Vec<String>,
+    pub clients: Vec<usize>,
+    pub pipelines: Vec<usize>,
+    pub values: Vec<usize>,
+    pub rounds: usize,
+    pub duration: Duration,
+}
+
+/// The same of the part scale.
+#[derive(Debug)]
+pub struct Sizes {
+    pub keys: Vec<usize>,
+    pub values: Vec<usize>,
+    pub rounds: usize,
 }
 
 impl Options {
@@ -160,19 +229,23 @@ impl Options {
         let smoke = command_line::is_smoke(matches);
         let scale = command_line::scale(matches, [&FULL, &QUICK, &SMOKE]);
         let number = |name: &str, default| command_line::number(matches, name, default);
-        let list = |name: &str, default: &[usize]| match matches.get_many(name) {
-            Some(numbers) => numbers.copied().collect(),
-            None => default.to_vec(),
-        };
+        let list = |name: &str, default: &[usize]| numbers(matches, name, default);
         let (ours, against) = command_line::programs(matches);
         let seconds = matches.get_one::<f64>("seconds").copied().unwrap_or(scale.seconds);
         Options {
-            parts: parts(matches),
+            parts: parts(matches, smoke),
             alone: smoke || matches.get_flag("alone"),
             ours,
             against,
             workers: matches.get_one("workers").copied(),
             log: matches.get_one::<String>("log").cloned().unwrap_or_else(|| "off".to_owned()),
+            matrix: axes(matches, &scale.matrix),
+            scale: Sizes {
+                keys: list("scale-keys", scale.scale_keys),
+                values: list("values", &[8, 64]),
+                rounds: number("rounds", 1),
+            },
+            csv: matches.get_one("csv").cloned(),
             keys: number("keys", scale.keys),
             snapshot_keys: number("snapshot-keys", scale.snapshot_keys),
             value_bytes: number("value", 64),
@@ -204,11 +277,43 @@ impl Options {
     }
 }
 
-fn parts(matches: &ArgMatches) -> Vec<Part> {
+fn parts(matches: &ArgMatches, smoke: bool) -> Vec<Part> {
     let named: Vec<&String> = matches.get_many("part").into_iter().flatten().collect();
     let all = named.is_empty() || named.iter().any(|name| *name == "all");
-    let chosen = |name: &str| all || named.iter().any(|other| *other == name);
-    PARTS.iter().filter(|(name, _)| chosen(name)).map(|(_, part)| *part).collect()
+    let chosen = |(name, part): &&(&str, Part)| {
+        all && (smoke || !LONG_PARTS.contains(part)) || named.iter().any(|other| other == name)
+    };
+    let parts: Vec<Part> = PARTS.iter().filter(chosen).map(|(_, part)| *part).collect();
+    let logs = matches.get_many::<String>("log").map_or(1, |logs| logs.len());
+    if logs > 1 && parts != [Part::Matrix] {
+        let message = "only the part matrix compares several policies of the log";
+        command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    parts
+}
+
+fn numbers(matches: &ArgMatches, name: &str, default: &[usize]) -> Vec<usize> {
+    match matches.get_many(name) {
+        Some(numbers) => numbers.copied().collect(),
+        None => default.to_vec(),
+    }
+}
+
+fn axes(matches: &ArgMatches, default: &AxesOf) -> Axes {
+    let texts = |name: &str, default: Vec<&str>| match matches.get_many::<String>(name) {
+        Some(texts) => texts.cloned().collect(),
+        None => default.into_iter().map(str::to_owned).collect(),
+    };
+    let seconds = matches.get_one("seconds").copied().unwrap_or(default.seconds);
+    Axes {
+        logs: texts("log", default.logs.to_vec()),
+        commands: texts("commands", command_names().collect()),
+        clients: numbers(matches, "clients", default.clients),
+        pipelines: numbers(matches, "pipeline", default.pipelines),
+        values: numbers(matches, "values", default.values),
+        rounds: command_line::number(matches, "rounds", 1),
+        duration: Duration::from_secs_f64(seconds),
+    }
 }
 
 fn command() -> Command {
@@ -224,23 +329,28 @@ fn command() -> Command {
                 .value_name("PART")
                 .num_args(0..)
                 .value_parser(PossibleValuesParser::new(names))
-                .help("What to measure; everything if none is named"),
+                .help("What to measure; everything but matrix and scale if none is named"),
         )
         .arg(flag("quick", "Small data and one round: seconds, not minutes"))
         .arg(count("workers", "--workers for this server"))
-        .arg(
-            Arg::new("log")
-                .long("log")
-                .value_name("POLICY")
-                .value_parser(PossibleValuesParser::new(["off", "no", "everysec", "always"]))
-                .help("appendfsync of both servers, or no log (the default)"),
-        )
+        .arg(words(
+            "log",
+            "appendfsync of both servers, or no log (the default); the part matrix takes several",
+            ["off", "no", "everysec", "always"].iter().copied(),
+        ))
+        .arg(words("commands", "Commands of the part matrix, with commas between", command_names()))
+        .arg(list("values", "Bytes of a value in the parts matrix and scale, with commas between"))
+        .arg(list("scale-keys", "Numbers of keys of the part scale, with commas between"))
+        .arg(path("csv", "The parts matrix and scale write here as they go, and go on from it"))
         .arg(count("keys", "Keys loaded before the load begins"))
         .arg(count("snapshot-keys", "Keys of the snapshot part"))
         .arg(count("value", "Bytes of a value"))
         .arg(list("clients", "Numbers of clients, with commas between"))
         .arg(list("subscribers", "Numbers of subscribers of one channel, with commas between"))
-        .arg(list("pipeline", "Requests that a client sends at once, with commas between"))
+        .arg(
+            list("pipeline", "Requests that a client sends at once, with commas between")
+                .alias("pipelines"),
+        )
         .arg(count("threads", "Threads of the load generator"))
         .arg(count("rounds", "How often everything is measured"))
         .arg(seconds("seconds", "Length of one measurement"))
@@ -258,4 +368,15 @@ fn command() -> Command {
                 .help("Requests per second where the rate is fixed (latency, expiry, growth)"),
         )
         .args(command_line::common())
+}
+
+/// A flag that takes some of these words, with commas between.
+fn words(name: &'static str, help: &'static str, words: impl Iterator<Item = &'static str>) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("NAME")
+        .value_delimiter(',')
+        .action(ArgAction::Append)
+        .value_parser(PossibleValuesParser::new(words.collect::<Vec<_>>()))
+        .help(help)
 }

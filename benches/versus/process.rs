@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -9,10 +10,31 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// CPU time of all threads of a process, user and system, from the fields `utime` and `stime` of
 /// `/proc/PID/stat`. Exact to one tick of 10 ms.
 pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+    cpu_time_in(pid, 11..13)
+}
+
+/// The same, and that of children that have ended (`cutime` and `cstime`).
+pub fn cpu_time_with_children(pid: u32) -> io::Result<Duration> {
+    cpu_time_in(pid, 11..15)
+}
+
+fn cpu_time_in(pid: u32, fields: Range<usize>) -> io::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields = fields_after_name(&stat);
-    let ticks: u64 = fields[11..13].iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    let counts = &fields_after_name(&stat)[fields];
+    let ticks: u64 = counts.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// CPU time of those threads of a process that are alive, user and system, exact to what the scheduler counts. For
+/// measurements that are too short for [`cpu_time`], during which no thread ends.
+pub fn cpu_time_of_threads(pid: u32) -> io::Result<Duration> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let running = text.split_whitespace().next().and_then(|field| field.parse::<u64>().ok());
+        nanos += running.ok_or_else(|| io::Error::other("the kernel does not count CPU time"))?;
+    }
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// CPU time since the machine was started, in ticks.
@@ -43,7 +65,14 @@ impl MachineTime {
     /// The share of the machine's CPU time that others have used since then, from 0 to 1. It tells
     /// whether a measurement is worth anything.
     pub fn share_of_others(self, since: MachineTime) -> f64 {
-        let own = self.own.saturating_sub(since.own);
+        self.share_of_others_beside(Duration::ZERO, since)
+    }
+
+    /// The same, without so much time of a child that has not ended.
+    pub fn share_of_others_beside(self, child: Duration, since: MachineTime) -> f64 {
+        let ticks_per_second = rustix::param::clock_ticks_per_second() as f64;
+        let of_child = (child.as_secs_f64() * ticks_per_second).round() as u64;
+        let own = self.own.saturating_sub(since.own) + of_child;
         let others = self.busy.saturating_sub(since.busy).saturating_sub(own);
         others as f64 / self.total.saturating_sub(since.total).max(1) as f64
     }
@@ -66,6 +95,11 @@ pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     field_bytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")
 }
 
+/// Lets the highest `VmRSS` begin anew.
+pub fn reset_peak_resident_bytes(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
 /// Memory that only this process holds, in bytes. Of a forked child, pages that it still shares with
 /// its parent do not count: the parent's `VmRSS` has them already.
 pub fn private_bytes(pid: u32) -> io::Result<u64> {
@@ -80,6 +114,11 @@ fn field_bytes(text: &str, name: &str) -> io::Result<u64> {
     kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| {
         io::Error::new(io::ErrorKind::NotFound, format!("the process has ended: no {name}"))
     })
+}
+
+/// What the machine can give before it would have to swap (`MemAvailable`).
+pub fn available_bytes() -> io::Result<u64> {
+    field_bytes(&fs::read_to_string("/proc/meminfo")?, "MemAvailable:")
 }
 
 /// Processes whose parent is this one. Processes come and go while this looks; those do not count.

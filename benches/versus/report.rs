@@ -136,7 +136,7 @@ fn medians(rounds: &[Vec<f64>]) -> impl Iterator<Item = f64> {
     (0..figures).map(|figure| median(rounds.iter().map(|round| round[figure]).collect()))
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     match figures.len() {

@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::process;
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// To be connected, and asked something by a server that is idle.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Tens of millions of keys are loaded before a server is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(900);
 /// Somebody else may take a port between its choice and its use.
 const START_ATTEMPTS: usize = 5;
 const RETRY: Duration = Duration::from_millis(5);
@@ -132,7 +135,7 @@ pub struct Server {
 
 impl Server {
     fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + START_TIMEOUT;
+        let deadline = Instant::now() + READY_TIMEOUT;
         loop {
             let answers = self
                 .control()
@@ -165,10 +168,15 @@ impl Server {
     /// A connection for commands that steer the measurement.
     pub fn control(&self) -> Result<redis::Connection> {
         let client = redis::Client::open(format!("redis://{}/", self.address))?;
-        let connection = client.get_connection_with_timeout(START_TIMEOUT)?;
+        let connection = client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
         connection.set_read_timeout(Some(CONTROL_TIMEOUT))?;
         connection.set_write_timeout(Some(CONTROL_TIMEOUT))?;
         Ok(connection)
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -177,6 +185,16 @@ impl Server {
 
     pub fn cpu_time(&self) -> io::Result<Duration> {
         process::cpu_time(self.child.id())
+    }
+
+    /// With what children have used that have ended, which is what Redis forks for a snapshot.
+    pub fn cpu_time_with_children(&self) -> io::Result<Duration> {
+        process::cpu_time_with_children(self.child.id())
+    }
+
+    /// See [`process::cpu_time_of_threads`].
+    pub fn cpu_time_of_threads(&self) -> io::Result<Duration> {
+        process::cpu_time_of_threads(self.child.id())
     }
 
     /// A line of `INFO`.
@@ -192,6 +210,10 @@ impl Server {
 
     pub fn peak_resident_bytes(&self) -> io::Result<u64> {
         process::peak_resident_bytes(self.child.id())
+    }
+
+    pub fn reset_peak_resident_bytes(&self) -> io::Result<()> {
+        process::reset_peak_resident_bytes(self.child.id())
     }
 
     /// Processes that the server forked.

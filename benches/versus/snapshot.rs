@@ -14,9 +14,11 @@ use crate::server::{Program, Server};
 use crate::workload::{Ranges, load_keys};
 
 const SAMPLE: Duration = Duration::from_millis(10);
-/// Looking for the child walks all processes, and summing up its pages takes a while.
-const CHILD_SAMPLE_EVERY: u32 = 5;
-const SAVE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Looking for the child walks all processes, and summing up its pages takes a while: the more, the larger it is, and
+/// at most this share of the time.
+const CHILD_SAMPLE: Duration = Duration::from_millis(50);
+const CHILD_SAMPLE_SHARE: u32 = 20;
+const SAVE_TIMEOUT: Duration = Duration::from_secs(900);
 const CLIENTS: usize = 50;
 /// The undisturbed phase, in measurements.
 const BEFORE: u32 = 2;
@@ -91,15 +93,16 @@ fn measure(program: &Program, options: &Options) -> Result<Figures> {
 }
 
 /// Returns the memory peak and the size of the file, once that is complete.
-fn watch_save(server: &Server, began: Instant) -> Result<(u64, u64)> {
-    let (mut peak, mut in_children, mut samples) = (0, 0, 0);
+pub fn watch_save(server: &Server, began: Instant) -> Result<(u64, u64)> {
+    let (mut peak, mut in_children, mut next_sample) = (0, 0, began);
     loop {
-        if samples % CHILD_SAMPLE_EVERY == 0 {
+        let now = Instant::now();
+        if now >= next_sample {
             // A child that has just ended holds nothing.
             let children = server.children()?.into_iter();
             in_children = children.map(|pid| process::private_bytes(pid).unwrap_or(0)).sum();
+            next_sample = now + CHILD_SAMPLE.max(now.elapsed() * CHILD_SAMPLE_SHARE);
         }
-        samples += 1;
         peak = peak.max(server.resident_bytes()? + in_children);
         if let Some(file) = server.snapshot_file()? {
             // Between two samples the server itself may have been larger than it looked.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::load::{Load, LoadSpec, Pace, Phase};
 use crate::options::Options;
-use crate::process;
+use crate::process::{self, MachineTime};
 use crate::report::{Table, Unit, progress};
 use crate::server::{Program, Server};
 use crate::workload::{Mix, Ranges, load_counters, load_keys};
@@ -25,6 +25,8 @@ pub struct Figures {
     pub measured: Phase,
     pub server_cpu: Duration,
     pub generator_cpu: Duration,
+    /// Of the machine's CPU time, from 0 to 1: what neither this server nor the generator used.
+    pub others_share: f64,
 }
 
 impl Figures {
@@ -107,20 +109,28 @@ pub fn measure(server: &Server, spec: &LoadSpec, duration: Duration) -> Result<F
 /// Measures the middle one of the three phases of a load that has just been started.
 pub fn measure_load(server: &Server, mut load: Load, duration: Duration) -> Result<Figures> {
     let generator = std::process::id();
+    let times = || -> Result<_> {
+        let of_threads = process::cpu_time_of_threads(generator)?;
+        Ok((server.cpu_time_of_threads()?, of_threads, MachineTime::now()?))
+    };
+    // Many clients with long requests take a while to send their first ones.
+    load.wait_for_anything();
     std::thread::sleep(duration / WARM_UP_SHARE);
-    let before = (server.cpu_time()?, process::cpu_time(generator)?);
+    let before = times()?;
     load.next_phase();
     std::thread::sleep(duration);
     load.wait_for_anything();
-    let after = (server.cpu_time()?, process::cpu_time(generator)?);
+    let after = times()?;
     load.next_phase();
     let measured = load.finish()?.into_iter().nth(1).expect("the second phase was measured");
     if measured.operations == 0 {
         return Err("nothing was answered while it was measured".into());
     }
+    let server_cpu = after.0.saturating_sub(before.0);
     Ok(Figures {
         measured,
-        server_cpu: after.0.saturating_sub(before.0),
+        server_cpu,
         generator_cpu: after.1.saturating_sub(before.1),
+        others_share: after.2.share_of_others_beside(server_cpu, before.2),
     })
 }

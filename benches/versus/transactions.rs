@@ -13,8 +13,6 @@ use crate::workload::{Mix, load_keys};
 /// Nobody writes these: a client that watches a key is told once, and then watches nothing any more.
 const WATCHED_KEYS: usize = 1000;
 
-const SET: Mix = Mix { name: "SET", requests: &["SET key:{} {v}"] };
-
 const TRANSACTIONS: &[Variant] = &[
     Variant {
         label: "SET SET",
@@ -40,8 +38,13 @@ const TRANSACTIONS: &[Variant] = &[
 ];
 
 const WATCHING: &[Variant] = &[
-    Variant { label: "SET, nobody watches", mix: SET, replies: 1, prepare: as_it_is },
-    Variant { label: "SET, one client watches other keys", mix: SET, replies: 1, prepare: watch },
+    Variant { label: "SET, nobody watches", mix: Mix::SET, replies: 1, prepare: as_it_is },
+    Variant {
+        label: "SET, one client watches other keys",
+        mix: Mix::SET,
+        replies: 1,
+        prepare: watch,
+    },
 ];
 
 pub fn run(options: &Options, programs: &[Program]) -> Result<()> {

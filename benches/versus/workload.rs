@@ -14,8 +14,9 @@ const LOAD_BATCH: usize = 1000;
 /// Which commands a load consists of: requests by template, all equally likely. Words are separated by
 /// blanks; `{}` stands for a random number below the number of keys (of elements, in a load on
 /// collections), `{=}` for the number that `{}` stood for last, `{c}` for a random collection, `{m}` for a
-/// random member of one, `{v}` for a value, `{u}` for one of any length up to that, each power of two equally likely. A request may be several commands, with `;` between, which are
-/// sent together.
+/// random member of one, `{p}` for a random member that is padded to the length of a value, `{n}` for the number of
+/// members, `{v}` for a value, `{u}` for one of any length up to that, each power of two equally likely. A request may
+/// be several commands, with `;` between, which are sent together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
     pub name: &'static str,
@@ -24,13 +25,10 @@ pub struct Mix {
 
 impl Mix {
     pub const GET: Mix = Mix { name: "GET", requests: &["GET key:{}"] };
+    pub const SET: Mix = Mix { name: "SET", requests: &["SET key:{} {v}"] };
     pub const MIXED: Mix = Mix { name: "GET+SET", requests: &["GET key:{}", "SET key:{} {v}"] };
-    pub const STRINGS: [Mix; 4] = [
-        Mix::GET,
-        Mix { name: "SET", requests: &["SET key:{} {v}"] },
-        Mix::MIXED,
-        Mix { name: "INCR", requests: &["INCR counter:{}"] },
-    ];
+    pub const STRINGS: [Mix; 4] =
+        [Mix::GET, Mix::SET, Mix::MIXED, Mix { name: "INCR", requests: &["INCR counter:{}"] }];
 }
 
 /// Random numbers that cost next to nothing (Marsaglia's xorshift64*).
@@ -73,6 +71,15 @@ impl Values {
         let start = random.below(POOL_BYTES);
         &self.pool[start..start + self.bytes]
     }
+
+    /// A number and letters behind it, together as long as a value: no two numbers give the same. A number that is
+    /// longer stays as it is.
+    pub fn append_padded(&self, number: usize, out: &mut Vec<u8>) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number).as_bytes();
+        out.extend_from_slice(digits);
+        out.extend_from_slice(&self.pool[..self.bytes.saturating_sub(digits.len())]);
+    }
 }
 
 /// How many keys there are, and collections, and members of each.
@@ -97,6 +104,8 @@ enum Piece {
     SameKey,
     Collection,
     Member,
+    PaddedMember,
+    Members,
     Value,
     UnevenValue,
 }
@@ -119,6 +128,8 @@ fn pieces_of(word: &'static str) -> Vec<Piece> {
         "=" => Piece::SameKey,
         "c" => Piece::Collection,
         "m" => Piece::Member,
+        "p" => Piece::PaddedMember,
+        "n" => Piece::Members,
         "v" => Piece::Value,
         "u" => Piece::UnevenValue,
         other => unreachable!("{other} stands for nothing"),
@@ -200,6 +211,10 @@ impl Filling {
                         word.extend_from_slice(&value[..1 + random.below(end)]);
                         continue;
                     }
+                    Piece::PaddedMember => {
+                        values.append_padded(random.below(ranges.members), word);
+                        continue;
+                    }
                     Piece::Key => {
                         *key = random.below(ranges.keys);
                         *key
@@ -207,6 +222,7 @@ impl Filling {
                     Piece::SameKey => *key,
                     Piece::Collection => random.below(ranges.collections),
                     Piece::Member => random.below(ranges.members),
+                    Piece::Members => ranges.members,
                 };
                 word.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             }

@@ -22,8 +22,6 @@ pub struct Figures {
     pub active: u64,
     /// Mapped and backed by memory.
     pub resident: u64,
-    /// The allocator's own bookkeeping.
-    pub metadata: u64,
 }
 
 /// Reads the figures anew; costs some microseconds.
@@ -35,7 +33,6 @@ pub fn figures() -> Figures {
             allocated: stats::allocated::read()?.saturating_sub(in_store) as u64,
             active: stats::active::read()? as u64,
             resident: stats::resident::read()? as u64,
-            metadata: stats::metadata::read()? as u64,
         })
     };
     read().expect("the allocator has these figures")

@@ -101,8 +101,24 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Looks at both clocks. A thread may lose its core between two readings, so the wall clock's is taken between two of
+    /// the other one, until these are close.
     pub fn new(clock: &Clock) -> Reader {
-        Reader { wall_minus_monotonic_nanos: clock.unix_micros() * 1000 - clock.monotonic_nanos() }
+        const CLOSE_NANOS: i64 = 100_000;
+        const ATTEMPTS: usize = 10;
+        let look = || {
+            let before = clock.monotonic_nanos();
+            let wall = clock.unix_micros() * 1000;
+            let took = clock.monotonic_nanos() - before;
+            (took, wall - before - took / 2)
+        };
+        let mut looks = std::iter::repeat_with(look).take(ATTEMPTS);
+        let mut best = looks.next().expect("there is an attempt");
+        while best.0 > CLOSE_NANOS {
+            let Some(next) = looks.next() else { break };
+            best = best.min(next);
+        }
+        Reader { wall_minus_monotonic_nanos: best.1 }
     }
 
     /// The moment that a monotonic reading stands for.

@@ -1,17 +1,12 @@
-//! Limits on what a peer can make grow, all in one place.
-//!
-//! Figures are those of Redis 7.2, so that a client which stays within them there stays within
-//! them here. Those named `_DEFAULT` can be changed by a parameter.
+//! Limits on what a peer can make grow, all in one place, but for those that are parameters.
+
+// Those of Redis 7.2: a client that stays within them there stays within them here.
 
 /// The longest inline command, without its line end, in bytes.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 /// The most elements of one RESP array request.
 pub const REQUEST_ELEMENTS_MAX: usize = 1024 * 1024;
-
-/// The longest bulk string of a request, and so the longest string value
-/// (`proto-max-bulk-len`), in bytes.
-pub const BULK_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
 
 /// `proto-max-bulk-len` cannot be set higher than this, in bytes: a field and its value lie in one piece of memory that
 /// knows its length as 32 bits.
@@ -28,6 +23,8 @@ pub const UNAUTHENTICATED_ELEMENTS_MAX: usize = 10;
 
 /// The longest bulk string of a request before the client has authenticated, in bytes.
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16 * 1024;
+
+// Those of this server, where Redis has none or another way to go about it.
 
 /// The most that may be buffered of the requests of a client that has not authenticated, in bytes.
 pub const UNAUTHENTICATED_QUERY_BYTES_MAX: usize = 64 * 1024;
@@ -57,10 +54,6 @@ pub const TURN_WRITE_BYTES_MAX: usize = 256 * 1024;
 /// How much it writes in one turn to those that had more to send than one turn allowed: some milliseconds.
 pub const WORKER_TURN_WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The most that may be buffered of a client's unfinished requests
-/// (`client-query-buffer-limit`), in bytes.
-pub const QUERY_BUFFER_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
-
 /// The longest glob pattern of a command, in bytes. Matching takes time in proportion to the pattern and to the text. (Redis
 /// gives up at a thousand stars, and says that nothing matches.)
 pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
@@ -81,9 +74,6 @@ const _: () = {
     assert!(UNAUTHENTICATED_QUERY_BYTES_MAX as u64 > 2 * UNAUTHENTICATED_BULK_BYTES_MAX);
     // A hash's field, its value and what lies between them, in a leaf of its own.
     assert!(2 * BULK_BYTES_MAX + 1024 <= u32::MAX as u64);
-    assert!(BULK_BYTES_DEFAULT <= BULK_BYTES_MAX);
-    // The largest single argument must fit into the buffer it is collected in.
-    assert!(BULK_BYTES_DEFAULT < QUERY_BUFFER_BYTES_DEFAULT);
     // A logged command stays a valid request, with two words per element and the words around them.
     assert!(LOGGED_ELEMENTS_MAX * 2 + 16 <= REQUEST_ELEMENTS_MAX);
     // One turn can take in the longest line.

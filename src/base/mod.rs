@@ -1,8 +1,8 @@
 //! Layer 0: what every other layer may lean on and what knows nothing of the store.
 //!
 //! Words, numbers as Redis reads and prints them, glob patterns, checksums, randomness and the limits on
-//! what a peer may make grow. Everything here is pure: same input, same output, no shared state
-//! (`allocator` and `process_memory` excepted, which read the process's own).
+//! what a peer may make grow. Most of it is pure: same input, same output, no shared state. What touches the
+//! process, time or chance says so: `allocator`, `process_memory`, `clock`, `random`, `sync`, `histogram`.
 
 mod float_text;
 

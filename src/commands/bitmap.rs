@@ -15,7 +15,7 @@ use crate::exec::keyspec::{
     VARIABLE_FLAGS, key, key_at,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable, work};
 use crate::resp::ArgList;
 use crate::session::Origin;
 use crate::store::{Change, Deadline, Key, StringRef, Text, View, event};
@@ -37,6 +37,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("BITFIELD", -2, &[key(BITFIELD_FLAGS)], WRITE | DENY_OOM, bitfield)
         .key_flags(bitfield_key_flags)
+        .work(bitfield_work)
         .doc(
             "3.2.0",
             "O(1) for each subcommand",
@@ -64,7 +65,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("GETBIT", 3, &[key(RO_ACCESS)], READ | FAST, getbit)
         .doc("2.2.0", "O(1)", "key offset", "Returns one bit of a string."),
-    cmd("SETBIT", 4, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM, setbit)
+    cmd("SETBIT", 4, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM, setbit).work(setbit_work)
         .doc("2.2.0", "O(1)", "key offset value", "Sets or clears one bit of a string and returns the old one."),
 ];
 
@@ -414,6 +415,30 @@ fn bitpos_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
     let Ok(search) = Search::parse(&mut Args::new(args, 2)) else { return 0 };
     let end = search.end.unwrap_or(-1);
     bits_work(bitmap::bit_range(keys.string_len(&key), search.unit, search.start, end))
+}
+
+fn setbit_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let offset = args.get(2).and_then(parse_i64).and_then(|offset| u64::try_from(offset).ok());
+    offset.map_or(0, |offset| work::growth(bytes_for(offset.saturating_add(1)), keys))
+}
+
+/// For the subcommand that writes farthest.
+fn bitfield_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let end_behind = |at: usize| {
+        let kind = FieldType::parse(args.get(at + 1)?)?;
+        let offset = args.get(at + 2)?;
+        let (digits, width) = match offset.strip_prefix(b"#") {
+            Some(digits) => (digits, u64::from(kind.bits)),
+            None => (offset, 1),
+        };
+        let offset = u64::try_from(parse_i64(digits)?).ok()?;
+        Some(offset.saturating_mul(width))
+    };
+    let writes =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"SET") || word.eq_ignore_ascii_case(b"INCRBY");
+    let words = args.iter().enumerate().filter(|(_, word)| writes(word));
+    let end = words.filter_map(|(at, _)| end_behind(at)).max();
+    end.map_or(0, |end| work::growth(bytes_for(end), keys))
 }
 
 /// All bytes of the sources, which are read, and as many written.

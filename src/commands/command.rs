@@ -4,7 +4,7 @@ use super::command_docs::command_docs;
 use super::command_info::{command, command_info};
 use super::family_help::family_help;
 use crate::base::glob::glob_match;
-use crate::exec::keyspec::{KeyFlags, VARIABLE_FLAGS};
+use crate::exec::keyspec::{KeyFlags, KeySpec, NOT_KEY, VARIABLE_FLAGS};
 use crate::exec::spec::{LOADING, NO_MANDATORY_KEYS, SENTINEL, STALE};
 use crate::exec::{
     Args, Command, CommandError, Context, Lookup, Outcome, Spec, check_pattern, cmd,
@@ -161,7 +161,8 @@ fn find_keys<'a>(
     let Lookup::Found(Command { spec, .. }) = ctx.engine.registry.lookup(request) else {
         return Err(CommandError::text("ERR Invalid command specified"));
     };
-    if spec.keys.is_empty() {
+    let are_keys = |key_spec: &&KeySpec| !key_spec.flags.contains(NOT_KEY);
+    if !spec.keys.iter().any(|key_spec| are_keys(&key_spec)) {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }
     if !spec.accepts(request.len()) {
@@ -175,7 +176,7 @@ fn find_keys<'a>(
         find(request, found);
         return Ok(keys);
     }
-    for key_spec in spec.keys {
+    for key_spec in spec.keys.iter().filter(are_keys) {
         let flags = match spec.variable_flags {
             Some(flags_of) if key_spec.flags.contains(VARIABLE_FLAGS) => flags_of(request),
             _ => key_spec.flags,
@@ -183,7 +184,10 @@ fn find_keys<'a>(
         let found = |position| {
             keys.extend(request.get(position).map(|key| (key, flags)));
         };
-        key_spec.positions(request, found);
+        if !key_spec.positions(request, found) && !key_spec.is_silent(request) {
+            keys.clear();
+            break;
+        }
     }
     if keys.is_empty() && !spec.has(NO_MANDATORY_KEYS) {
         return Err(CommandError::text("ERR Invalid arguments specified for command"));

@@ -91,11 +91,10 @@ fn is_secret(name: &[u8]) -> bool {
     params::find(name).is_some_and(|param| matches!(param.kind, Kind::Secret))
 }
 
-/// Lets the server act on changed parameters. What it refuses is told of the first of them.
-fn apply(ctx: &Context<'_>, changed: &[&'static Param]) -> Result<(), (&'static Param, String)> {
-    let Some(first) = changed.first() else { return Ok(()) };
+/// Lets the server act on changed parameters.
+fn apply(ctx: &Context<'_>, changed: &[&'static Param]) -> Result<(), (&'static str, String)> {
     let names: Vec<&'static str> = changed.iter().map(|param| param.name).collect();
-    ctx.engine.control().apply_config(&names).map_err(|reason| (*first, reason))
+    ctx.engine.control().apply_config(&names)
 }
 
 /// `CONFIG RESETSTAT`

@@ -48,7 +48,7 @@ pub static COMMANDS: &[Spec] = &[
             "destkey [sourcekey [sourcekey ...]]",
             "Adds what several HyperLogLogs have seen to one of them.",
         ),
-    cmd("PFSELFTEST", 1, &[], ADMIN, pfselftest).doc(
+    cmd("PFSELFTEST", 1, &[], ADMIN, pfselftest).work(work::always).doc(
         "2.8.9",
         "O(1), with a very large constant",
         "",

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     fn usage(allocated: u64, active: u64, resident: u64) -> Usage {
-        let allocator = allocator::Figures { allocated, active, resident, metadata: 0 };
+        let allocator = allocator::Figures { allocated, active, resident };
         Usage {
             allocator,
             peak: None,

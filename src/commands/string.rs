@@ -8,7 +8,7 @@ use crate::exec::keyspec::{
     RW_ACCESS_UPDATE, RW_UPDATE, UPDATE, VARIABLE_FLAGS, key, keys_to_end,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, reply_text};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, reply_text, work};
 use crate::resp::ArgList;
 use crate::store::{Deadline, EventKind, Key, StringRef, Text, View, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
@@ -97,7 +97,7 @@ pub static COMMANDS: &[Spec] = &[
     cmd("SETNX", 3, &[key(OW.and(INSERT))], WRITE | DENY_OOM | FAST, setnx)
         .doc("1.0.0", "O(1)", "key value", "Sets a string if the key does not exist.")
         .deprecated("2.6.12", "`SET` with the `NX` argument"),
-    cmd("SETRANGE", 4, &[key(RW_UPDATE)], WRITE | DENY_OOM, setrange).doc(
+    cmd("SETRANGE", 4, &[key(RW_UPDATE)], WRITE | DENY_OOM, setrange).work(setrange_work).doc(
         "2.2.0",
         "O(M) where M is the length of the value",
         "key offset value",
@@ -551,6 +551,12 @@ fn getrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
     let index = |arg| args.get(arg).and_then(parse_i64);
     let (Some(start), Some(end)) = (index(2), index(3)) else { return 0 };
     byte_range(keys.string_len(&key), start, end).len().div_ceil(BYTES_PER_ELEMENT)
+}
+
+fn setrange_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let offset = args.get(2).and_then(parse_i64).and_then(|offset| usize::try_from(offset).ok());
+    let written = args.get(3).map_or(0, <[u8]>::len);
+    offset.map_or(0, |offset| work::growth(offset.saturating_add(written), keys))
 }
 
 /// The cells of a table, each of which is little work.

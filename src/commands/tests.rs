@@ -241,3 +241,35 @@ fn subcommands_are_named_after_their_family() {
         }
     }
 }
+
+/// Commands on keys without an estimate of their work, although it is not constant, and why.
+const UNESTIMATED: &[(&str, &str)] = &[
+    (
+        "as long as their arguments, which were received before",
+        "BLPOP BRPOP DEL EXISTS HDEL HEXPIRE HEXPIREAT HEXPIRETIME HGETDEL HGETEX HMGET HMSET HPERSIST HPEXPIRE \
+         HPEXPIREAT HPEXPIRETIME HPTTL HSET HSETEX HTTL LPUSH LPUSHX MGET MSET MSETNX RPUSH RPUSHX SMISMEMBER SREM \
+         TOUCH ZMSCORE ZREM",
+    ),
+    (
+        "constant or logarithmic here: values are shared, counted and freed elsewhere",
+        "COPY LINDEX LSET MEMORY|USAGE XGROUP|DESTROY",
+    ),
+    ("of one HyperLogLog, which has a fixed size", "PFDEBUG"),
+    ("may have to wait after all, and nobody waits in the slow lane", "BLMPOP BZMPOP XREADGROUP"),
+    ("as long as there are subscribers", "SPUBLISH SSUBSCRIBE SUNSUBSCRIBE"),
+];
+
+#[test]
+fn work_that_grows_with_what_is_stored_has_an_estimate_or_a_reason() {
+    let registry = registry();
+    let grows = |command: &&Command| {
+        let spec = command.spec;
+        let complexity = spec.doc.complexity;
+        let is_bounded = complexity.starts_with("O(1)") || complexity.starts_with("O(log");
+        !is_bounded && spec.work.is_none() && !spec.keys.is_empty()
+    };
+    let found: BTreeSet<String> =
+        registry.all().iter().filter(grows).map(|it| it.spec.full_name()).collect();
+    let names = UNESTIMATED.iter().flat_map(|(_, names)| names.split_ascii_whitespace());
+    assert_eq!(found, names.map(str::to_ascii_lowercase).collect());
+}

@@ -17,6 +17,7 @@ use super::error::StartError;
 use super::kind::Kind;
 use super::params::{PARAMS, Param};
 use super::tools::{self, Tool};
+use crate::base::version::VERSION;
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ fn first_line(message: &str) -> String {
 /// The command line's grammar, from the table.
 pub fn command() -> Command {
     Command::new("sanderling")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(VERSION)
         .about("An in-memory data store that speaks the Redis protocol and plain text lines")
         .arg(
             Arg::new(CONFIG_POSITION)

@@ -1,7 +1,7 @@
 //! Redis's parameters that a configuration file may contain and this server passes over.
 //!
 //! A file written for Redis should work here. These names tune machinery that this server does not
-//! have (fork, append-only file, incremental rehashing, encodings of small values) or where and how
+//! have (fork, Redis's file names and formats, incremental rehashing, encodings of small values) or where and how
 //! it runs, so leaving them out changes no answer; each is told in a warning. A name is not here if
 //! ignoring it would weaken what the operator asked for (access rules, TLS, replication, renamed
 //! commands, modules): such a file is refused.

@@ -208,13 +208,13 @@ impl Config {
     ///
     /// `may_set_protected` is what `enable-protected-configs` says of this client. `apply` is
     /// called with all that were named, once they are stored (setting `appendonly` to the value that it has
-    /// may mean to do something again); when it refuses (with a name and a
-    /// reason), the old values are put back. Other changes wait meanwhile, so it must not make any.
+    /// may mean to do something again); when it refuses (with a name and a reason), it has done nothing, and the
+    /// old values are put back. Other changes wait meanwhile, so it must not make any.
     pub fn set(
         &self,
         pairs: &[(&[u8], &[u8])],
         may_set_protected: bool,
-        apply: impl FnOnce(&[&'static Param]) -> Result<(), (&'static Param, String)>,
+        apply: impl FnOnce(&[&'static Param]) -> Result<(), (&'static str, String)>,
     ) -> Result<Vec<&'static Param>, SetError> {
         let rows = changeable_rows(pairs, may_set_protected)?;
         let _changing = self.changing.lock();
@@ -232,11 +232,11 @@ impl Config {
         for (param, _, new) in &changes {
             self.store(param, new.clone());
         }
-        if let Err((param, reason)) = apply(&rows) {
+        if let Err((name, reason)) = apply(&rows) {
             for (param, old, _) in changes {
                 self.store(param, old);
             }
-            return Err(SetError::failed(param.name, reason));
+            return Err(SetError::failed(name, reason));
         }
         Ok(changes.into_iter().map(|(param, ..)| param).collect())
     }
@@ -418,7 +418,7 @@ mod tests {
         let config = Config::default();
         let error = config.set(&[(b"maxclients", b"20000")], false, |changed| {
             assert_eq!(config.int(params::MAXCLIENTS), 20000, "stored before it is applied");
-            Err((changed[0], "too many".to_owned()))
+            Err((changed[0].name, "too many".to_owned()))
         });
         assert!(error.unwrap_err().to_string().contains("'maxclients') - too many"));
         assert_eq!(config.int(params::MAXCLIENTS), 10000);

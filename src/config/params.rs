@@ -58,6 +58,11 @@ macro_rules! handles {
                 Self { index, $(value: PhantomData::<fn() -> $generic>,)? }
             }
 
+            /// The row.
+            pub fn param(self) -> &'static Param {
+                &PARAMS[self.index]
+            }
+
             #[cfg(test)]
             fn fits(kind: &Kind) -> bool {
                 matches!(kind, $pattern)

@@ -41,21 +41,30 @@ pub fn rewrite(old: &str, config: &Config) -> String {
     lines.join("\n")
 }
 
-/// Replaces the file as a whole: a reader, or a crash, sees the old text or the new one.
+/// Replaces the file as a whole: a reader, or a crash, sees the old text or the new one. (`persist::disk` has the like for
+/// files of which nobody chose the name and the permissions.)
 pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut beside = name.to_owned();
     beside.push(".new");
     let beside = path.with_file_name(beside);
-    let mut file = File::create(&beside)?;
+    let replaced = write_beside(&beside, path, text).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = replaced {
+        // It may never have come to exist; what matters is the first error.
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_beside(beside: &Path, path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(beside)?;
     if let Ok(metadata) = fs::metadata(path) {
         file.set_permissions(metadata.permissions())?;
     }
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    file.sync_all()
 }
 
 fn param_of(line: &str) -> Option<&'static Param> {
@@ -92,11 +101,12 @@ fn append_missing(lines: &mut Vec<String>, config: &Config, is_written: &[bool])
 
 fn print_line(param: &Param, value: &Value) -> String {
     let text = param.kind.print_for_file(value);
-    let mut line = format!("{} ", param.name).into_bytes();
-    if param.kind.is_list() && !text.is_empty() {
-        line.extend_from_slice(text.as_bytes());
-    } else {
-        write_word(&mut line, text.as_bytes());
+    let mut line = param.name.as_bytes().to_vec();
+    let is_list = param.kind.is_list() && !text.is_empty();
+    let words: Vec<&str> = if is_list { text.split(' ').collect() } else { vec![&text] };
+    for word in words {
+        line.push(b' ');
+        write_word(&mut line, word.as_bytes());
     }
     String::from_utf8(line).expect("words are written in ASCII")
 }
@@ -149,6 +159,7 @@ mod tests {
             ("notify-keyspace-events", "K$"),
             ("shutdown-on-sigterm", "save now"),
             ("unixsocketperm", "700"),
+            ("pubsub-history", r#"a"b 5 60 c\d 1 2 ü\x0a#x 7 8"#),
         ]);
         let read = values_of(&rewrite("", &config));
         for param in &PARAMS {
@@ -164,5 +175,10 @@ mod tests {
         replace_file(&path, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // What cannot be replaced leaves nothing beside it.
+        let blocked = folder.path().join("b.conf");
+        fs::create_dir(&blocked).unwrap();
+        replace_file(&blocked, "new").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

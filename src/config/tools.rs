@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::flags::{self, Flags};
-use super::params::{PARAMS, Param};
+use super::params::{self, Param};
 
 /// What a tool is to do.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ fn import() -> Command {
 
 /// The parameters of the server that an import depends on.
 fn import_params() -> impl Iterator<Item = &'static Param> {
-    PARAMS.iter().filter(|param| ["data-dir", "databases"].contains(&param.flag))
+    [params::DATABASES.param(), params::DIR.param()].into_iter()
 }
 
 fn path(name: &'static str, help: &'static str) -> Arg {

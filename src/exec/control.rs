@@ -56,8 +56,9 @@ pub trait Control: Send + Sync {
     fn backup(&self, directory: Option<PathBuf>, client: &Arc<Client>) -> Result<(), CommandError>;
     /// Compacts the log by a new snapshot.
     fn rewrite_log(&self) -> Result<BackgroundSave, CommandError>;
-    /// Puts changed parameters into effect; an error undoes the `CONFIG SET`.
-    fn apply_config(&self, names: &[&'static str]) -> Result<(), String>;
+    /// Puts changed parameters into effect, all of them or none; an error, with the name of the parameter that it
+    /// is about, undoes the `CONFIG SET`.
+    fn apply_config(&self, names: &[&'static str]) -> Result<(), (&'static str, String)>;
     fn rewrite_config(&self) -> Result<(), CommandError>;
     /// Lines of the sections `server`, `memory`, `persistence` and `cpu`.
     fn info(&self, section: &str) -> InfoLines;

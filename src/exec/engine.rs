@@ -71,7 +71,6 @@ pub struct Health {
     pub progress: LoadProgress,
     loading: AtomicBool,
     save_failed: AtomicBool,
-    log_failed: AtomicBool,
 }
 
 impl Health {
@@ -90,15 +89,6 @@ impl Health {
 
     pub fn set_save_failed(&self, failed: bool) {
         self.save_failed.store(failed, Ordering::Relaxed);
-    }
-
-    /// The log could not be written.
-    pub fn has_log_failed(&self) -> bool {
-        self.log_failed.load(Ordering::Relaxed)
-    }
-
-    pub fn set_log_failed(&self, failed: bool) {
-        self.log_failed.store(failed, Ordering::Relaxed);
     }
 }
 

@@ -10,6 +10,7 @@ use super::error::CommandError;
 use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::persist::log::Log;
 use crate::resp::{ArgList, Protocol};
 use crate::session::{Origin, Session};
 
@@ -141,14 +142,16 @@ fn disk(request: &Request<'_>) -> Result<(), Refusal> {
     if !request.has(spec::WRITE) || !request.engine.health.has_save_failed() {
         return Ok(());
     }
-    if !request.engine.config.flag(params::STOP_WRITES_ON_BGSAVE_ERROR) {
+    // Who has set no save points does not count on snapshots, and nothing would try again.
+    let config = &request.engine.config;
+    if !config.flag(params::STOP_WRITES_ON_BGSAVE_ERROR) || config.text(params::SAVE).is_empty() {
         return Ok(());
     }
     Err(Refusal::Error(CommandError::Misconf))
 }
 
 fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.has(spec::WRITE) && request.engine.health.has_log_failed() {
+    if request.has(spec::WRITE) && request.engine.hooks.log().is_some_and(Log::has_failed) {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())

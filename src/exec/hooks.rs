@@ -1,78 +1,23 @@
 //! Who hears of effects, and the one place where they are drained.
 //!
-//! The log hook is called while the shard locks are held, so that the log has the order of effects; the
-//! others after they were released. A hook that nobody installed, or that wants nothing at the moment,
-//! costs one relaxed load per command.
+//! The log hears of them while the shard locks are held, so that it has their order; the others after they
+//! were released. A log that is off costs one relaxed load per command.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::persist::log::Log;
 use crate::pubsub::PubSub;
 use crate::store::{Effects, Garbage, LogRecord, Wants};
-
-/// Gets every change in a form that gives the same result when repeated. Positions count what was logged
-/// before; they only grow.
-pub trait LogHook: Send + Sync {
-    /// One unit: all of it, or nothing. Returns the position behind it.
-    fn append(&self, unit: &[LogRecord<'_>]) -> u64;
-    /// A batch of work is done: what it appended may be written.
-    fn commit(&self) {}
-    /// Replies to changes before this position may be sent.
-    fn released(&self) -> u64 {
-        u64::MAX
-    }
-    /// Nothing is logged because the disk failed.
-    fn has_failed(&self) -> bool {
-        false
-    }
-    /// Changes up to this position can never be acknowledged: the log failed before they were durable.
-    fn is_lost(&self, _position: u64) -> bool {
-        false
-    }
-    /// Bytes that its buffers take.
-    fn buffer_bytes(&self) -> u64 {
-        0
-    }
-    /// Whether writers must wait because the disk does not follow, at this time of the monotonic clock.
-    fn is_behind(&self, _now_ns: i64) -> bool {
-        false
-    }
-    /// Everything before this position would survive a loss of power; `None` while nothing is logged.
-    fn durable(&self) -> Option<u64> {
-        None
-    }
-    /// Somebody waits until everything before this position is durable.
-    fn want_durable(&self, _position: u64) {}
-}
 
 /// Takes what is to be freed in the background.
 pub type GarbageChute = Box<dyn Fn(Garbage) + Send + Sync>;
 
-struct Hook<T: ?Sized> {
-    consumer: OnceLock<Box<T>>,
-    wanted: AtomicBool,
-}
-
-impl<T: ?Sized> Default for Hook<T> {
-    fn default() -> Hook<T> {
-        Hook { consumer: OnceLock::new(), wanted: AtomicBool::new(false) }
-    }
-}
-
-impl<T: ?Sized> Hook<T> {
-    fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed)
-    }
-
-    fn install(&self, consumer: Box<T>) {
-        assert!(self.consumer.set(consumer).is_ok(), "a hook is installed once");
-        self.wanted.store(true, Ordering::Relaxed);
-    }
-}
-
 /// See the module's description.
 pub struct Hooks {
-    log: Hook<dyn LogHook>,
+    log: OnceLock<Arc<Log>>,
+    /// Whether anything is logged at the moment.
+    is_log_wanted: AtomicBool,
     /// Publishes keyspace events, in the order in which one command caused them.
     pubsub: Arc<PubSub>,
     garbage: OnceLock<GarbageChute>,
@@ -121,12 +66,12 @@ impl GarbageWaiting {
 impl Hooks {
     /// `pubsub` gets the events.
     pub fn new(pubsub: Arc<PubSub>) -> Hooks {
-        let (log, garbage, reaper, garbage_waiting) = Default::default();
-        Hooks { log, pubsub, garbage, reaper, garbage_waiting }
+        let (log, is_log_wanted, garbage, reaper, garbage_waiting) = Default::default();
+        Hooks { log, is_log_wanted, pubsub, garbage, reaper, garbage_waiting }
     }
 
-    pub fn install_log(&self, consumer: Box<dyn LogHook>) {
-        self.log.install(consumer);
+    pub fn install_log(&self, log: Arc<Log>) {
+        assert!(self.log.set(log).is_ok(), "there is one log");
     }
 
     /// Where large values go to be freed. Without one they are freed on the spot.
@@ -149,7 +94,7 @@ impl Hooks {
     pub fn wants(&self) -> Wants {
         Wants {
             events: self.pubsub.wants_events(),
-            log: self.log.is_wanted(),
+            log: self.is_log_wanted.load(Ordering::Relaxed),
             // Known when the keys are locked.
             touched: false,
         }
@@ -157,24 +102,24 @@ impl Hooks {
 
     /// The log's part, to be called while the shard locks are held. Returns the log's position behind it.
     pub fn append_log(&self, unit: &[LogRecord<'_>]) -> u64 {
-        self.log.consumer.get().map_or(0, |log| log.append(unit))
+        self.log.get().map_or(0, |log| log.append(unit))
     }
 
     /// The log's part of removals that no command asked for, to be called while the shard lock is held.
     pub fn append_removals(&self, effects: &Effects) {
-        if let (Some(log), false) = (self.log.consumer.get(), effects.removals.is_empty()) {
+        if let (Some(log), false) = (self.log.get(), effects.removals.is_empty()) {
             log.append(&[LogRecord { removals: &effects.removals, ..LogRecord::default() }]);
         }
     }
 
     /// The log, if there is one.
-    pub fn log(&self) -> Option<&dyn LogHook> {
-        self.log.consumer.get().map(|log| &**log)
+    pub fn log(&self) -> Option<&Log> {
+        self.log.get().map(|log| &**log)
     }
 
     /// Says whether anything is logged at the moment.
     pub fn set_log_wanted(&self, wanted: bool) {
-        self.log.wanted.store(wanted && self.log.consumer.get().is_some(), Ordering::Relaxed);
+        self.is_log_wanted.store(wanted && self.log.get().is_some(), Ordering::Relaxed);
     }
 
     /// Everybody else's part, to be called once the locks are released.

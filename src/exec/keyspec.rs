@@ -149,6 +149,15 @@ impl KeySpec {
         self.begin == Begin::Unknown
     }
 
+    /// Whether it tells nothing of these arguments: nothing of any, or they do without the word that its keys stand behind.
+    pub fn is_silent(&self, args: ArgList<'_>) -> bool {
+        match self.begin {
+            Begin::Index(_) => false,
+            Begin::Keyword(..) => self.begin_at(args).is_none(),
+            Begin::Unknown => true,
+        }
+    }
+
     /// Calls `found` with the number of each argument that is a key. False if the arguments do not
     /// agree with the specification.
     #[inline]

@@ -46,7 +46,7 @@ pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};
 pub use executor::{Executor, Flow};
-pub use hooks::{Hooks, LogHook};
+pub use hooks::Hooks;
 pub use hotkeys::{Heat, HotKey, HotKeys, HotReport};
 pub use latency::{LatencyMonitor, Sample, Series};
 pub use memory::Memory;

@@ -7,6 +7,22 @@ use crate::base::number::parse_i64;
 use crate::resp::ArgList;
 use crate::store::{Key, View};
 
+/// However little there is: the command takes long whatever is stored.
+pub fn always(_: ArgList<'_>, _: &View<'_>) -> usize {
+    usize::MAX
+}
+
+/// What it takes to lengthen the string of the only declared key to so many bytes. The key is looked up only if that may be much.
+pub fn growth(len: usize, keys: &View<'_>) -> usize {
+    const BYTES_PER_ELEMENT: usize = 512;
+    const LOOKED_UP_FROM: usize = 1 << 20;
+    if len < LOOKED_UP_FROM {
+        return 0;
+    }
+    let grown = keys.declared(0).map_or(0, |key| len.saturating_sub(keys.string_len(&key)));
+    grown / BYTES_PER_ELEMENT
+}
+
 /// Everything that the declared keys hold.
 pub fn all(_: ArgList<'_>, keys: &View<'_>) -> usize {
     sum(keys, keys.all_declared())

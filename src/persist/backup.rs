@@ -13,14 +13,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::DataDirectory;
-use super::check::{SnapshotTotals, verify_snapshot};
-use super::directory::DirectoryError;
+use super::check::verify_snapshot;
+use super::directory::{DirectoryError, create_directory};
 use super::disk::{self, Disk, SystemDisk};
 use super::manifest::SnapshotEntry;
 use super::snapshot::Damage;
 
 const PREFIX: &str = "backup-";
 const SUFFIX: &str = ".txt";
+/// Of the file that is being written, or was when its server died.
+const UNFINISHED: &str = ".tmp";
 const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
 /// Why a file was not restored; one line that says what to do.
@@ -54,9 +56,15 @@ pub fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Unix seconds of the instant that a backup holds, by its name.
 pub fn time_of(path: &Path) -> Option<i64> {
-    let name = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
-    let time = name.split_once('-').map_or(name, |(time, _)| time);
-    let time = jiff::civil::DateTime::strptime(TIME_FORMAT, time).ok()?;
+    time_in(path.file_name()?.to_str()?, SUFFIX)
+}
+
+/// The time in a name as [`next_path`] makes it. Whatever is called otherwise is not a backup of a server's.
+fn time_in(name: &str, suffix: &str) -> Option<i64> {
+    let name = name.strip_prefix(PREFIX)?.strip_suffix(suffix)?;
+    let (time, number) = name.split_once('-').unwrap_or((name, "2"));
+    let is_as_written = number.parse::<u64>().is_ok_and(|n| n >= 2 && n.to_string() == number);
+    let time = jiff::civil::DateTime::strptime(TIME_FORMAT, time).ok().filter(|_| is_as_written)?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
@@ -72,21 +80,29 @@ pub fn next_path(directory: &Path, unix_ms: i64) -> PathBuf {
     free.next().expect("some number is not taken")
 }
 
-/// Removes all but the newest `keep` backups.
+/// Removes all but the newest `keep` backups, and what was never finished. To be called while none is written
+/// there.
 pub fn rotate(disk: &dyn Disk, directory: &Path, keep: usize) -> io::Result<()> {
     let backups = list(directory)?;
     let surplus = backups.len().saturating_sub(keep);
-    backups[..surplus].iter().try_for_each(|old| disk.remove(old))
+    backups[..surplus].iter().try_for_each(|old| disk.remove(old))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| time_in(name, UNFINISHED).is_some()) {
+            disk.remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a backup (or any snapshot) the contents of an empty data directory.
 pub fn restore(file: &Path, directory: &Path) -> Result<(), RestoreError> {
     let shown = file.display().to_string();
     let unreadable = |error| RestoreError::Unreadable { path: shown.clone(), error };
-    File::open(file)
-        .and_then(|file| verify_snapshot(file, &mut SnapshotTotals::default()))
-        .map_err(unreadable)?
-        .map_err(|damage| RestoreError::Damaged { path: shown.clone(), damage })?;
+    let verified = File::open(file).and_then(verify_snapshot);
+    if let (_, Some(damage)) = verified.map_err(unreadable)? {
+        return Err(RestoreError::Damaged { path: shown, damage });
+    }
     let system: Arc<dyn Disk> = Arc::new(SystemDisk);
     let target = DataDirectory::open(directory, Arc::clone(&system), false)?;
     if !target.is_empty().map_err(unreadable)? {
@@ -106,7 +122,7 @@ pub fn create<T>(
     unix_ms: i64,
     write: impl FnOnce(&mut dyn disk::DiskFile) -> io::Result<T>,
 ) -> io::Result<(PathBuf, T)> {
-    fs::create_dir_all(directory)?;
+    create_directory(directory, &**disk)?;
     // The path is told to others, who may be in another directory.
     let path = next_path(&directory.canonicalize()?, unix_ms);
     let written = disk::create_whole(disk, &path, write)?;
@@ -134,5 +150,60 @@ mod tests {
         assert_eq!(list(&canonical).unwrap(), [first, second.clone(), third.clone()]);
         rotate(&*disk, &canonical, 2).unwrap();
         assert_eq!(list(&canonical).unwrap(), [second, third]);
+    }
+
+    #[test]
+    fn what_is_no_backup_stays_and_what_was_not_finished_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+        let foreign = [
+            "backup-20200101T000000Z-1.txt",
+            "backup-20200101T000000Z-02.txt",
+            "backup-20200101T000000Z-before-upgrade.txt",
+            "backup-20200101T000000Z.txt.gz",
+            "backup-before.tmp",
+        ];
+        let unfinished = ["backup-20200101T000000Z.tmp", "backup-20200101T000000Z-2.tmp"];
+        for name in foreign.iter().chain(&unfinished) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let (path, ()) =
+            create(&disk, folder.path(), 1_795_258_800_000, |file| file.write_all(b"x")).unwrap();
+        rotate(&*disk, &folder.path().canonicalize().unwrap(), 1).unwrap();
+        assert!(path.exists() && foreign.iter().all(|name| folder.path().join(name).exists()));
+        assert!(unfinished.iter().all(|name| !folder.path().join(name).exists()));
+    }
+
+    #[test]
+    fn the_folder_of_backups_is_made_durably() {
+        struct Noting(std::sync::Mutex<Vec<PathBuf>>);
+        impl Disk for Noting {
+            fn create(&self, path: &Path) -> io::Result<Box<dyn disk::DiskFile>> {
+                SystemDisk.create(path)
+            }
+            fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+                SystemDisk.truncate(path, len)
+            }
+            fn sync_file(&self, path: &Path) -> io::Result<()> {
+                SystemDisk.sync_file(path)
+            }
+            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+                SystemDisk.rename(from, to)
+            }
+            fn remove(&self, path: &Path) -> io::Result<()> {
+                SystemDisk.remove(path)
+            }
+            fn sync_directory(&self, path: &Path) -> io::Result<()> {
+                self.0.lock().unwrap().push(path.to_owned());
+                SystemDisk.sync_directory(path)
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let noting = Arc::new(Noting(std::sync::Mutex::default()));
+        let disk: Arc<dyn Disk> = noting.clone();
+        create(&disk, &folder.path().join("a/b"), 0, |file| file.write_all(b"x")).unwrap();
+        let synced = noting.0.lock().unwrap();
+        assert!(synced.contains(&folder.path().to_owned()), "{synced:?}");
+        assert!(synced.contains(&folder.path().join("a")), "{synced:?}");
     }
 }

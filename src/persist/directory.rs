@@ -5,7 +5,7 @@
 //! data/manifest                which of the following make up the data set (see `manifest`)
 //! data/snapshot-000007.txt     snapshots
 //! data/log-000012.aof          segments of the log
-//! data/*.tmp                   what is being written, or was when the server died
+//! data/*.tmp                   a manifest or snapshot that is being written, or was when the server died
 //! data/*.damaged               set aside by --recover-anyway, never read
 //! ```
 //!
@@ -69,6 +69,12 @@ impl Kind {
         let number = name.strip_prefix(self.prefix)?.strip_suffix(self.suffix)?.parse().ok()?;
         (self.name(number) == name).then_some(number)
     }
+}
+
+/// Whether a file has the temporary name of a snapshot or a manifest. Whatever else there is has another owner.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".tmp") else { return false };
+    stem == manifest::NAME || SNAPSHOT.number(&format!("{stem}{}", SNAPSHOT.suffix)).is_some()
 }
 
 /// Snapshots and segments that lie in a directory, by their numbers in ascending order.
@@ -157,7 +163,7 @@ pub(super) fn manifest_of_snapshots(listing: &Listing) -> Manifest {
 
 /// Makes a directory with all that lead to it, durably: what is synced in it is lost if it is not there
 /// itself after a loss of power.
-fn create_directory(path: &Path, disk: &dyn Disk) -> io::Result<()> {
+pub(super) fn create_directory(path: &Path, disk: &dyn Disk) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let made: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     fs::create_dir_all(path)?;
@@ -178,8 +184,9 @@ pub struct DataDirectory {
     /// durable failed, the file on disk may name what nobody here knows of.
     last_snapshot: AtomicU64,
     last_segment: AtomicU64,
-    /// Held while the file is replaced, so that two changes cannot overtake each other.
-    replacing: Mutex<()>,
+    /// Held while the file is replaced, so that two changes cannot overtake each other. Says whether the file
+    /// may be another one than `manifest`, because replacing it failed half-way.
+    replacing: Mutex<bool>,
     manifest: Mutex<Manifest>,
 }
 
@@ -206,7 +213,7 @@ impl DataDirectory {
             disk,
             last_snapshot: AtomicU64::new(0),
             last_segment: AtomicU64::new(0),
-            replacing: Mutex::new(Rank::Directory, ()),
+            replacing: Mutex::new(Rank::Directory, false),
             manifest: Mutex::new(Rank::Leaf, Manifest::default()),
         };
         directory.remove_unfinished().map_err(unusable)?;
@@ -237,9 +244,9 @@ impl DataDirectory {
     /// What a server that died was writing is of no use to anybody.
     fn remove_unfinished(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "tmp") {
-                self.disk.remove(&path)?;
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(is_unfinished) {
+                self.disk.remove(&entry.path())?;
             }
         }
         Ok(())
@@ -272,17 +279,20 @@ impl DataDirectory {
         self.update_manifest(|_| ())
     }
 
-    /// Changes the manifest, durably. If that fails, it is as before.
+    /// Changes the manifest, durably. If that fails, the server goes on with the old one, and the file may be
+    /// either: a failure to make the new one durable comes after it has taken its place.
     pub fn update_manifest(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
-        let _replacing = self.replacing.lock();
+        let mut is_uncertain = self.replacing.lock();
         let old = self.manifest();
         let mut new = old.clone();
         change(&mut new);
-        if new == old && self.path.join(manifest::NAME).exists() {
+        let path = self.path.join(manifest::NAME);
+        if new == old && !*is_uncertain && path.exists() {
             return Ok(());
         }
-        let path = self.path.join(manifest::NAME);
+        *is_uncertain = true;
         disk::create_whole(&self.disk, &path, |file| file.write_all(new.print().as_bytes()))?;
+        *is_uncertain = false;
         *self.manifest.lock() = new;
         Ok(())
     }
@@ -399,6 +409,38 @@ mod tests {
         DataDirectory::open(path, Arc::new(SystemDisk), false)
     }
 
+    /// A disk whose directories cannot be synced while the number is not 0.
+    struct NeverDurable(AtomicU64);
+
+    impl Disk for NeverDurable {
+        fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+            SystemDisk.create(path)
+        }
+
+        fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+            SystemDisk.truncate(path, len)
+        }
+
+        fn sync_file(&self, path: &Path) -> io::Result<()> {
+            SystemDisk.sync_file(path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            SystemDisk.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            SystemDisk.remove(path)
+        }
+
+        fn sync_directory(&self, path: &Path) -> io::Result<()> {
+            match self.0.load(Relaxed) {
+                0 => SystemDisk.sync_directory(path),
+                _ => Err(io::ErrorKind::Other.into()),
+            }
+        }
+    }
+
     fn files(path: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(path)
             .unwrap()
@@ -463,13 +505,35 @@ mod tests {
         assert_eq!(directory.next_segment(), 8);
     }
 
+    /// The file names what the server does not know of; asked for the old one, it used to find it there already.
+    #[test]
+    fn a_manifest_that_was_replaced_half_way_is_written_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let disk = Arc::new(NeverDurable(AtomicU64::new(0)));
+        let directory = DataDirectory::open(temp.path(), disk.clone(), false).unwrap();
+        directory.ensure_manifest().unwrap();
+        let before = directory.manifest();
+        disk.0.store(1, Relaxed);
+        let entry = SnapshotEntry { number: 7, segment: None };
+        directory.update_manifest(|manifest| manifest.snapshots.push(entry)).unwrap_err();
+        assert_eq!(directory.manifest(), before);
+        assert_ne!(read_manifest(temp.path()).unwrap(), before);
+        disk.0.store(0, Relaxed);
+        directory.ensure_manifest().unwrap();
+        assert_eq!(read_manifest(temp.path()).unwrap(), before);
+    }
+
     #[test]
     fn what_a_dead_server_was_writing_is_removed() {
         let temp = tempfile::tempdir().unwrap();
-        fs::write(temp.path().join("snapshot-000009.tmp"), "half").unwrap();
+        for name in ["snapshot-000009.tmp", "manifest.tmp", "mine.tmp", "snapshot-9.tmp"] {
+            fs::write(temp.path().join(name), "half").unwrap();
+        }
+        fs::create_dir(temp.path().join("x.tmp")).unwrap();
         let directory = open(temp.path()).unwrap();
         assert_eq!(directory.manifest(), Manifest::default());
-        assert_eq!(files(temp.path()), ["lock"]);
+        // Whoever put the others there may want them.
+        assert_eq!(files(temp.path()), ["lock", "mine.tmp", "snapshot-9.tmp", "x.tmp"]);
     }
 
     #[test]

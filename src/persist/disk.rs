@@ -1,4 +1,5 @@
-//! The way to the disk: every change of a file or a directory of the data directory goes through here.
+//! The way to the disk: every change of a file or a directory of the data directory goes through here, but for
+//! making the directory itself and the file that is locked.
 //!
 //! The trait exists so that tests can stand in for the disk: fail a call, write short, forget what was
 //! not synced, or kill the process between two calls. Whoever writes here assumes nothing that POSIX

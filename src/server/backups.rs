@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::info_persistence::{outcome, seconds};
 use super::snapshotter::Snapshotter;
 use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::base::words::split_words;
@@ -30,9 +31,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How the last backups went. Times are Unix milliseconds, -1 for never.
 struct Status {
     backups: AtomicU64,
+    /// Of those in the configured directory alone: that is what the interval counts from.
+    scheduled_ok: AtomicBool,
+    scheduled_ms: AtomicI64,
+    scheduled_try_ms: AtomicI64,
+    /// Of all.
     last_ok: AtomicBool,
     last_ms: AtomicI64,
-    last_try_ms: AtomicI64,
     last_file: Mutex<String>,
     last_error: Mutex<String>,
     shipped: AtomicU64,
@@ -48,7 +53,9 @@ impl Default for Status {
             backups: AtomicU64::new(0),
             last_ok: AtomicBool::new(true),
             last_ms: AtomicI64::new(-1),
-            last_try_ms: AtomicI64::new(-1),
+            scheduled_ok: AtomicBool::new(true),
+            scheduled_ms: AtomicI64::new(-1),
+            scheduled_try_ms: AtomicI64::new(-1),
             last_file: text(),
             last_error: text(),
             shipped: AtomicU64::new(0),
@@ -100,6 +107,7 @@ impl Backups {
         let newest = self.directory().and_then(|directory| backup::list(&directory).ok()?.pop());
         if let Some(unix_s) = newest.and_then(|path| backup::time_of(&path)) {
             self.status.last_ms.store(unix_s * 1000, Relaxed);
+            self.status.scheduled_ms.store(unix_s * 1000, Relaxed);
         }
     }
 
@@ -108,9 +116,14 @@ impl Backups {
         let interval_ms = self.engine.config.int(params::BACKUP_INTERVAL) * 1000;
         interval_ms > 0
             && self.directory().is_some()
-            && now_ms - self.status.last_ms.load(Relaxed) >= interval_ms
-            && (self.status.last_ok.load(Relaxed)
-                || now_ms - self.status.last_try_ms.load(Relaxed) >= BACKUP_RETRY_MS)
+            && now_ms - self.status.scheduled_ms.load(Relaxed) >= interval_ms
+            && (self.status.scheduled_ok.load(Relaxed)
+                || now_ms - self.status.scheduled_try_ms.load(Relaxed) >= BACKUP_RETRY_MS)
+    }
+
+    /// Whether this is where the server puts backups by itself.
+    fn is_scheduled_place(&self, directory: &Path) -> bool {
+        self.directory().as_deref() == Some(directory)
     }
 
     /// Writes a backup of this instant to a directory.
@@ -124,8 +137,14 @@ impl Backups {
         let made = backup::create(&self.disk, directory, now_ms, |file| {
             snapshotter.write(lane, file, || {})
         });
-        self.status.last_try_ms.store(now_ms, Relaxed);
         self.status.last_ok.store(made.is_ok(), Relaxed);
+        if self.is_scheduled_place(directory) {
+            self.status.scheduled_try_ms.store(now_ms, Relaxed);
+            self.status.scheduled_ok.store(made.is_ok(), Relaxed);
+            if made.is_ok() {
+                self.status.scheduled_ms.store(now_ms, Relaxed);
+            }
+        }
         match made {
             Ok((path, totals)) => {
                 log::info!("backed up {} keys to {}", totals.keys, path.display());
@@ -147,7 +166,7 @@ impl Backups {
 
     /// Removes old backups, but only where this server is known to put them.
     fn tidy(&self, directory: &Path) {
-        if self.directory().as_deref() != Some(directory) {
+        if !self.is_scheduled_place(directory) {
             return;
         }
         let keep = self.engine.config.int(params::BACKUP_KEEP) as usize;
@@ -250,23 +269,17 @@ impl Backups {
 
     pub(super) fn lines(&self) -> InfoLines {
         let status = &self.status;
-        let outcome =
-            |is_ok: &AtomicBool| if is_ok.load(Relaxed) { "ok" } else { "err" }.to_owned();
-        let last_s = match status.last_ms.load(Relaxed) {
-            millis if millis < 0 => -1,
-            millis => millis / 1000,
-        };
         // Each is let go before the next is locked.
         let text = |text: &Mutex<String>| text.lock().clone();
         vec![
             ("backups", status.backups.load(Relaxed).to_string()),
-            ("backup_last_time", last_s.to_string()),
-            ("backup_last_status", outcome(&status.last_ok)),
+            ("backup_last_time", seconds(&status.last_ms)),
+            ("backup_last_status", outcome(status.last_ok.load(Relaxed))),
             ("backup_last_file", text(&status.last_file)),
             ("backup_last_error", text(&status.last_error)),
             ("backup_commands", status.shipped.load(Relaxed).to_string()),
             ("backup_command_failures", status.ship_failures.load(Relaxed).to_string()),
-            ("backup_command_last_status", outcome(&status.ship_ok)),
+            ("backup_command_last_status", outcome(status.ship_ok.load(Relaxed))),
             ("backup_command_last_error", text(&status.ship_error)),
         ]
     }

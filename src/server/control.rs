@@ -1,5 +1,6 @@
 //! What commands may ask of the server (see `exec::Control`).
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,9 @@ use super::{logging, startup};
 use crate::config::choice::EvictionPolicy;
 use crate::config::{params, rewrite};
 use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, Shutdown};
-use crate::persist::log::{Log, Phase};
-use crate::session::Client;
+use crate::persist::log::Log;
+use crate::resp::{Outbox, Protocol, Reply};
+use crate::session::{Client, Message};
 
 /// The server's side of [`Control`].
 pub(super) struct ServerControl {
@@ -36,7 +38,7 @@ pub(super) struct ServerControl {
 }
 
 impl ServerControl {
-    fn put_into_effect(&self, name: &str) -> Result<(), String> {
+    fn put_into_effect(&self, name: &str) {
         let config = &self.engine.config;
         match name {
             "loglevel" => logging::set_level(config),
@@ -49,13 +51,8 @@ impl ServerControl {
             "maxmemory" => {
                 self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
             }
-            "appendonly" => match (config.flag(params::APPENDONLY), self.log.status().phase()) {
-                (true, Phase::Off | Phase::Failed) => self.snapshotter.submit(Job::StartLog),
-                (false, Phase::On | Phase::Starting | Phase::Failed) => {
-                    self.snapshotter.submit(Job::StopLog);
-                }
-                _ => {}
-            },
+            // What is to be done shows when it is done.
+            "appendonly" => self.snapshotter.submit(Job::FollowAppendonly),
             "client-output-buffer-limit" => {
                 self.engine.clients.allowance.set(&config.output_limits());
             }
@@ -67,25 +64,29 @@ impl ServerControl {
             "notify-keyspace-events" => {
                 self.engine.pubsub.set_event_classes(config.event_classes());
             }
-            "appendfsync" | "log-backlog-limit" => self.log.reconsider(),
-            "maxclients" | "maxclients-reserved" => {
-                let wanted = config.int(params::MAXCLIENTS) as u64;
-                let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
-                let possible = startup::allow_clients(wanted, reserved);
-                if possible < wanted {
-                    return Err(format!(
-                        "The operating system is not able to handle the specified number of clients, try with {possible}"
-                    ));
-                }
-            }
+            "appendfsync" | "log-backlog-limit" => self.log.settings_changed(),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// Looks whether the system can do what a parameter says now.
+    fn check_possible(&self, name: &str) -> Result<(), String> {
+        if !matches!(name, "maxclients" | "maxclients-reserved") {
+            return Ok(());
+        }
+        let config = &self.engine.config;
+        let wanted = config.int(params::MAXCLIENTS) as u64;
+        let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
+        match startup::allow_clients(wanted, reserved) {
+            possible if possible < wanted => Err(format!(
+                "The operating system is not able to handle the specified number of clients, try with {possible}"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Puts everything into effect that was configured before the start.
     pub(super) fn put_all_into_effect(&self) {
-        // The number of clients was looked at before; the others cannot fail.
         const NAMES: [&str; 7] = [
             "loglevel",
             "maxmemory",
@@ -96,7 +97,7 @@ impl ServerControl {
             "pubsub-history",
         ];
         for name in NAMES {
-            let _ = self.put_into_effect(name);
+            self.put_into_effect(name);
         }
     }
 }
@@ -124,7 +125,7 @@ impl Control for ServerControl {
     }
 
     fn shutdown(&self, how: Shutdown, client: &Arc<Client>) -> Result<(), CommandError> {
-        self.desk.ask(Request { how, client: Some(Arc::clone(client)) });
+        self.desk.ask(Request { how, client: Some(Arc::clone(client)), is_broken: false });
         Ok(())
     }
 
@@ -157,20 +158,25 @@ impl Control for ServerControl {
         Ok(if is_busy { BackgroundSave::Scheduled } else { BackgroundSave::Started })
     }
 
-    fn apply_config(&self, names: &[&'static str]) -> Result<(), String> {
-        names.iter().try_for_each(|name| self.put_into_effect(name))
+    fn apply_config(&self, names: &[&'static str]) -> Result<(), (&'static str, String)> {
+        // Everything is possible, or nothing is done.
+        for name in names {
+            self.check_possible(name).map_err(|reason| (*name, reason))?;
+        }
+        names.iter().for_each(|name| self.put_into_effect(name));
+        Ok(())
     }
 
     fn rewrite_config(&self) -> Result<(), CommandError> {
         let Some(path) = self.engine.config.file() else {
             return Err(CommandError::text("ERR The server is running without a config file"));
         };
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             log::error!("cannot rewrite {}: {error}", path.display());
             CommandError::err(format!("Rewriting config file: {error}"))
         };
         let old = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read.map_err(failed)?,
         };
         let new = rewrite::rewrite(&old, &self.engine.config);
@@ -192,4 +198,27 @@ impl Control for ServerControl {
     fn rates(&self) -> [f64; 3] {
         self.rates.per_second()
     }
+}
+
+/// Sends the reply that a client waits for.
+pub(super) fn send_reply(client: &Client, result: Result<(), CommandError>) {
+    send(client, |reply| match result {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error.to_string().as_bytes()),
+    });
+}
+
+/// Tells a client where its backup is.
+pub(super) fn send_path(client: &Client, made: io::Result<PathBuf>) {
+    send(client, |reply| match made {
+        Ok(path) => reply.bulk(path.display().to_string()),
+        Err(error) => reply.error(format!("ERR The backup failed: {error}").as_bytes()),
+    });
+}
+
+fn send(client: &Client, write: impl FnOnce(&mut Reply<'_>)) {
+    let mut outbox = Outbox::default();
+    // These replies look the same in both protocols.
+    write(&mut Reply::new(&mut outbox, Protocol::Resp2));
+    client.send(Message::Reply(outbox.take_all()));
 }

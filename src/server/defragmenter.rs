@@ -64,7 +64,7 @@ impl Defragmenter {
             return;
         }
         while self.rest(LOOK) {
-            let Some(percent) = self.worthwhile() else { continue };
+            let Some(percent) = self.look() else { continue };
             log::debug!("{percent} % of the memory in use are empty; moving keys and values");
             self.figures.is_running.store(true, Relaxed);
             let is_complete = self.round();
@@ -81,8 +81,8 @@ impl Defragmenter {
         matches!(self.stop.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
 
-    /// How much is empty, if that is worth a round.
-    fn worthwhile(&mut self) -> Option<u64> {
+    /// Takes down how little is empty; tells how much, if that is worth a round.
+    fn look(&mut self) -> Option<u64> {
         let config = &self.engine.config;
         let (bytes, percent) = empty_room();
         self.left_percent = self.left_percent.min(percent);

@@ -45,7 +45,7 @@ impl ServerControl {
             ("rdb_last_save_time", seconds(&status.last_save_ms)),
             ("rdb_last_bgsave_status", outcome(status.last_ok.load(Relaxed))),
             ("rdb_last_bgsave_time_sec", seconds(&status.last_duration_ms)),
-            ("rdb_current_bgsave_time_sec", self.current_save_s(true)),
+            ("rdb_current_bgsave_time_sec", self.current_save_s()),
             ("rdb_saves", status.saves.load(Relaxed).to_string()),
             ("rdb_last_cow_size", "0".to_owned()),
             ("rdb_last_load_keys_expired", "0".to_owned()),
@@ -57,9 +57,9 @@ impl ServerControl {
     }
 
     /// Seconds that the save in progress has taken, -1 if there is none.
-    fn current_save_s(&self, counts: bool) -> String {
+    fn current_save_s(&self) -> String {
         let status = &self.snapshotter.status;
-        if !counts || !status.is_saving.load(Relaxed) {
+        if !status.is_saving.load(Relaxed) {
             return "-1".to_owned();
         }
         let since_ms = status.saving_since_ms.load(Relaxed);
@@ -70,12 +70,13 @@ impl ServerControl {
         let status = &self.snapshotter.status;
         let is_rewriting = self.snapshotter.is_rewriting();
         let is_scheduled = self.snapshotter.is_rewrite_scheduled();
+        let current_s = if is_rewriting { self.current_save_s() } else { "-1".to_owned() };
         let failed = status.rewrites_failed_in_a_row.load(Relaxed);
         vec![
             ("aof_rewrite_in_progress", u8::from(is_rewriting).to_string()),
             ("aof_rewrite_scheduled", u8::from(is_scheduled).to_string()),
             ("aof_last_rewrite_time_sec", seconds(&status.last_rewrite_ms)),
-            ("aof_current_rewrite_time_sec", self.current_save_s(is_rewriting)),
+            ("aof_current_rewrite_time_sec", current_s),
             ("aof_last_bgrewrite_status", outcome(status.last_rewrite_ok.load(Relaxed))),
             ("aof_rewrites", status.rewrites.load(Relaxed).to_string()),
             ("aof_rewrites_consecutive_failures", failed.to_string()),
@@ -91,7 +92,7 @@ impl ServerControl {
             ("aof_enabled", u8::from(phase != Phase::Off).to_string()),
             ("aof_last_write_status", outcome(phase != Phase::Failed)),
             ("aof_last_cow_size", "0".to_owned()),
-            ("aof_current_size", (base + log.bytes_since_cut()).to_string()),
+            ("aof_current_size", (base + log.bytes_since_base()).to_string()),
             ("aof_base_size", base.to_string()),
             ("aof_pending_rewrite", "0".to_owned()),
             ("aof_buffer_length", self.log.backlog_bytes().to_string()),
@@ -137,12 +138,12 @@ fn state(log: &LogStatus) -> &'static str {
     }
 }
 
-fn outcome(is_ok: bool) -> String {
+pub(super) fn outcome(is_ok: bool) -> String {
     if is_ok { "ok" } else { "err" }.to_owned()
 }
 
 /// Milliseconds as seconds, -1 for never.
-fn seconds(millis: &AtomicI64) -> String {
+pub(super) fn seconds(millis: &AtomicI64) -> String {
     match millis.load(Relaxed) {
         millis if millis < 0 => "-1".to_owned(),
         millis => (millis / 1000).to_string(),

@@ -7,9 +7,14 @@
 //! more than it gains.
 //!
 //! Invariant: two commands that touch the same key never change places.
+//!
+//! A command that fails ends it all: everything before it is repeated, and nothing on its keys behind it. Other
+//! threads may be a few blocks ahead by then, which shows where the result counts nevertheless
+//! (`--recover-anyway`).
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
@@ -21,6 +26,8 @@ use crate::resp::{ArgList, Limits, ParseState, RequestParser};
 
 /// Batches that may wait for a thread.
 const QUEUE: usize = 4;
+/// Threads go on after a failure.
+const ENDS_LAST: &str = "a thread ends when the dealer is dropped";
 /// A block with more commands than this that must run alone runs alone.
 const ALONE_MAX: usize = 8;
 
@@ -46,40 +53,45 @@ enum Work {
 /// A command that could not be repeated, and where its segment has it.
 pub(super) struct Failed {
     pub offset: u64,
-    pub what: String,
+    pub failure: Failure,
 }
 
 /// What the threads report.
 pub(super) struct Reports {
     failed: Mutex<Option<Failed>>,
-    accept: bool,
+    /// Where the first failure is: nothing behind it counts.
+    failed_at: AtomicU64,
+}
+
+impl Default for Reports {
+    fn default() -> Reports {
+        Reports { failed: Mutex::new(Rank::Leaf, None), failed_at: AtomicU64::new(u64::MAX) }
+    }
 }
 
 impl Reports {
-    /// With `accept`, commands that fail are left out and logged.
-    pub(super) fn new(accept: bool) -> Reports {
-        Reports { failed: Mutex::new(Rank::Leaf, None), accept }
-    }
-
-    /// Takes a failure down; tells whether to go on.
-    fn note(&self, block: &Block, failure: Failure) -> bool {
-        let offset = block.offset + block.line_len + failure.at as u64;
-        if self.accept {
-            log::warn!("left out: offset {offset}: {}", failure.what);
-        } else {
-            self.failed.lock().get_or_insert(Failed { offset, what: failure.what });
+    /// Takes a failure down. Of several, the first in the file counts.
+    fn note(&self, block: &Block, failure: Failure) {
+        let offset = offset(block, failure.at);
+        let mut failed = self.failed.lock();
+        if failed.as_ref().is_none_or(|first| offset < first.offset) {
+            *failed = Some(Failed { offset, failure });
+            self.failed_at.store(offset, Relaxed);
         }
-        self.accept
     }
 
-    /// The first failure, if it is not accepted.
     pub(super) fn take(&self) -> Option<Failed> {
         self.failed.lock().take()
     }
 
     fn is_over(&self) -> bool {
-        self.failed.lock().is_some()
+        self.failed_at.load(Relaxed) != u64::MAX
     }
+}
+
+/// Where a segment has what begins at this place of a block's commands.
+fn offset(block: &Block, at: usize) -> u64 {
+    block.offset + block.line_len + at as u64
 }
 
 /// Deals out commands to threads. See the module's description.
@@ -123,7 +135,10 @@ impl<'r, 'l> Dealer<'r, 'l> {
         let block = Arc::new(block);
         let pieces = match self.cut_up(&block.body) {
             Ok(pieces) => pieces,
-            Err(failure) => return self.reports.note(&block, failure),
+            Err(failure) => {
+                self.reports.note(&block, failure);
+                return false;
+            }
         };
         self.commands += pieces.len() as u64;
         let alone = pieces.iter().filter(|piece| piece.shard.is_none()).count();
@@ -139,16 +154,13 @@ impl<'r, 'l> Dealer<'r, 'l> {
     fn cut_up(&mut self, body: &[u8]) -> Result<Vec<Piece>, Failure> {
         let (mut at, mut db, mut pieces) = (0, 0, Vec::new());
         while at < body.len() {
-            let failed = |what: String| Failure { at, what };
             match self.parser.parse(&body[at..], &Limits::TRUSTED) {
                 Ok(ParseState::Nothing(taken)) => at += taken,
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(&body[at..]);
                     match selected(args) {
                         Some(number) if number < self.engine.keyspace.databases() => db = number,
-                        Some(_) => {
-                            return Err(failed("SELECT fails: there are fewer databases".into()));
-                        }
+                        Some(_) => return Err(Failure::beyond_databases(at, args)),
                         None => {
                             let shard = self.engine.only_shard(args, db);
                             pieces.push(Piece { range: at..at + taken, db, shard });
@@ -158,11 +170,11 @@ impl<'r, 'l> Dealer<'r, 'l> {
                 }
                 Ok(ParseState::Incomplete(_)) => {
                     self.parser = RequestParser::default();
-                    return Err(failed("a command is cut off".into()));
+                    return Err(Failure::new(at, "a command is cut off"));
                 }
                 Err(error) => {
                     self.parser = RequestParser::default();
-                    return Err(failed(error.to_string()));
+                    return Err(Failure::new(at, error.to_string()));
                 }
             }
         }
@@ -187,8 +199,8 @@ impl<'r, 'l> Dealer<'r, 'l> {
         for (thread, hand) in self.threads.iter().zip(hands) {
             let pieces = std::mem::take(hand);
             if !pieces.is_empty() {
-                // A thread that is gone has reported a failure.
-                let _ = thread.send(Work::Batch(Batch { block: Arc::clone(block), pieces }));
+                let batch = Batch { block: Arc::clone(block), pieces };
+                thread.send(Work::Batch(batch)).expect(ENDS_LAST);
             }
         }
     }
@@ -202,7 +214,7 @@ impl<'r, 'l> Dealer<'r, 'l> {
     pub(super) fn catch_up(&self) {
         let (done, answers) = sync_channel(self.threads.len());
         for thread in &self.threads {
-            let _ = thread.send(Work::CatchUp(done.clone()));
+            thread.send(Work::CatchUp(done.clone())).expect(ENDS_LAST);
         }
         drop(done);
         answers.iter().for_each(drop);
@@ -231,7 +243,12 @@ fn repeat(engine: &Arc<Engine>, reports: &Reports, work: &Receiver<Work>) {
     }
 }
 
+/// Executes commands of a block, but for what stands behind a failure.
 fn run(replayer: &mut Replayer<'_>, block: &Block, pieces: &[Piece], reports: &Reports) {
-    let pieces = pieces.iter().map(|piece| (piece.range.clone(), piece.db));
-    replayer.run_pieces(&block.body, pieces, |failure| reports.note(block, failure));
+    let counts =
+        |piece: &&Piece| offset(block, piece.range.start) < reports.failed_at.load(Relaxed);
+    let pieces = pieces.iter().take_while(counts).map(|piece| (piece.range.clone(), piece.db));
+    if let Err(failure) = replayer.run_pieces(&block.body, pieces) {
+        reports.note(block, failure);
+    }
 }

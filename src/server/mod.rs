@@ -10,7 +10,7 @@ mod defragmenter;
 mod import;
 mod info;
 mod info_persistence;
-mod log_hook;
+mod log_observer;
 mod log_replay;
 pub mod logging;
 mod reaper;
@@ -23,7 +23,7 @@ mod snapshotter;
 mod startup;
 pub mod tools;
 
-pub use startup::{Server, StartupError};
+pub use startup::{Ended, Server, StartupError};
 
 /// Lets workers go first where they and the calling thread want the same core.
 fn yield_to_workers() {

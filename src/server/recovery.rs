@@ -6,9 +6,11 @@
 //! 3. A torn block at the very end was never durable: it is cut off, with a warning.
 //!
 //! Damage anywhere else, a missing file, or a gap between segments refuses the start with file, offset
-//! and what to do. With `--recover-anyway` sound sections of a damaged snapshot count, and the log is
-//! repeated up to the damage: a state that the data set once had. The files that were not read to their
-//! end are set aside once the result is saved anew.
+//! and what to do. With `--recover-anyway` sound sections of a damaged snapshot count (if none of the newest
+//! is sound, those of an older one), and the log is repeated up to the damage. The files that were not read
+//! to their end are set aside once the result is saved anew.
+//!
+//! Databases that this server does not have are no damage: they refuse the start whatever is accepted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,10 @@ pub(super) enum RecoveryError {
          and set the file aside"
     )]
     Damaged { path: String, what: String },
+    #[error("{path}: {what}")]
+    TooFewDatabases { path: String, what: String },
+    #[error("cannot cut off what was never completely written to {path}: {error}")]
+    Unwritable { path: String, error: io::Error },
 }
 
 /// What was recovered.
@@ -93,9 +99,9 @@ impl<'a> Recovery<'a> {
         let torn = self.replay_all(&segments)?;
         if let Some(Torn { segment, len, bytes }) = torn {
             let path = self.directory.segment_path(segment);
-            self.directory
-                .truncate_segment(segment, len)
-                .map_err(|error| unreadable(&path, error))?;
+            self.directory.truncate_segment(segment, len).map_err(|error| {
+                RecoveryError::Unwritable { path: path.display().to_string(), error }
+            })?;
             log::warn!(
                 "{}: the last {bytes} bytes were never completely written; they are cut off",
                 path.display()
@@ -119,53 +125,64 @@ impl<'a> Recovery<'a> {
     /// Loads the snapshot that everything else follows. If a newer one is damaged, an older one is as good
     /// when the log reaches back to it.
     fn load_base(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
-        let candidates = self.manifest.bases();
-        let Some(newest) = candidates.first().copied() else { return Ok(None) };
         let mut first_error = None;
-        for entry in &candidates {
-            match self.load_snapshot(*entry, false)? {
-                Ok(()) => return Ok(Some(*entry)),
+        for entry in self.manifest.bases() {
+            match self.load_snapshot(entry, false)? {
+                Ok(()) => return Ok(Some(entry)),
                 Err(error) => {
                     log::warn!("{error}");
-                    self.recovered.damaged.push(self.directory.snapshot_path(entry.number));
                     first_error.get_or_insert(error);
                 }
             }
         }
         match first_error {
+            None => Ok(None),
             Some(error) if !self.accept_damage => Err(error),
-            _ => {
-                // Nothing is better than what is sound of the newest.
-                self.recovered.damaged.truncate(1);
-                let _missing = self.load_snapshot(newest, true)?;
-                Ok(Some(newest))
-            }
+            Some(_) => self.load_what_is_sound(),
         }
     }
 
-    /// Loads a snapshot into the empty store; if it is damaged, leaves the store empty, or with what is
-    /// sound of it.
+    /// Loads the newest snapshot of which something is sound, whether or not the log leads on from there.
+    fn load_what_is_sound(&mut self) -> Result<Option<SnapshotEntry>, RecoveryError> {
+        self.recovered.damaged.clear();
+        let snapshots = self.manifest.snapshots.clone();
+        for entry in snapshots.iter().rev() {
+            if self.load_snapshot(*entry, true)?.is_ok() {
+                let path = self.directory.snapshot_path(entry.number);
+                log::warn!("loaded what is sound of {}", path.display());
+                return Ok(Some(*entry));
+            }
+        }
+        // Nothing is left of any; the log may still have something.
+        Ok(snapshots.last().copied())
+    }
+
+    /// Loads a snapshot into the empty store. If it is damaged, takes that down and leaves the store empty, or
+    /// with what is sound of it.
     fn load_snapshot(
         &mut self,
         entry: SnapshotEntry,
         accept_damage: bool,
     ) -> Result<Result<(), RecoveryError>, RecoveryError> {
         let path = self.directory.snapshot_path(entry.number);
+        let shown = path.display().to_string();
         let what = match snapshot_loading::load(self.engine, &path, accept_damage) {
             Ok(loaded) => {
                 self.recovered.keys = loaded.keys;
+                if let Some(damage) = loaded.beyond_databases {
+                    let what = damage.to_string();
+                    return Err(RecoveryError::TooFewDatabases { path: shown, what });
+                }
                 match loaded.damages.first() {
                     None => return Ok(Ok(())),
                     Some(damage) if damage.is_newer => {
                         let what = damage.what.clone();
-                        return Err(RecoveryError::Newer {
-                            path: path.display().to_string(),
-                            what,
-                        });
+                        return Err(RecoveryError::Newer { path: shown, what });
                     }
-                    Some(_) if accept_damage => {
+                    Some(_) if accept_damage && loaded.sections > 0 => {
                         let damages = loaded.damages.iter();
                         damages.for_each(|damage| log::warn!("left out: {damage}"));
+                        self.recovered.damaged.push(path);
                         return Ok(Ok(()));
                     }
                     Some(damage) => damage.to_string(),
@@ -175,14 +192,16 @@ impl<'a> Recovery<'a> {
             Err(error) => return Err(unreadable(&path, error)),
         };
         empty_store(self.engine);
-        Ok(Err(damaged(&path, what)))
+        let error = damaged(&path, what);
+        self.recovered.damaged.push(path);
+        Ok(Err(error))
     }
 
     /// Repeats segments in order. Returns a torn end.
     fn replay_all(&mut self, segments: &[SegmentEntry]) -> Result<Option<Torn>, RecoveryError> {
         let engine = self.engine;
         let lane = engine.keyspace.lane();
-        let reports = Reports::new(self.accept_damage);
+        let reports = Reports::default();
         std::thread::scope(|scope| {
             let replayer = Replayer::new(engine, &lane);
             let threads = snapshot_loading::loaders();
@@ -237,8 +256,14 @@ impl<'a> Recovery<'a> {
         });
         let stop = stop.map_err(|error| unreadable(&path, error))?;
         dealer.catch_up();
-        if let Some(Failed { offset, what }) = reports.take() {
-            return Err(damaged(&path, format!("offset {offset}: {what}")));
+        if let Some(Failed { offset, failure }) = reports.take() {
+            let what = format!("offset {offset}: {}", failure.what);
+            let path = path.display().to_string();
+            return Err(if failure.is_beyond_databases {
+                RecoveryError::TooFewDatabases { path, what }
+            } else {
+                RecoveryError::Damaged { path, what }
+            });
         }
         match reader.ending(stop.as_ref(), end) {
             Ending::Whole => Ok(None),

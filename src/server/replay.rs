@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::exec::{Engine, Executor};
+use crate::exec::{CommandError, Engine, Executor};
 use crate::resp::{ArgList, Limits, Outbox, ParseState, RequestParser};
 use crate::session::{Origin, Session};
 use crate::store::Lane;
@@ -18,6 +18,26 @@ pub(super) struct Failure {
     /// Where the command begins in the bytes.
     pub at: usize,
     pub what: String,
+    /// It is about a database that this server does not have: nothing is wrong with the file.
+    pub is_beyond_databases: bool,
+}
+
+impl Failure {
+    pub(super) fn new(at: usize, what: impl Into<String>) -> Failure {
+        Failure { at, what: what.into(), is_beyond_databases: false }
+    }
+
+    /// A command that names a database which this server does not have.
+    pub(super) fn beyond_databases(at: usize, args: ArgList<'_>) -> Failure {
+        let what = match (shown(args), args.get(1)) {
+            (name, Some(number)) if name == "SELECT" => {
+                format!("database {} is used, but there are fewer", number.escape_ascii())
+            }
+            (name, _) => format!("{name} is about a database, but there are fewer"),
+        };
+        let what = format!("{what}; allow more with --databases");
+        Failure { at, what, is_beyond_databases: true }
+    }
 }
 
 /// See the module's description.
@@ -41,78 +61,69 @@ impl<'l> Replayer<'l> {
         }
     }
 
-    /// Executes all commands, beginning in database 0. Those that fail are handed to `on_failure`, which
-    /// says whether to go on. Returns how many there were.
-    pub(super) fn run(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+    /// Executes commands until one fails, beginning in database 0. Returns how many there were.
+    pub(super) fn run(&mut self, bytes: &[u8]) -> Result<u64, Failure> {
         self.session.select(0);
-        self.go_on(bytes, on_failure)
+        self.go_on(bytes)
     }
 
     /// The same in the database that was selected last.
-    pub(super) fn go_on(&mut self, bytes: &[u8], on_failure: impl FnMut(Failure) -> bool) -> u64 {
+    pub(super) fn go_on(&mut self, bytes: &[u8]) -> Result<u64, Failure> {
         self.executor.begin_turn();
-        let mut count = 0;
-        self.run_range(0..bytes.len(), bytes, &mut count, on_failure);
-        count
+        self.run_range(0..bytes.len(), bytes)
     }
 
     /// Executes some of the commands in `bytes`: each with its range and its database.
     pub(super) fn run_pieces(
         &mut self,
         bytes: &[u8],
-        pieces: impl Iterator<Item = (Range<usize>, usize)>,
-        mut on_failure: impl FnMut(Failure) -> bool,
-    ) {
+        pieces: impl IntoIterator<Item = (Range<usize>, usize)>,
+    ) -> Result<(), Failure> {
         self.executor.begin_turn();
-        let mut count = 0;
         for (range, db) in pieces {
             self.session.select(db);
-            if !self.run_range(range, bytes, &mut count, &mut on_failure) {
-                return;
-            }
+            self.run_range(range, bytes)?;
         }
+        Ok(())
     }
 
-    /// Executes and counts the commands in a range; tells whether to go on.
-    fn run_range(
-        &mut self,
-        range: Range<usize>,
-        bytes: &[u8],
-        count: &mut u64,
-        mut on_failure: impl FnMut(Failure) -> bool,
-    ) -> bool {
+    /// Executes and counts the commands in a range.
+    fn run_range(&mut self, range: Range<usize>, bytes: &[u8]) -> Result<u64, Failure> {
         let mut turn = self.lane.enter();
-        let mut at = range.start;
+        let (mut at, mut count) = (range.start, 0);
         while at < range.end {
             let rest = &bytes[at..range.end];
-            let (taken, failed) = match self.parser.parse(rest, &Limits::TRUSTED) {
-                Ok(ParseState::Nothing(taken)) => (taken, None),
+            at += match self.parser.parse(rest, &Limits::TRUSTED) {
+                Ok(ParseState::Nothing(taken)) => taken,
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(rest);
                     let (session, outbox) = (&mut self.session, &mut self.outbox);
                     self.executor.execute(session, args, outbox, &mut turn);
-                    *count += 1;
-                    let error = take_error(&mut self.outbox);
-                    (taken, error.map(|error| format!("{} fails: {error}", shown(args))))
+                    count += 1;
+                    if let Some(error) = take_error(&mut self.outbox) {
+                        return Err(failed(at, args, &error));
+                    }
+                    taken
                 }
                 Ok(ParseState::Incomplete(_)) => {
                     self.parser = RequestParser::default();
-                    (rest.len(), Some("a command is cut off".to_owned()))
+                    return Err(Failure::new(at, "a command is cut off"));
                 }
                 Err(error) => {
                     self.parser = RequestParser::default();
-                    (rest.len(), Some(error.to_string()))
+                    return Err(Failure::new(at, error.to_string()));
                 }
             };
-            if let Some(what) = failed
-                && !on_failure(Failure { at, what })
-            {
-                return false;
-            }
-            at += taken;
         }
-        true
+        Ok(count)
     }
+}
+
+fn failed(at: usize, args: ArgList<'_>, error: &str) -> Failure {
+    if error == CommandError::DatabaseOutOfRange.to_string() {
+        return Failure::beyond_databases(at, args);
+    }
+    Failure::new(at, format!("{} fails: {error}", shown(args)))
 }
 
 /// The command's name; what it is about is nobody's business.

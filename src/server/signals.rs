@@ -4,17 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::Signals;
 
 use super::shutdown::{Request, ShutdownDesk};
 use crate::config::special::ShutdownOptions;
 use crate::config::{Config, params};
 use crate::exec::Shutdown;
 
-/// Turns signals into wishes to stop, on a thread of its own, until the handle is closed.
-pub(super) fn watch(config: &Arc<Config>, desk: &Arc<ShutdownDesk>) -> io::Result<Handle> {
+/// Turns signals into wishes to stop, on a thread of its own, as long as the process lives.
+pub(super) fn watch(config: &Arc<Config>, desk: &Arc<ShutdownDesk>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let handle = signals.handle();
     let (config, desk) = (Arc::clone(config), Arc::clone(desk));
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
@@ -23,10 +22,10 @@ pub(super) fn watch(config: &Arc<Config>, desk: &Arc<ShutdownDesk>) -> io::Resul
                 _ => ("SIGTERM", config.shutdown_options(params::SHUTDOWN_ON_SIGTERM)),
             };
             log::info!("received {name}");
-            desk.ask(Request { how: how(options), client: None });
+            desk.ask(Request { how: how(options), client: None, is_broken: false });
         }
     })?;
-    Ok(handle)
+    Ok(())
 }
 
 fn how(options: ShutdownOptions) -> Shutdown {

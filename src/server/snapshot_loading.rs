@@ -18,15 +18,25 @@ use crate::exec::Engine;
 use crate::persist::snapshot::{Damage, Section, SnapshotReader};
 use crate::store::{Access, Tracking, View, Wants};
 
-/// Sections that are read ahead of the loaders.
-const READ_AHEAD: usize = 8;
+/// Sections that are read ahead for each loader.
+const READ_AHEAD: usize = 4;
 
 /// What was loaded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Loaded {
     pub keys: u64,
+    pub sections: u64,
     /// What was left out.
     pub damages: Vec<Damage>,
+    /// A section is sound, but about a database that this server does not have.
+    pub beyond_databases: Option<Damage>,
+}
+
+impl Loaded {
+    /// Why not everything was loaded.
+    pub(super) fn fault(&self) -> Option<&Damage> {
+        self.beyond_databases.as_ref().or(self.damages.first())
+    }
 }
 
 /// How many loaders work side by side, each with a gate of its own.
@@ -37,26 +47,25 @@ pub(super) fn loaders() -> usize {
 /// Loads a snapshot into the (empty) store. Sections that are not sound are left out and reported; unless
 /// `accept_damage`, loading ends there.
 pub(super) fn load(engine: &Arc<Engine>, path: &Path, accept_damage: bool) -> io::Result<Loaded> {
-    let damages = Mutex::new(Rank::Leaf, Vec::new());
-    let keys = AtomicU64::new(0);
-    let (sender, receiver) = sync_channel::<Section>(READ_AHEAD);
-    let receiver = Mutex::new(Rank::Leaf, receiver);
-    let done = Done::default();
+    let loading = Loading::new(engine, accept_damage);
     std::thread::scope(|scope| {
-        for _ in 0..loaders() {
-            scope.spawn(|| run_loader(engine, &receiver, &done, &keys, &damages));
-        }
+        let start_one = |_| {
+            let (sender, receiver) = sync_channel::<Section>(READ_AHEAD);
+            let loading = &loading;
+            scope.spawn(move || loading.load_sections(&receiver));
+            sender
+        };
+        let senders: Vec<_> = (0..loaders()).map(start_one).collect();
+        // In turn: a section may wait for the one before it, but that is never behind it in the same queue.
+        let mut next = senders.iter().cycle();
         let hand_over = |section: Section| {
             engine.health.progress.add(section.body.len() as u64);
-            (accept_damage || damages.lock().is_empty()) && sender.send(section).is_ok()
+            let sender = next.next().expect("there is a loader");
+            !loading.is_over() && sender.send(section).is_ok()
         };
-        let result =
-            File::open(path).and_then(|file| read(file, hand_over, accept_damage, &damages));
-        drop(sender);
-        result
+        File::open(path).and_then(|file| read(file, hand_over, accept_damage, &loading.damages))
     })?;
-    let damages = std::mem::take(&mut *damages.lock());
-    Ok(Loaded { keys: keys.into_inner(), damages })
+    Ok(loading.end())
 }
 
 fn read(
@@ -139,40 +148,78 @@ impl Done {
     }
 }
 
-fn run_loader(
-    engine: &Arc<Engine>,
-    sections: &Mutex<Receiver<Section>>,
-    done: &Done,
-    keys: &AtomicU64,
-    damages: &Mutex<Vec<Damage>>,
-) {
-    let lane = engine.keyspace.lane();
-    let mut replayer = Replayer::new(engine, &lane);
-    loop {
-        let next = sections.lock().recv();
-        let Ok(section) = next else { return };
-        let loaded = done
-            .wait_for_previous(&section)
-            .and_then(|()| section.check())
-            .and_then(|()| load_section(&mut replayer, &section));
-        done.add(section.number, loaded.is_ok());
-        match loaded {
-            Ok(()) => drop(keys.fetch_add(section.keys, Ordering::Relaxed)),
-            Err(damage) => damages.lock().push(damage),
-        }
-    }
+/// What the loaders share.
+struct Loading<'e> {
+    engine: &'e Arc<Engine>,
+    accept_damage: bool,
+    done: Done,
+    keys: AtomicU64,
+    sections: AtomicU64,
+    damages: Mutex<Vec<Damage>>,
+    beyond_databases: Mutex<Option<Damage>>,
 }
 
-fn load_section(replayer: &mut Replayer<'_>, section: &Section) -> Result<(), Damage> {
-    let mut failure = None;
-    replayer.run(&section.body, |failed| {
-        failure = Some(failed);
+impl<'e> Loading<'e> {
+    fn new(engine: &'e Arc<Engine>, accept_damage: bool) -> Loading<'e> {
+        Loading {
+            engine,
+            accept_damage,
+            done: Done::default(),
+            keys: AtomicU64::new(0),
+            sections: AtomicU64::new(0),
+            damages: Mutex::new(Rank::Leaf, Vec::new()),
+            beyond_databases: Mutex::new(Rank::Leaf, None),
+        }
+    }
+
+    /// Whether there is no use in loading more.
+    fn is_over(&self) -> bool {
+        let is_damaged = !self.accept_damage && !self.damages.lock().is_empty();
+        is_damaged || self.beyond_databases.lock().is_some()
+    }
+
+    /// A loader's work.
+    fn load_sections(&self, sections: &Receiver<Section>) {
+        let lane = self.engine.keyspace.lane();
+        let mut replayer = Replayer::new(self.engine, &lane);
+        for section in sections {
+            let sound = self.done.wait_for_previous(&section).and_then(|()| section.check());
+            let is_loaded = match sound {
+                Ok(()) => self.load_section(&mut replayer, &section),
+                Err(damage) => {
+                    self.damages.lock().push(damage);
+                    false
+                }
+            };
+            self.done.add(section.number, is_loaded);
+        }
+    }
+
+    /// Repeats what a section says; tells whether that worked.
+    fn load_section(&self, replayer: &mut Replayer<'_>, section: &Section) -> bool {
+        let Err(failure) = replayer.run(&section.body) else {
+            self.keys.fetch_add(section.keys, Ordering::Relaxed);
+            self.sections.fetch_add(1, Ordering::Relaxed);
+            return true;
+        };
+        let before = &section.body[..failure.at];
+        let line = section.line + memchr::memchr_iter(b'\n', before).count() as u64;
+        let damage = section.damage(line, failure.what);
+        if failure.is_beyond_databases {
+            self.beyond_databases.lock().get_or_insert(damage);
+        } else {
+            self.damages.lock().push(damage);
+        }
         false
-    });
-    let Some(failure) = failure else { return Ok(()) };
-    let before = &section.body[..failure.at];
-    let line = section.line + memchr::memchr_iter(b'\n', before).count() as u64;
-    Err(section.damage(line, failure.what))
+    }
+
+    fn end(self) -> Loaded {
+        // Each is let go before the next is locked.
+        let damages = std::mem::take(&mut *self.damages.lock());
+        let beyond_databases = self.beyond_databases.lock().take();
+        let (keys, sections) = (self.keys.into_inner(), self.sections.into_inner());
+        Loaded { keys, sections, damages, beyond_databases }
+    }
 }
 
 /// Removes everything from all databases.

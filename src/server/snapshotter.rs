@@ -16,6 +16,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::backups::Backups;
+use super::control::{send_path, send_reply};
 use super::recovery::Recovery;
 use super::snapshot_loading::{self, empty_store};
 use crate::base::sync::{Condvar, Mutex, Rank};
@@ -26,8 +27,7 @@ use crate::persist::disk::DiskFile;
 use crate::persist::log::{CutTicket, Log, Phase};
 use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
 use crate::persist::snapshot::{SnapshotWriter, Totals};
-use crate::resp::{Outbox, Protocol, Reply};
-use crate::session::{Client, Message};
+use crate::session::Client;
 use crate::store::{CutWalk, Lane, ValueRef};
 use crate::value::Value;
 
@@ -61,10 +61,20 @@ pub(super) enum Job {
         directory: PathBuf,
         client: Option<Arc<Client>>,
     },
-    /// `CONFIG SET appendonly yes`: begin to log, or begin anew.
-    StartLog,
-    /// `CONFIG SET appendonly no`
-    StopLog,
+    /// `CONFIG SET appendonly`: begin to log, begin anew or end, as the parameter says when its turn comes.
+    FollowAppendonly,
+}
+
+impl Job {
+    /// Whether nobody would notice if this were done in the place of both.
+    fn is_as_good_as(&self, other: &Job) -> bool {
+        matches!(
+            (self, other),
+            (Job::Save(Asker::Nobody), Job::Save(Asker::Nobody))
+                | (Job::Rewrite, Job::Rewrite)
+                | (Job::FollowAppendonly, Job::FollowAppendonly)
+        )
+    }
 }
 
 #[derive(Default)]
@@ -146,8 +156,13 @@ impl Snapshotter {
         snapshotter
     }
 
+    /// Puts a job into the queue, unless one waits there that does the same.
     pub(super) fn submit(&self, job: Job) {
-        self.queue.lock().jobs.push_back(job);
+        let mut queue = self.queue.lock();
+        if !queue.jobs.iter().any(|waiting| waiting.is_as_good_as(&job)) {
+            queue.jobs.push_back(job);
+        }
+        drop(queue);
         self.changed.notify_all();
     }
 
@@ -214,27 +229,37 @@ impl Snapshotter {
                     send_path(&client, made);
                 }
             }
-            Job::StartLog => self.start_log(lane),
-            Job::StopLog => self.stop_log(),
+            Job::FollowAppendonly => self.follow_appendonly(lane),
         }
     }
 
-    /// Waits for a job; a save point that is reached is one. `None` to stop.
+    /// Waits for a job; if there is none, what it is time for is one. `None` to stop.
     fn next_job(&self) -> Option<Job> {
         loop {
-            let due = self.due_job();
+            if let Some(next) = self.take_job() {
+                return next;
+            }
+            if let Some(job) = self.due_job() {
+                self.submit(job);
+                continue;
+            }
             let mut queue = self.queue.lock();
-            if queue.stopping {
-                return None;
+            if queue.jobs.is_empty() && !queue.stopping {
+                self.changed.wait_for(&mut queue, TICK);
             }
-            if let Some(job) = queue.jobs.pop_front().or(due) {
-                // Before the queue is unlocked, so that nobody sees the thread idle in between.
-                let saves = !matches!(job, Job::StopLog);
-                self.status.is_saving.store(saves, Ordering::Relaxed);
-                return Some(job);
-            }
-            self.changed.wait_for(&mut queue, TICK);
         }
+    }
+
+    /// The next in the queue; `Some(None)` to stop.
+    fn take_job(&self) -> Option<Option<Job>> {
+        let mut queue = self.queue.lock();
+        if queue.stopping {
+            return Some(None);
+        }
+        let job = queue.jobs.pop_front()?;
+        // Before the queue is unlocked, so that nobody sees the thread idle in between.
+        self.status.is_saving.store(true, Ordering::Relaxed);
+        Some(Some(job))
     }
 
     /// What it is time for by itself.
@@ -281,7 +306,7 @@ impl Snapshotter {
             return false;
         }
         let base = self.status.last_bytes.load(Ordering::Relaxed);
-        let grown = self.log.status().bytes_since_cut();
+        let grown = self.log.status().bytes_since_base();
         let min_size = config.int(params::AUTO_AOF_REWRITE_MIN_SIZE) as u64;
         let is_due = base + grown > min_size && grown >= base.saturating_mul(percentage) / 100;
         if is_due {
@@ -292,19 +317,22 @@ impl Snapshotter {
 
     /// Writes a snapshot of this instant, makes it the newest, and removes what it makes superfluous.
     fn save(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
-        self.save_beside(lane, begin)?;
+        let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
+        self.save_beside(lane, begin, keep)?;
         if let Err(error) = self.directory.remove_superseded() {
             log::warn!("cannot remove old snapshots and segments: {error}");
         }
         Ok(())
     }
 
-    /// Writes a snapshot of this instant and makes it the newest.
-    pub(super) fn save_beside(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
+    /// Writes a snapshot of this instant and makes it the newest of `keep`.
+    pub(super) fn save_beside(&self, lane: &Lane<'_>, begin: Begin, keep: usize) -> io::Result<()> {
         let began_ms = self.engine.clock.unix_millis();
         self.status.saving_since_ms.store(began_ms, Ordering::Relaxed);
-        self.status.is_saving.store(true, Ordering::Relaxed);
-        let result = self.write_and_publish(lane, begin);
+        let result = self.write_and_publish(lane, begin, keep);
+        if let (Begin::Anew, Err(error)) = (begin, &result) {
+            self.log.give_up(error);
+        }
         let ended_ms = self.engine.clock.unix_millis();
         self.status.last_try_ms.store(ended_ms, Ordering::Relaxed);
         self.status.last_duration_ms.store(ended_ms - began_ms, Ordering::Relaxed);
@@ -340,7 +368,12 @@ impl Snapshotter {
         self.status.last_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    fn write_and_publish(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<(PathBuf, Totals)> {
+    fn write_and_publish(
+        &self,
+        lane: &Lane<'_>,
+        begin: Begin,
+        keep: usize,
+    ) -> io::Result<(PathBuf, Totals)> {
         let mut changes = 0;
         let mut ticket = None;
         let (number, totals) = self.directory.create_snapshot(|file| {
@@ -351,7 +384,7 @@ impl Snapshotter {
         })?;
         let path = self.directory.snapshot_path(number);
         let segment = ticket.and_then(|ticket| self.log.wait_for_cut(ticket));
-        let published = self.publish(number, segment, begin);
+        let published = self.publish(number, segment, begin, keep);
         if let Err(error) = published {
             self.directory.remove_unpublished(number);
             return Err(error);
@@ -409,22 +442,29 @@ impl Snapshotter {
     }
 
     /// Makes a complete snapshot part of the data set. `segment` begins at its cut.
-    fn publish(&self, number: u64, segment: Option<SegmentEntry>, begin: Begin) -> io::Result<()> {
-        let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
+    fn publish(
+        &self,
+        number: u64,
+        segment: Option<SegmentEntry>,
+        begin: Begin,
+        keep: usize,
+    ) -> io::Result<()> {
         let entry = SnapshotEntry { number, segment: segment.map(|segment| segment.number) };
         match (begin, segment) {
             (Begin::Cut, _) => {
-                self.directory.update_manifest(|manifest| manifest.add_snapshot(entry, keep))
+                self.directory.update_manifest(|manifest| manifest.add_snapshot(entry, keep))?;
             }
             (Begin::Anew, Some(segment)) => {
                 self.directory
                     .update_manifest(|manifest| manifest.begin_anew(entry, segment, keep))?;
-                self.engine.health.set_log_failed(false);
-                self.log.is_listed();
-                Ok(())
+                self.log.note_listed();
             }
-            (Begin::Anew, None) => Err(io::Error::other(self.log.status().last_error())),
+            (Begin::Anew, None) => return Err(io::Error::other(self.log.status().last_error())),
         }
+        if let Some(segment) = segment {
+            self.log.compacted_to(segment.lsn);
+        }
+        Ok(())
     }
 
     fn rewrite(&self, lane: &Lane<'_>) {
@@ -444,10 +484,17 @@ impl Snapshotter {
         }
     }
 
-    fn start_log(&self, lane: &Lane<'_>) {
-        let phase = self.log.status().phase();
-        if matches!(phase, Phase::Off | Phase::Failed) && self.save(lane, Begin::Anew).is_ok() {
-            log::info!("every change is logged from now on");
+    /// The phase changes nowhere else, but for a failure.
+    fn follow_appendonly(&self, lane: &Lane<'_>) {
+        let is_wanted = self.engine.config.flag(params::APPENDONLY);
+        match (is_wanted, self.log.status().phase()) {
+            (true, Phase::Off | Phase::Failed) => {
+                if self.save(lane, Begin::Anew).is_ok() {
+                    log::info!("every change is logged from now on");
+                }
+            }
+            (false, Phase::On | Phase::Starting | Phase::Failed) => self.stop_log(),
+            (true, Phase::On | Phase::Starting) | (false, Phase::Off) => {}
         }
     }
 
@@ -462,7 +509,6 @@ impl Snapshotter {
             Ok(()) => log::info!("changes are not logged any more"),
             Err(error) => log::error!("the log was not closed in order: {error}"),
         }
-        self.engine.health.set_log_failed(false);
     }
 
     /// Empties the store and loads what is on disk. Clients hear `LOADING` meanwhile.
@@ -503,7 +549,7 @@ impl Snapshotter {
 
     fn load_sound(&self, path: &Path) -> io::Result<()> {
         let loaded = snapshot_loading::load(&self.engine, path, false)?;
-        loaded.damages.first().map_or(Ok(()), |damage| Err(io::Error::other(damage.clone())))
+        loaded.fault().map_or(Ok(()), |damage| Err(io::Error::other(damage.clone())))
     }
 }
 
@@ -520,27 +566,4 @@ fn save_error() -> CommandError {
     CommandError::text(
         "ERR Saving failed, see the server's log and INFO persistence for the reason",
     )
-}
-
-/// Sends the reply that a client waits for.
-pub(super) fn send_reply(client: &Client, result: Result<(), CommandError>) {
-    send(client, |reply| match result {
-        Ok(()) => reply.ok(),
-        Err(error) => reply.error(error.to_string().as_bytes()),
-    });
-}
-
-/// Tells a client where its backup is.
-fn send_path(client: &Client, made: io::Result<PathBuf>) {
-    send(client, |reply| match made {
-        Ok(path) => reply.bulk(path.display().to_string()),
-        Err(error) => reply.error(format!("ERR The backup failed: {error}").as_bytes()),
-    });
-}
-
-fn send(client: &Client, write: impl FnOnce(&mut Reply<'_>)) {
-    let mut outbox = Outbox::default();
-    // These replies look the same in both protocols.
-    write(&mut Reply::new(&mut outbox, Protocol::Resp2));
-    client.send(Message::Reply(outbox.take_all()));
 }

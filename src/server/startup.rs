@@ -16,10 +16,10 @@ use std::time::Duration;
 use super::backups::Backups;
 use super::control::ServerControl;
 use super::defragmenter::Defragmenter;
-use super::log_hook::{Appender, Observer};
+use super::log_observer::Observer;
 use super::reaper::{Reaper, ReaperHandle};
 use super::recovery::{Recovered, Recovery, RecoveryError};
-use super::shutdown::{Request, ShutdownDesk};
+use super::shutdown::{Attempt, Request, ShutdownDesk, refusal};
 use super::signals;
 use super::snapshot_loading;
 use super::snapshotter::{Asker, Begin, Job, Snapshotter};
@@ -60,8 +60,20 @@ pub enum StartupError {
 
 impl From<RecoveryError> for StartupError {
     fn from(error: RecoveryError) -> StartupError {
-        StartupError::Load(error.to_string())
+        match error {
+            RecoveryError::Unwritable { path, error } => StartupError::Write { path, error },
+            error => StartupError::Load(error.to_string()),
+        }
     }
+}
+
+/// How a server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// It could not go on, because of a bug.
+    Broken,
 }
 
 /// A running server. Dropping it without [`Server::wait`] leaves its threads running.
@@ -162,17 +174,16 @@ impl Server {
         self.engine.install_control(control);
         self.control.put_all_into_effect();
         self.engine.health.set_loading(true);
-        self.spawn("reaper", move || reaper.run())?;
-        self.spawn("defragmenter", move || defragmenter.run())?;
-        let log = Arc::clone(&self.log);
-        self.spawn("log-writer", move || log.run())?;
-        let begun = self.start_serving().map_err(StartupError::from).and_then(|()| self.load());
-        let begun = begun.and_then(|()| {
-            if heeds_signals {
-                self.watch_signals();
-            }
-            self.open().map_err(StartupError::from)
-        });
+        let begun = self
+            .start_threads(reaper, defragmenter)
+            .map_err(StartupError::from)
+            .and_then(|()| self.load())
+            .and_then(|()| {
+                if heeds_signals {
+                    self.watch_signals();
+                }
+                self.open().map_err(StartupError::from)
+            });
         match begun {
             Ok(()) => Ok(self),
             Err(error) => {
@@ -197,12 +208,21 @@ impl Server {
                 desk.ask(Request {
                     how: Shutdown { force: true, ..Shutdown::default() },
                     client: None,
+                    is_broken: true,
                 });
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(watched)?;
         self.threads.push(thread);
         Ok(())
+    }
+
+    fn start_threads(&mut self, reaper: Reaper, defragmenter: Defragmenter) -> io::Result<()> {
+        self.spawn("reaper", move || reaper.run())?;
+        self.spawn("defragmenter", move || defragmenter.run())?;
+        let log = Arc::clone(&self.log);
+        self.spawn("log-writer", move || log.run())?;
+        self.start_serving()
     }
 
     fn start_serving(&mut self) -> io::Result<()> {
@@ -280,7 +300,7 @@ impl Server {
             self.directory.sync_segment(last.number)?;
         }
         let base = (recovered.base, recovered.base_lsn);
-        self.log.go_on(recovered.lsn, base);
+        self.log.resume(recovered.lsn, base);
         self.log.flush()?;
         self.engine.hooks.set_log_wanted(true);
         Ok(())
@@ -292,7 +312,8 @@ impl Server {
         let is_logged = self.engine.config.flag(params::APPENDONLY);
         let begin = if is_logged { Begin::Anew } else { Begin::Cut };
         let lane = self.engine.keyspace.lane();
-        self.control.snapshotter.save_beside(&lane, begin)?;
+        // Nothing older is given up for it: the next snapshot removes what it makes superfluous.
+        self.control.snapshotter.save_beside(&lane, begin, usize::MAX)?;
         let is_damaged = |path: &Path| recovered.damaged.iter().any(|damaged| damaged == path);
         self.directory.update_manifest(|manifest| {
             manifest.snapshots.retain(|s| !is_damaged(&self.directory.snapshot_path(s.number)));
@@ -304,7 +325,7 @@ impl Server {
                 aside.display()
             );
         }
-        self.directory.remove_superseded()
+        Ok(())
     }
 
     fn watch_signals(&self) {
@@ -318,29 +339,27 @@ impl Server {
         &self.engine
     }
 
-    /// Serves until a shutdown succeeds.
-    pub fn wait(mut self) {
-        loop {
-            let request = self.control.desk.wait();
-            match self.prepare_to_stop(&request) {
-                Ok(()) => break,
+    /// Serves until a shutdown succeeds. Tells whether it was asked for.
+    pub fn wait(mut self) -> Ended {
+        let is_broken = loop {
+            let attempt = self.control.desk.wait();
+            match self.prepare_to_stop(&attempt) {
+                Ok(()) => break attempt.is_broken,
                 Err(error) => {
                     self.engine.pause.freeze(false);
-                    self.control.desk.give_up();
                     self.engine.clients.resume_all();
-                    if let Some(client) = request.client {
-                        super::snapshotter::send_reply(&client, Err(error));
-                    }
+                    self.control.desk.give_up(&attempt, &error);
                 }
             }
-        }
+        };
         self.stop_threads();
         log::info!("stopped");
+        if is_broken { Ended::Broken } else { Ended::Asked }
     }
 
     /// Holds everybody back and saves, if that is wanted.
-    fn prepare_to_stop(&self, request: &Request) -> Result<(), CommandError> {
-        let Shutdown { save, force, .. } = request.how;
+    fn prepare_to_stop(&self, attempt: &Attempt) -> Result<(), CommandError> {
+        let Shutdown { save, force, .. } = attempt.how;
         let saves = save.unwrap_or_else(|| !self.engine.config.save_points().is_empty());
         {
             let _world = self.engine.keyspace.world();
@@ -350,10 +369,10 @@ impl Server {
         let is_saved = saves && !self.engine.health.is_loading() && self.save_and_wait();
         if saves && !self.engine.health.is_loading() && !is_saved && !force {
             log::error!("not stopping, because the data set could not be saved");
-            return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+            return Err(refusal());
         }
-        if self.control.desk.is_aborted() {
-            return Err(CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+        if !self.control.desk.try_commit() {
+            return Err(refusal());
         }
         self.close_log(is_saved || force)
     }
@@ -362,7 +381,7 @@ impl Server {
     fn close_log(&self, is_dispensable: bool) -> Result<(), CommandError> {
         let refused = |error: io::Error| {
             log::error!("not stopping, because the log could not be written: {error}");
-            CommandError::text("ERR Errors trying to SHUTDOWN. Check logs.")
+            refusal()
         };
         let flushed = self.log.flush();
         // A log that has failed stays so: were it off, the next attempt would succeed and lose changes.
@@ -420,7 +439,7 @@ impl Server {
         let desk = Arc::clone(&self.control.desk);
         move || {
             let how = Shutdown { save: Some(false), force: true, ..Shutdown::default() };
-            desk.ask(Request { how, client: None });
+            desk.ask(Request { how, client: None, is_broken: false });
         }
     }
 }
@@ -437,7 +456,7 @@ fn new_log(engine: &Arc<Engine>, directory: &Arc<DataDirectory>) -> Arc<Log> {
     let (config, clock) = (Arc::clone(&engine.config), Arc::clone(&engine.clock));
     let log = Log::new(Arc::clone(directory), config, clock);
     log.observe(Box::new(Observer(Arc::downgrade(engine))));
-    engine.hooks.install_log(Box::new(Appender(Arc::clone(&log))));
+    engine.hooks.install_log(Arc::clone(&log));
     engine.hooks.set_log_wanted(false);
     log
 }

@@ -72,7 +72,7 @@ struct Shown<'a>(&'a Imported);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Imported { files, commands, keys, left_out, snapshot } = self.0;
+        let Imported { files, commands, keys, left_out, snapshot, .. } = self.0;
         if let Some(left) = left_out {
             writeln!(
                 f,

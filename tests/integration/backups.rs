@@ -107,6 +107,22 @@ fn backups_are_made_in_time_and_the_oldest_go() {
     }
 }
 
+/// Whoever takes one elsewhere from time to time used to put the scheduled ones off for ever.
+#[test]
+fn a_backup_elsewhere_does_not_count_for_the_interval() {
+    let folder = tempdir().unwrap();
+    let (server, data) = start(folder.path(), &["--backup-interval", "60"]);
+    let mut client = server.client();
+    client.say_until("INFO persistence", |info| info.contains("\\nbackups:1\\r"));
+    server.engine().clock.advance(Duration::from_secs(59));
+    let elsewhere = data.path().join("elsewhere");
+    path_of(&client.say(&format!("BACKUP TO {}", elsewhere.display())));
+    assert!(client.say("BACKUP TO /proc/none").starts_with("-ERR The backup failed"));
+    server.engine().clock.advance(Duration::from_secs(1));
+    client.say_until("INFO persistence", |info| info.contains("\\nbackups:3\\r"));
+    assert_eq!(backups(folder.path()).len(), 2);
+}
+
 #[test]
 fn the_interval_goes_on_where_the_last_server_stopped() {
     let folder = tempdir().unwrap();

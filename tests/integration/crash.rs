@@ -97,7 +97,8 @@ fn child() {
     };
     let flags = ["--port", port, "--data-dir", directory, "--appendfsync", policy];
     let disk = Arc::new(ScriptedDisk(Arc::new(killer)));
-    Server::start_on(config(&[&FLAGS[..], &flags].concat()), Clock::system(), disk).unwrap().wait();
+    let config = config(&[&FLAGS[..], &flags].concat());
+    Server::start_on(config, Clock::system(), disk).unwrap().wait();
 }
 
 /// A child that serves, or has killed itself before it could.

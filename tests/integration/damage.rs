@@ -4,6 +4,7 @@
 use crate::support::ask::Ask;
 use crate::support::data::{copy, digest, files_with, segments, snapshots};
 use crate::support::process::{self, Ended, Process, free_port};
+use crate::support::resp;
 use crate::support::sanderling::Sanderling;
 use sanderling::persist::directory::read_manifest;
 use sanderling::persist::log::SegmentReader;
@@ -65,11 +66,12 @@ fn blocks(directory: &Path, index: usize) -> Vec<u64> {
     let entry = read_manifest(directory).unwrap().segments[index];
     let path = &segments(directory)[index];
     let mut reader = SegmentReader::open(path, entry).unwrap().unwrap();
-    let mut offsets = Vec::new();
+    let (mut offsets, mut end) = (Vec::new(), 0);
     while let Some(block) = reader.next_block().unwrap().unwrap() {
         offsets.push(block.offset);
+        end = block.offset + block.line_len + block.body.len() as u64;
     }
-    offsets.push(reader.offset());
+    offsets.push(end);
     offsets
 }
 
@@ -299,6 +301,41 @@ fn recovering_anyway_gives_the_state_at_the_damage_and_keeps_what_was_damaged() 
     });
     assert_eq!(aside, ["log-000003.damaged", "log-000004.damaged"]);
     assert_eq!(fs::read(file.with_extension("damaged")).unwrap(), damaged);
+}
+
+/// Appends a block to a segment, sound but for what its commands say.
+fn append_block(path: &Path, commands: &[&str]) {
+    let mut bytes = fs::read(path).unwrap();
+    let first =
+        String::from_utf8(bytes[..bytes.iter().position(|b| *b == b'\n').unwrap()].to_vec())
+            .unwrap();
+    let salt = first.split("salt ").nth(1).unwrap().split(' ').next().unwrap();
+    let salt = u32::from_str_radix(salt, 16).unwrap();
+    let mut reader = SegmentReader::open_alone(path).unwrap().unwrap();
+    while reader.next_block().unwrap().unwrap().is_some() {}
+    let lines = commands.iter().map(|line| line.split(' ').collect::<Vec<_>>());
+    let body = lines.flat_map(|words| resp::encode(&words)).collect::<Vec<u8>>();
+    let fields = format!("#{} {} 0 ", reader.lsn(), body.len());
+    let crc = crc32c::crc32c_append(crc32c::crc32c_append(salt, fields.as_bytes()), &body);
+    bytes.extend_from_slice(format!("{fields}{crc:08x}\n").as_bytes());
+    bytes.extend_from_slice(&body);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Such a command used to be left out alone, so that the result was a state which the data set never had; and since
+/// nothing was saved anew, the next start refused again.
+#[test]
+fn recovering_anyway_ends_at_a_command_that_cannot_be_repeated() {
+    let (directory, _) = killed();
+    let file = segments(directory.path()).pop().unwrap();
+    append_block(&file, &["SELECT 0", "SET last sound"]);
+    append_block(&file, &["SELECT 0", "INCR last"]);
+    append_block(&file, &["SELECT 0", "SET last unreachable"]);
+    assert_refused(directory.path(), name(&file), &["INCR fails", "--recover-anyway"]);
+    let aside = assert_recovered(directory.path(), |say| {
+        assert_eq!(say("MGET small:7 last"), "[ \"7\", \"sound\" ]");
+    });
+    assert_eq!(aside, ["log-000004.damaged"]);
 }
 
 #[test]

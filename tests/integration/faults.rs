@@ -346,3 +346,39 @@ fn a_server_whose_log_has_failed_stops_when_its_snapshot_has_everything() {
     let server = Sanderling::start_in(directory.path(), &FLAGS);
     assert_eq!(server.client().say("GET k"), "\"v\"");
 }
+
+/// The log used to stay as if it were about to begin: every write was acknowledged, none counted, and saying
+/// `CONFIG SET appendonly yes` again did nothing.
+#[test]
+fn a_log_whose_first_snapshot_fails_has_failed_and_can_begin_again() {
+    for kind in [Kind::Create, Kind::Write, Kind::Sync, Kind::Rename] {
+        for at in 1.. {
+            let directory = tempdir().unwrap();
+            let fault = Fault::Until(FULL);
+            let faults = Arc::new(Faults { kind, at, fault, state: Mutex::default() });
+            let disk = Arc::new(ScriptedDisk(Arc::clone(&faults)));
+            let flags = [&always()[..], &["--appendonly", "no"]].concat();
+            let server = Sanderling::start_on(disk, START_MS, directory.path(), &flags);
+            let place = format!("{kind:?} {at}");
+            let mut client = server.client();
+            client.say("SET before v");
+            assert_eq!(client.say("CONFIG SET appendonly yes"), "+OK");
+            let is_settled = |info: &str| {
+                info.contains("log_state:on\\r") || info.contains("log_state:failed\\r")
+            };
+            let info = client.say_until("INFO persistence", |info| {
+                is_settled(info) && info.contains("rdb_bgsave_in_progress:0\\r")
+            });
+            if !faults.has_happened() {
+                assert!(info.contains("log_state:on\\r") && at > 1, "{place}");
+                break;
+            }
+            assert!(info.contains("log_state:failed\\r"), "{place}");
+            check_failed(&server, &place);
+            faults.mend();
+            assert_eq!(client.say("CONFIG SET appendonly yes"), "+OK");
+            client.say_until("INFO persistence", |info| info.contains("log_state:on\\r"));
+            check_sound(&server, directory.path(), &place);
+        }
+    }
+}

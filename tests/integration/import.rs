@@ -140,7 +140,7 @@ fn ends_of(lines: &[&str]) -> Vec<usize> {
 fn what_is_no_log_or_cannot_be_repeated_is_named_with_its_offset() {
     let before = log_of(&["SELECT 0", "SET a 1"]);
     let at = before.len();
-    let cases: [(Vec<u8>, &str); 17] = [
+    let cases: [(Vec<u8>, &str); 22] = [
         (b"hello\n".to_vec(), "this is no command"),
         (b"SET a 1\r\n".to_vec(), "this is no command"),
         (b"\r\n".to_vec(), "this is no command"),
@@ -155,6 +155,11 @@ fn what_is_no_log_or_cannot_be_repeated_is_named_with_its_offset() {
         (log_of(&["SHUTDOWN"]), "SHUTDOWN changes nothing"),
         (log_of(&["EXPIRE a 100"]), "EXPIRE counts time from now"),
         (log_of(&["SET a 1 ex 100"]), "SET counts time from now"),
+        (log_of(&["HEXPIRE h 100 FIELDS 1 f"]), "HEXPIRE counts time from now"),
+        (log_of(&["HPEXPIRE h 100 FIELDS 1 f"]), "HPEXPIRE counts time from now"),
+        (log_of(&["HSETEX h px 100 FIELDS 1 f v"]), "HSETEX counts time from now"),
+        (log_of(&["HGETEX h EX 100 FIELDS 1 f"]), "HGETEX counts time from now"),
+        (log_of(&["RESTORE a 100 x"]), "RESTORE counts time from now"),
         (log_of(&["EXEC"]), "EXEC stands without a MULTI"),
         (log_of(&["SELECT 16"]), "--databases"),
         (log_of(&["SET a"]), "wrong number of arguments"),
@@ -323,6 +328,33 @@ fn snapshots_and_segments_of_this_server_are_imported_one_after_the_other() {
     let data = tempdir().unwrap();
     let said = "start it with --data-dir";
     assert_failed(&import(&[old.path()], &[], data.path()), 2, data.path(), said);
+}
+
+/// A segment says where it begins in the log, but nobody looked.
+#[test]
+fn a_segment_that_is_missing_in_between_is_noticed() {
+    let old = tempdir().unwrap();
+    let flags = ["--save", "", "--appendfsync", "always", "--log-segment-size", "64kb"];
+    {
+        let server = Sanderling::start_in(old.path(), &flags);
+        let mut client = server.client();
+        for n in 0..9 {
+            client.ask(&["SET", &format!("key:{n}"), &"v".repeat(30_000)]);
+        }
+    }
+    let numbers = directory::list(old.path()).unwrap().segments;
+    let paths: Vec<PathBuf> =
+        numbers.iter().map(|number| directory::segment_path(old.path(), *number)).collect();
+    let [first, second, third, ..] = &paths[..] else { panic!("three segments") };
+    for (files, problem) in [(vec![first, third], third), (vec![second, first], first)] {
+        let data = tempdir().unwrap();
+        let files: Vec<&Path> = files.into_iter().map(PathBuf::as_path).collect();
+        let ended = import(&files, &[], data.path());
+        assert_failed(&ended, 2, data.path(), "name all segments in order");
+        assert!(ended.stderr.contains(problem.to_str().unwrap()), "{}", ended.stderr);
+    }
+    let data = tempdir().unwrap();
+    assert_eq!(import(&[second, third], &[], data.path()).code, Some(0));
 }
 
 #[test]

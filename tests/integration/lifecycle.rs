@@ -2,11 +2,17 @@
 
 use crate::support::ask::Ask;
 use crate::support::data::{digest, snapshots};
+use crate::support::disk::{Call, Gate, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::peer::Connection;
-use crate::support::process::Process;
-use crate::support::sanderling::Sanderling;
+use crate::support::process::{self, Process, free_port};
+use crate::support::resp;
+use crate::support::sanderling::{START_MS, Sanderling, config};
+use sanderling::base::clock::Clock;
+use sanderling::server::{Ended, Server};
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -142,4 +148,65 @@ fn a_server_that_stopped_leaves_nothing_behind_in_the_process() {
     let engine = Arc::downgrade(server.engine());
     drop(server);
     assert!(engine.upgrade().is_none(), "somebody still holds the engine, and with it all data");
+}
+
+/// A request took the place of one that nobody had looked at yet, whose client then waited for ever.
+#[test]
+fn everybody_who_asked_for_a_shutdown_that_fails_is_told() {
+    let (gate, disk) = Gate::of(Kind::Create, |call| call.path.ends_with("snapshot-000001.tmp"));
+    let parent = tempdir().unwrap();
+    let (directory, gone) = (parent.path().join("data"), parent.path().join("gone"));
+    let flags = ["--save", "3600 1", "--workers", "2"];
+    let server = Sanderling::start_on(disk, START_MS, &directory, &flags);
+    fs::rename(&directory, &gone).unwrap();
+    gate.close();
+    let mut clients: Vec<_> = (0..4).map(|_| server.client()).collect();
+    clients[0].send(b"SHUTDOWN\r\n").unwrap();
+    gate.wait_for_somebody();
+    for client in &mut clients[1..] {
+        client.send(b"SHUTDOWN SAVE\r\n").unwrap();
+    }
+    gate.open();
+    for client in &mut clients {
+        let reply = client.receive().unwrap().map(|reply| resp::render(&reply));
+        assert_eq!(reply.as_deref(), Some("-ERR Errors trying to SHUTDOWN. Check logs."));
+    }
+    fs::rename(&gone, &directory).unwrap();
+}
+
+/// A disk whose code has a bug: it panics when a segment is synced, once it is told to.
+struct Buggy(AtomicBool);
+
+impl Script for Buggy {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        let is_due = call.kind == Kind::Sync && call.is_of_log() && self.0.load(Ordering::SeqCst);
+        assert!(!is_due, "this is the bug");
+        Verdict::Go
+    }
+}
+
+/// The ordered stop waited for the thread that was gone; and the process ended as if it had been asked to.
+#[test]
+fn a_server_whose_log_writer_panics_stops_and_says_that_it_is_broken() {
+    let script = Arc::new(Buggy(AtomicBool::new(false)));
+    let directory = tempdir().unwrap();
+    let dir = directory.path().to_str().unwrap();
+    let port = free_port();
+    let flags = ["--port", &port.to_string(), "--data-dir", dir, "--appendfsync", "always"];
+    let disk = Arc::new(ScriptedDisk(Arc::clone(&script)));
+    let server = Server::start_on(config(&flags), Clock::manual(START_MS), disk).unwrap();
+    let waiting = std::thread::spawn(move || server.wait());
+    let mut client = process::client(port);
+    assert_eq!(client.say("SET k v"), "+OK");
+    script.0.store(true, Ordering::SeqCst);
+    client.send(b"SET k w\r\n").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !waiting.is_finished() {
+        assert!(Instant::now() < deadline, "the server does not stop");
+        std::thread::yield_now();
+    }
+    assert_eq!(waiting.join().unwrap(), Ended::Broken);
+    // It saves as it stops, if it can: what was acknowledged is there.
+    let server = Sanderling::start_in(directory.path(), &[]);
+    assert_ne!(server.client().say("GET k"), "nil");
 }

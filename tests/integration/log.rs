@@ -300,6 +300,49 @@ fn the_log_can_be_turned_off_and_begun_anew_while_the_server_runs() {
     });
 }
 
+/// What to do used to be decided when it was asked for. The second of two changes found the log as it was before the
+/// first, did nothing, and then the first was done.
+#[test]
+fn the_log_follows_the_last_of_several_changes_that_wait_for_a_snapshot() {
+    for (first, last, state) in [("no", "yes", "log_state:on"), ("yes", "no", "log_state:off")] {
+        let (gate, disk) =
+            Gate::of(Kind::Rename, |call| call.path.ends_with("snapshot-000001.tmp"));
+        let (server, directory) = start_on(disk, &["--appendonly", last]);
+        let mut client = server.client();
+        client.say("SET a 1");
+        gate.close();
+        client.say("BGSAVE");
+        gate.wait_for_somebody();
+        for value in [first, last] {
+            assert_eq!(client.say(&format!("CONFIG SET appendonly {value}")), "+OK");
+        }
+        gate.open();
+        client.say_until("SAVE", |reply| reply == "+OK");
+        wait_for_info(&mut client, state);
+        assert_eq!(client.say("SET b 2"), "+OK");
+        wait_for_info(&mut client, "aof_buffer_length:0");
+        let expected = if last == "yes" { "\"2\"" } else { "nil" };
+        after_kill(directory.path(), |next| assert_eq!(next.say("GET b"), expected));
+    }
+}
+
+/// The old values were put back, but what the new ones had brought about stayed; and the error named the first
+/// parameter instead of the one that it was about.
+#[test]
+fn a_refused_config_set_has_no_effect_at_all() {
+    let directory = tempdir().unwrap();
+    let server = start_in(directory.path(), &[]);
+    let mut client = server.client();
+    let reply = client.say("CONFIG SET appendonly no maxmemory 1mb maxclients 4000000000");
+    assert!(reply.contains("possibly related to argument 'maxclients'"), "{reply}");
+    client.say_until("SAVE", |reply| reply == "+OK");
+    assert_eq!(client.info("log_state"), "on");
+    assert_eq!(client.info("maxmemory"), "0");
+    assert_eq!(client.say(&format!("SET k {}", "v".repeat(2 << 20))), "+OK");
+    wait_for_info(&mut client, "aof_buffer_length:0");
+    after_kill(directory.path(), |next| assert_eq!(next.say("STRLEN k"), ":2097152"));
+}
+
 #[test]
 fn a_log_that_is_off_leaves_no_trace_and_one_that_is_there_is_loaded_all_the_same() {
     let directory = tempdir().unwrap();
@@ -312,6 +355,7 @@ fn a_log_that_is_off_leaves_no_trace_and_one_that_is_there_is_loaded_all_the_sam
         let server = start_in(directory.path(), &["--appendonly", "no"]);
         let mut client = server.client();
         assert_eq!(client.say("MGET gone k"), "[ nil, \"v\" ]");
+        assert_eq!(client.info("aof_buffer_length"), "0", "nothing waits to be written");
         client.say("SET k unlogged");
     }
     let after: Vec<Vec<u8>> =
@@ -401,6 +445,27 @@ fn the_log_is_rewritten_when_it_has_grown_enough() {
     wait_for_info(&mut client, "aof_buffer_length:0");
     server.engine().clock.advance(Duration::from_secs(1));
     assert_eq!(rewrites(&mut client), "1");
+}
+
+/// The growth was measured from the failed attempt, so the next one came only when the log had doubled again.
+#[test]
+fn a_rewrite_that_failed_does_not_make_the_log_smaller() {
+    let directory = tempdir().unwrap();
+    let server = start_in(directory.path(), &["--auto-aof-rewrite-percentage", "0"]);
+    let mut client = server.client();
+    let value = "x".repeat(1000);
+    for n in 0..40 {
+        client.ask(&["SET", &format!("k:{n}"), &value]);
+    }
+    wait_for_info(&mut client, "aof_buffer_length:0");
+    let before: u64 = client.info("aof_current_size").parse().unwrap();
+    // The snapshot is written, and cannot get its name.
+    let blocked = directory.path().join("snapshot-000001.txt");
+    fs::create_dir(&blocked).unwrap();
+    client.say("BGREWRITEAOF");
+    wait_for_info(&mut client, "aof_last_bgrewrite_status:err");
+    let after: u64 = client.info("aof_current_size").parse().unwrap();
+    assert!(before > 40_000 && after >= before, "{before} and then {after}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod recovery;
 mod siege;
 mod sizes;
 mod slow_lane;
+mod soak;
 mod support;
 mod tidy;
 mod transcripts;

@@ -128,11 +128,82 @@ fn recovering_anyway_loads_what_is_sound_and_sets_the_file_aside() {
     assert!(size < KEYS && size > KEYS - lost / per_key * 2, "{size} keys of {KEYS}");
     let found = digest(&mut client);
     assert!(server.log().contains("left out: section 2, line "), "{}", server.log());
+    // The start has saved anew, and that is over.
+    assert_eq!(client.info("rdb_bgsave_in_progress"), "0");
+    assert_eq!(client.say("SAVE"), "+OK");
     server.kill();
 
     assert!(file.with_extension("damaged").exists());
     let server = Process::start(directory.path(), &["--enable-debug-command", "yes"]);
     assert_eq!(digest(&mut server.client()), found, "what was sound is saved anew");
+}
+
+/// Without a log, nothing leads from an older snapshot to the present, so it is no ordinary base. Such a start
+/// used to load nothing, save that, and remove the only sound snapshot.
+#[test]
+fn recovering_anyway_loads_an_older_snapshot_if_nothing_of_the_newest_is_left() {
+    for is_missing in [true, false] {
+        let directory = tempdir().unwrap();
+        let flags = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"];
+        let server = Process::start(directory.path(), &flags);
+        let mut client = server.client();
+        client.say("DEBUG POPULATE 100");
+        assert_eq!(client.say("SAVE"), "+OK");
+        let sound = digest(&mut client);
+        client.say("SET later x");
+        assert_eq!(client.say("SAVE"), "+OK");
+        server.kill();
+        let [older, newest] = &snapshots(directory.path())[..] else { panic!("two snapshots") };
+        if is_missing {
+            fs::remove_file(newest).unwrap();
+        } else {
+            fs::write(newest, "# something else\n").unwrap();
+        }
+        assert_eq!(start(directory.path(), &flags).code, Some(1));
+
+        let recovering = [&flags[..], &["--recover-anyway"]].concat();
+        let server = Process::start(directory.path(), &recovering);
+        let mut client = server.client();
+        assert_eq!(digest(&mut client), sound, "is missing: {is_missing}");
+        assert!(older.exists(), "what was loaded stays until the next snapshot");
+        server.kill();
+        let server = Process::start(directory.path(), &flags);
+        let mut client = server.client();
+        assert_eq!(digest(&mut client), sound);
+        assert_eq!(client.say("SAVE"), "+OK");
+        assert_eq!(digest(&mut client), sound);
+    }
+}
+
+/// It used to be called damage, with the advice to recover anyway, which loses the database.
+#[test]
+fn too_few_databases_are_no_damage() {
+    for appendonly in ["yes", "no"] {
+        let directory = tempdir().unwrap();
+        let flags = ["--save", "", "--appendonly", appendonly];
+        let server =
+            Process::start(directory.path(), &[&flags[..], &["--databases", "32"]].concat());
+        let mut client = server.client();
+        client.say("SET a 1");
+        client.say("SELECT 20");
+        client.say("SET b 2");
+        if appendonly == "no" {
+            assert_eq!(client.say("SAVE"), "+OK");
+        }
+        assert!(server.terminate().success());
+        for recovering in [&[][..], &["--recover-anyway"]] {
+            let ended = start(directory.path(), &[&flags[..], recovering].concat());
+            let line = last_line(&ended);
+            assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+            assert!(line.contains("database 20") && line.contains("--databases"), "{line}");
+            assert!(!line.contains("damaged") && !line.contains("--recover-anyway"), "{line}");
+        }
+        let server =
+            Process::start(directory.path(), &[&flags[..], &["--databases", "21"]].concat());
+        let mut client = server.client();
+        client.say("SELECT 20");
+        assert_eq!(client.say("GET b"), "\"2\"");
+    }
 }
 
 #[test]

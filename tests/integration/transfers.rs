@@ -2,9 +2,10 @@
 //! transfers how, and a server that is killed knows every transfer that it acknowledged, as a whole.
 
 use crate::support::ask::Ask;
-use crate::support::peer::{Connection, Protocol, SocketConnection};
+use crate::support::peer::{Protocol, SocketConnection};
 use crate::support::process::{Process, connect};
-use crate::support::resp::{self, Reply};
+use crate::support::resp::Reply;
+use crate::support::transfers::{Bank, WAYS, number};
 use sanderling::base::random::Random;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,6 @@ use std::thread;
 use tempfile::tempdir;
 
 const ACCOUNTS: usize = 3_000;
-const BEGINNING: i64 = 100;
 const WRITERS: usize = 6;
 const READERS: usize = 2;
 /// Killed so often, each time after so many transfers.
@@ -22,113 +22,7 @@ const FLAGS: [&str; 6] = ["--save", "", "--appendfsync", "always", "--workers", 
 
 type Client = SocketConnection<TcpStream>;
 
-/// How to transfer.
-#[derive(Clone, Copy)]
-enum Way {
-    /// Reads both balances, and writes if they have not changed meanwhile.
-    Watching,
-    /// Relative changes.
-    Counting,
-    /// The same with a command that looks at the whole database in between.
-    Looking,
-}
-
-const WAYS: [Way; 3] = [Way::Watching, Way::Counting, Way::Looking];
-
-fn account(number: usize) -> String {
-    format!("account:{number}")
-}
-
-/// `None` when the server is gone.
-fn ask(client: &mut Client, words: &[&str]) -> Option<Reply> {
-    client.send(&resp::encode(words)).ok()?;
-    client.receive().ok()?
-}
-
-/// Sends a transaction at once; the reply of its `EXEC`.
-fn execute(client: &mut Client, commands: &[Vec<String>]) -> Option<Reply> {
-    let mut bytes = resp::encode(&["MULTI"]);
-    commands.iter().for_each(|words| bytes.extend(resp::encode(words)));
-    bytes.extend(resp::encode(&["EXEC"]));
-    client.send(&bytes).ok()?;
-    for _ in 0..=commands.len() {
-        client.receive().ok()??;
-    }
-    client.receive().ok()?
-}
-
-fn number(reply: &Reply) -> i64 {
-    let Reply::Bulk(text) = reply else { panic!("an account has a balance: {reply:?}") };
-    String::from_utf8_lossy(text).parse().expect("a balance is a number")
-}
-
-fn words(line: &str) -> Vec<String> {
-    line.split(' ').map(str::to_owned).collect()
-}
-
-/// One transfer, tried until nobody was in between. `None` when the server is gone.
-fn transfer(client: &mut Client, random: &mut Random, way: Way, done: &str) -> Option<()> {
-    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
-    // Some accounts are in demand, so that writers meet there.
-    let from = below(ACCOUNTS / 100);
-    let to = (from + 1 + below(ACCOUNTS - 1)) % ACCOUNTS;
-    let (from, to, amount) = (account(from), account(to), below(20) as i64);
-    let count = words(&format!("INCR {done}"));
-    loop {
-        let commands = match way {
-            Way::Counting => vec![
-                words(&format!("DECRBY {from} {amount}")),
-                words(&format!("INCRBY {to} {amount}")),
-                count.clone(),
-            ],
-            Way::Looking => vec![
-                words(&format!("DECRBY {from} {amount}")),
-                words("DBSIZE"),
-                count.clone(),
-                words(&format!("INCRBY {to} {amount}")),
-            ],
-            Way::Watching => {
-                ask(client, &["WATCH", &from, &to])?;
-                let Reply::Array(balances) = ask(client, &["MGET", &from, &to])? else {
-                    panic!("MGET has an array");
-                };
-                let (less, more) = (number(&balances[0]) - amount, number(&balances[1]) + amount);
-                vec![
-                    count.clone(),
-                    words(&format!("SET {from} {less}")),
-                    words(&format!("SET {to} {more}")),
-                ]
-            }
-        };
-        match execute(client, &commands)? {
-            Reply::Array(_) => return Some(()),
-            // Somebody was in between.
-            Reply::NilArray => {}
-            other => panic!("a transfer is refused: {other:?}"),
-        }
-    }
-}
-
-/// The sum of all accounts, seen at once. `None` when the server is gone.
-fn sum(client: &mut Client, in_halves: bool) -> Option<i64> {
-    let all: Vec<String> = (0..ACCOUNTS).map(account).collect();
-    let mget = |accounts: &[String]| [&["MGET".to_owned()], accounts].concat();
-    let replies = if in_halves {
-        let (front, back) = all.split_at(ACCOUNTS / 2);
-        match execute(client, &[mget(front), mget(back)])? {
-            Reply::Array(replies) => replies,
-            other => panic!("reading is refused: {other:?}"),
-        }
-    } else {
-        client.send(&resp::encode(&mget(&all))).ok()?;
-        vec![client.receive().ok()??]
-    };
-    let balances = replies.iter().flat_map(|reply| match reply {
-        Reply::Array(balances) => balances.iter().map(number),
-        other => panic!("MGET has an array: {other:?}"),
-    });
-    Some(balances.sum())
-}
+const BANK: Bank = Bank { accounts: ACCOUNTS };
 
 fn open(port: u16) -> Client {
     let stream = connect(port).expect("the server accepts");
@@ -144,9 +38,7 @@ fn the_sum_of_all_accounts_is_the_same_for_every_reader_and_after_every_kill() {
         let server = Process::start(directory.path(), &FLAGS);
         let mut client = server.client();
         if round == 0 {
-            let pairs = (0..ACCOUNTS).flat_map(|n| [account(n), BEGINNING.to_string()]);
-            let mset: Vec<String> = [words("MSET"), pairs.collect()].concat();
-            assert_eq!(client.ask(&mset), Reply::Simple(b"OK".to_vec()));
+            assert_eq!(BANK.open(&mut client), Some(Reply::Simple(b"OK".to_vec())));
         }
         let before: usize = acknowledged.iter().map(|count| count.load(Ordering::SeqCst)).sum();
         let port = server.port;
@@ -171,15 +63,15 @@ fn the_sum_of_all_accounts_is_the_same_for_every_reader_and_after_every_kill() {
 fn write(mut client: Client, round: usize, writer: usize, acknowledged: &AtomicUsize) {
     let mut random = Random::seeded((round * WRITERS + writer) as u64);
     let done = format!("done:{writer}");
-    while transfer(&mut client, &mut random, WAYS[writer % WAYS.len()], &done).is_some() {
+    while BANK.transfer(&mut client, &mut random, WAYS[writer % WAYS.len()], &done).is_some() {
         acknowledged.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 /// Looks until the server is gone.
 fn read(mut client: Client, in_halves: bool) {
-    while let Some(sum) = sum(&mut client, in_halves) {
-        assert_eq!(sum, ACCOUNTS as i64 * BEGINNING, "somebody saw half of a transfer");
+    while let Some(sum) = BANK.sum(&mut client, in_halves) {
+        assert_eq!(sum, BANK.total(), "somebody saw half of a transfer");
     }
 }
 
@@ -187,7 +79,7 @@ fn read(mut client: Client, in_halves: bool) {
 fn check(directory: &std::path::Path, acknowledged: &[AtomicUsize]) {
     let server = Process::start(directory, &FLAGS);
     let mut client = server.client();
-    assert_eq!(sum(&mut client, false), Some(ACCOUNTS as i64 * BEGINNING));
+    assert_eq!(BANK.sum(&mut client, false), Some(BANK.total()));
     for (writer, count) in acknowledged.iter().enumerate() {
         let done = match client.ask(&["GET", &format!("done:{writer}")]) {
             Reply::Nil => 0,

@@ -8,13 +8,6 @@
 
 use crate::commands::scan_options::matches;
 use crate::exec::{Args, CommandError, Context, Outcome};
-use crate::resp::ArgList;
-use crate::store::View;
-
-/// However few keys there are.
-pub(super) fn work(_: ArgList<'_>, _: &View<'_>) -> usize {
-    usize::MAX
-}
 
 /// `DELPATTERN pattern [LIMIT count]`: how many keys were deleted.
 pub(super) fn delpattern<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {

@@ -43,7 +43,7 @@ pub static COMMANDS: &[Spec] = &[
         "Deletes keys.",
     ),
     cmd("DELPATTERN", -2, &[], WRITE, delpattern::delpattern)
-        .work(delpattern::work)
+        .work(work::always)
         .categories(&["keyspace", "dangerous"])
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
         .doc(

@@ -1,7 +1,8 @@
 //! `WAITAOF`: waiting until changes are durable.
 
 use crate::base::number::parse_i64;
-use crate::exec::{Args, CommandError, Context, LogHook, Outcome};
+use crate::exec::{Args, CommandError, Context, Outcome};
+use crate::persist::log::Log;
 use crate::session::WaitKind;
 
 /// `WAITAOF numlocal numreplicas timeout`: whether this client's changes are durable here, and on how many
@@ -17,7 +18,7 @@ pub(super) fn waitaof<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     }
     let timeout_ms = parse_timeout(args.bytes()?)?;
     let log = ctx.engine.hooks.log();
-    let durable = log.and_then(LogHook::durable);
+    let durable = log.and_then(Log::durable);
     if local > 0 && durable.is_none() {
         return Err(CommandError::NotLogged);
     }

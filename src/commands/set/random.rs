@@ -36,6 +36,10 @@ fn pop_one(ctx: &mut Context<'_>, key: &Key<'_>) -> Outcome {
 }
 
 fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
+    if (1..=count).contains(&ctx.keys.elements(key)) {
+        // As in Redis, which replies with the whole set then, and counts that as looking it up.
+        ctx.keys.look_up(key);
+    }
     let limits = set_limits(&ctx.engine.config);
     let random = &mut *ctx.random;
     let taken = ctx.keys.edit_existing(key, |set: &mut Set, change| {

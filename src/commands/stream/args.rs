@@ -3,10 +3,11 @@
 use crate::base::number::parse_i64;
 use crate::config::params;
 use crate::exec::{Args, CommandError, Context, quotable};
+use crate::resp::ArgList;
 use crate::session::Origin;
-use crate::store::Key;
+use crate::store::{Key, View};
 use crate::value::Stream;
-use crate::value::stream::{IdText, NewId, Seq, StreamId, Trim, TrimTo};
+use crate::value::stream::{Group, IdText, NewId, Seq, StreamId, Trim, TrimTo};
 
 pub(super) const INVALID_ID: CommandError =
     CommandError::text("ERR Invalid stream ID specified as stream command argument");
@@ -208,4 +209,14 @@ fn new_id(text: &[u8]) -> Result<NewId, CommandError> {
         Seq::Given(seq) => NewId::Exactly(StreamId::new(id.ms, seq)),
         Seq::Missing => NewId::Exactly(StreamId::new(id.ms, 0)),
     })
+}
+
+/// The stream that an estimate is about.
+pub(super) fn stream_at<'v>(keys: &'v View<'_>) -> Option<&'v Stream> {
+    keys.peek_collection(&keys.declared(0)?).ok().flatten()
+}
+
+/// The group that an estimate is about, named by the argument with this number.
+pub(super) fn group_at<'v>(args: ArgList<'_>, keys: &'v View<'_>, at: usize) -> Option<&'v Group> {
+    stream_at(keys)?.group(args.get(at)?)
 }

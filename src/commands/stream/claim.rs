@@ -3,16 +3,17 @@
 //! Pending entries that are not in the stream any more are dropped on the way. What came of it is logged
 //! (see `record`).
 
-use super::args::{check_group, integer_or, range_start, strict_id};
+use super::args::{check_group, group_at, integer_or, range_start, strict_id};
 use super::read::meet_consumer;
 use super::record::{Delivered, Member, Position};
 use super::reply::{reply_entries_by_id, reply_id, reply_ids};
 use crate::base::number::parse_i64;
-use crate::exec::{Args, CommandError, Context, Outcome, quotable};
+use crate::exec::{Args, CommandError, Context, Outcome, quotable, work};
+use crate::resp::ArgList;
 use crate::session::Origin;
-use crate::store::Change;
+use crate::store::{Change, View};
 use crate::value::Stream;
-use crate::value::stream::{Delivery, StreamId};
+use crate::value::stream::{Delivery, Group, StreamId};
 
 /// How many entries `XAUTOCLAIM` claims unless it is told, and looks at for each of them.
 const COUNT_DEFAULT: usize = 100;
@@ -247,6 +248,13 @@ pub(super) fn xautoclaim<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outco
     claimed.reply(ctx, &member, just_id)?;
     reply_ids(&mut ctx.reply, &claimed.gone);
     Ok(())
+}
+
+/// For the entries that it may look at, of which each costs about two elements' time.
+pub(super) fn xautoclaim_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let pending = group_at(args, keys, 2).map_or(0, Group::pending_count);
+    let count = work::option(args, b"COUNT").unwrap_or(COUNT_DEFAULT);
+    count.saturating_mul(ATTEMPTS_PER_ENTRY).min(pending) * 2
 }
 
 /// Claims pending entries from `start` on, until so many were claimed or dropped.

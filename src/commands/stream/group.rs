@@ -1,10 +1,11 @@
 //! `XGROUP` and `XACK`: groups, their consumers, and what they are done with.
 
-use super::args::{id, ids, no_such_group, strict_id};
+use super::args::{group_at, id, ids, no_such_group, strict_id};
 use super::record::Member;
 use crate::commands::family_help::family_help;
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
-use crate::store::{Key, event};
+use crate::resp::ArgList;
+use crate::store::{Key, View, event};
 use crate::value::Stream;
 use crate::value::stream::StreamId;
 
@@ -171,6 +172,12 @@ pub(super) fn xgroup_delconsumer<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) 
     })?;
     ctx.reply.count(pending.flatten().unwrap_or(0));
     Ok(())
+}
+
+pub(super) fn xgroup_delconsumer_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(group) = group_at(args, keys, 3) else { return 0 };
+    let consumer = args.get(4).and_then(|name| group.consumer(name));
+    consumer.map_or(0, |consumer| group.pending_count_with(consumer))
 }
 
 /// `XGROUP HELP`

@@ -1,6 +1,6 @@
 //! `XINFO`: what a stream consists of.
 
-use super::args::no_such_group;
+use super::args::{group_at, no_such_group, stream_at};
 use super::reply::{reply_entries, reply_entry, reply_id};
 use crate::commands::family_help::family_help;
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
@@ -192,11 +192,31 @@ pub(super) fn xinfo_help<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
     family_help(ctx, "XINFO")
 }
 
-/// In full it shows everything if that is asked for.
+pub(super) fn xinfo_consumers_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    group_at(args, keys, 3).map_or(0, Group::consumer_count)
+}
+
+pub(super) fn xinfo_groups_work(_: ArgList<'_>, keys: &View<'_>) -> usize {
+    stream_at(keys).map_or(0, |stream| stream.groups().len())
+}
+
+/// In full it shows all consumers, and of entries, and what is pending in each group and with each consumer, as many as asked for.
 pub(super) fn xinfo_stream_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
-    let count = match args.get(3) {
-        Some(_) => full_count(&mut Args::new(args, 3)).ok().flatten(),
-        None => None,
+    /// More of them are work enough, without looking at what is in them.
+    const GROUPS_MAX: usize = 1000;
+    let Some(stream) = stream_at(keys).filter(|_| args.get(3).is_some()) else { return 0 };
+    let count = match full_count(&mut Args::new(args, 3)) {
+        Ok(count) => count.unwrap_or(usize::MAX),
+        Err(_) => return 0,
     };
-    count.map_or(0, |count| keys.declared(0).map_or(0, |key| keys.work_of_part(&key, count)))
+    if stream.groups().len() > GROUPS_MAX {
+        return usize::MAX;
+    }
+    let in_group = |group: &Group| {
+        // With the group and with its consumers.
+        let shown = group.pending_count().min(count.saturating_mul(1 + group.consumer_count()));
+        group.consumer_count() + shown.saturating_mul(2)
+    };
+    let in_groups: usize = stream.groups().map(|(_, group)| in_group(group)).sum();
+    stream.len().min(count) + in_groups
 }

@@ -59,7 +59,10 @@ pub static COMMANDS: &[Spec] = &[
          field value [field value ...]",
         "Adds an entry to a stream; creates the key if there is none.",
     ),
-    cmd("XAUTOCLAIM", -6, &[key(RW.and(DELETE))], WRITE | FAST, xautoclaim).tips(UNSTEADY).doc(
+    cmd("XAUTOCLAIM", -6, &[key(RW.and(DELETE))], WRITE | FAST, xautoclaim)
+        .work(claim::xautoclaim_work)
+        .tips(UNSTEADY)
+        .doc(
         "6.2.0",
         "O(1) if the count is small",
         "key group consumer min-idle-time start [COUNT count] [JUSTID]",
@@ -92,7 +95,10 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("XLEN", 2, &[key(RO)], READ | FAST, xlen)
         .doc("5.0.0", "O(1)", "key", "Counts the entries of a stream."),
-    cmd("XPENDING", -3, &[key(RO_ACCESS)], READ, xpending).tips(UNSTEADY).doc(
+    cmd("XPENDING", -3, &[key(RO_ACCESS)], READ, xpending)
+        .work(pending::xpending_work)
+        .tips(UNSTEADY)
+        .doc(
         "5.0.0",
         "O(N) where N is the number of entries returned, or looked at with IDLE; for the summary, the \
          number of consumers",
@@ -155,12 +161,14 @@ static XGROUP: &[Spec] = &[
         xgroup_createconsumer,
     )
     .doc("6.2.0", "O(1)", "key group consumer", "Creates a consumer."),
-    cmd("XGROUP DELCONSUMER", 5, &[key_at(2, RW.and(DELETE))], WRITE, xgroup_delconsumer).doc(
-        "5.0.0",
-        "O(N) where N is the number of entries pending with the consumer",
-        "key group consumer",
-        "Removes a consumer and all that is pending with it.",
-    ),
+    cmd("XGROUP DELCONSUMER", 5, &[key_at(2, RW.and(DELETE))], WRITE, xgroup_delconsumer)
+        .work(group::xgroup_delconsumer_work)
+        .doc(
+            "5.0.0",
+            "O(N) where N is the number of entries pending with the consumer",
+            "key group consumer",
+            "Removes a consumer and all that is pending with it.",
+        ),
     cmd("XGROUP DESTROY", 4, &[key_at(2, RW.and(DELETE))], WRITE, xgroup_destroy).doc(
         "5.0.0",
         "O(N) where N is the number of pending entries of the group",
@@ -183,6 +191,7 @@ static XGROUP: &[Spec] = &[
 
 static XINFO: &[Spec] = &[
     cmd("XINFO CONSUMERS", 4, &[key_at(2, RO.and(ACCESS))], READ, xinfo_consumers)
+        .work(info::xinfo_consumers_work)
         .tips(UNSTEADY)
         .doc(
             "5.0.0",
@@ -190,12 +199,14 @@ static XINFO: &[Spec] = &[
             "key group",
             "Shows the consumers of a group.",
         ),
-    cmd("XINFO GROUPS", 3, &[key_at(2, RO.and(ACCESS))], READ, xinfo_groups).doc(
-        "5.0.0",
-        "O(N) where N is the number of groups",
-        "key",
-        "Shows the groups of a stream.",
-    ),
+    cmd("XINFO GROUPS", 3, &[key_at(2, RO.and(ACCESS))], READ, xinfo_groups)
+        .work(info::xinfo_groups_work)
+        .doc(
+            "5.0.0",
+            "O(N) where N is the number of groups",
+            "key",
+            "Shows the groups of a stream.",
+        ),
     cmd("XINFO HELP", 2, &[], LOADING | STALE, xinfo_help).categories(&["stream"]).doc(
         "5.0.0",
         "O(1)",

@@ -1,11 +1,12 @@
 //! `XPENDING`: what was delivered in a group and not acknowledged.
 
-use super::args::{count, no_group, range_end, range_start};
+use super::args::{count, group_at, no_group, range_end, range_start};
 use super::reply::reply_id;
 use crate::exec::{Args, CommandError, Context, Outcome};
-use crate::resp::Reply;
+use crate::resp::{ArgList, Reply};
+use crate::store::View;
 use crate::value::Stream;
-use crate::value::stream::{Consumer, Delivery, Group, StreamId};
+use crate::value::stream::{Delivery, Group, StreamId};
 
 /// How many arguments a listing has, the command's name included.
 const LISTING_ARGS: std::ops::RangeInclusive<usize> = 6..=9;
@@ -61,6 +62,20 @@ pub(super) fn xpending<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome
     Ok(())
 }
 
+/// The summary is one of consumers; a listing may have to look at everything that is pending, if it leaves out what is not idle.
+pub(super) fn xpending_work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let Some(group) = group_at(args, keys, 2) else { return 0 };
+    let mut args = Args::new(args, 3);
+    if args.is_empty() {
+        return group.consumer_count();
+    }
+    match Listing::parse(&mut args) {
+        Ok(Listing { min_idle_ms: 0, count, .. }) => count.min(group.pending_count()),
+        Ok(_) => group.pending_count(),
+        Err(_) => 0,
+    }
+}
+
 fn summarize(reply: &mut Reply<'_>, group: &Group) {
     reply.array(4);
     reply.count(group.pending_count());
@@ -86,7 +101,9 @@ fn summarize(reply: &mut Reply<'_>, group: &Group) {
 fn list(reply: &mut Reply<'_>, group: &Group, listing: &Listing<'_>, now_ms: i64) {
     let deliveries = match listing.consumer.map(|name| group.consumer(name)) {
         None => select(group.pending(listing.start), listing, now_ms),
-        Some(Some(consumer)) => select_of(group, consumer, listing, now_ms),
+        Some(Some(consumer)) => {
+            select(group.pending_with(consumer, listing.start), listing, now_ms)
+        }
         Some(None) => Vec::new(),
     };
     reply.array(deliveries.len());
@@ -97,15 +114,6 @@ fn list(reply: &mut Reply<'_>, group: &Group, listing: &Listing<'_>, now_ms: i64
         reply.integer(now_ms.wrapping_sub(delivery.time_ms).max(0));
         reply.integer(delivery.count as i64);
     }
-}
-
-fn select_of(
-    group: &Group,
-    consumer: Consumer,
-    listing: &Listing<'_>,
-    now_ms: i64,
-) -> Vec<(StreamId, Delivery)> {
-    select(group.pending_with(consumer, listing.start), listing, now_ms)
 }
 
 fn select(

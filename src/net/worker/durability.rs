@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Worker, encode_error};
-use crate::exec::{CommandError, Engine, LogHook};
+use crate::exec::{CommandError, Engine};
+use crate::persist::log::Log;
 use crate::session::{WaitKind, Waiting};
 use crate::store::Lane;
 
@@ -38,13 +39,13 @@ impl DurabilityQueue {
 
 impl Worker {
     fn standing(&self) -> LogStanding {
-        let has_failed = self.executor.engine().hooks.log().is_some_and(LogHook::has_failed);
+        let has_failed = self.executor.engine().hooks.log().is_some_and(Log::has_failed);
         LogStanding { released: self.released(), durable: self.durable(), has_failed }
     }
 
     /// The log position up to which changes may be acknowledged.
     pub(super) fn released(&self) -> u64 {
-        self.executor.engine().hooks.log().map_or(u64::MAX, LogHook::released)
+        self.executor.engine().hooks.log().map_or(u64::MAX, Log::released)
     }
 
     /// Whether a connection's replies must wait because they acknowledge what is not durable yet.
@@ -113,8 +114,8 @@ impl Worker {
     /// log was turned off or has failed.
     pub(super) fn answer_waiters(&mut self, lane: &Lane<'_>) {
         let log = self.executor.engine().hooks.log();
-        let durable = log.and_then(LogHook::durable);
-        let has_failed = log.is_some_and(LogHook::has_failed);
+        let durable = log.and_then(Log::durable);
+        let has_failed = log.is_some_and(Log::has_failed);
         let refusal = if has_failed { CommandError::LogFailed } else { CommandError::NotLogged };
         for (slot, client) in std::mem::take(&mut self.durability.waiters) {
             if self.slots.get(&client) != Some(&slot) {
@@ -134,7 +135,7 @@ impl Worker {
     }
 
     fn durable(&self) -> u64 {
-        self.executor.engine().hooks.log().and_then(LogHook::durable).unwrap_or(0)
+        self.executor.engine().hooks.log().and_then(Log::durable).unwrap_or(0)
     }
 
     /// What a session that waits is told when its time has run out.

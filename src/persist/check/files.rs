@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::report::{FileKind, FileReport, State};
-use crate::persist::directory::{LOCK, segment_path, snapshot_path};
+use crate::persist::directory::{LOCK, is_unfinished, segment_path, snapshot_path};
 use crate::persist::log::{BadSegment, Ending, SegmentReader, Unsound};
 use crate::persist::manifest::{self, Manifest, SegmentEntry};
-use crate::persist::snapshot::{Damage, SnapshotReader};
+use crate::persist::snapshot::{Damage, Section, SnapshotReader};
 use crate::resp::{Limits, ParseState, RequestParser};
 
 const MISSING: &str = "it is missing";
@@ -55,42 +55,47 @@ pub(super) fn check_snapshot(path: &Path, number: u64) -> io::Result<FileReport>
         opened => opened?,
     };
     let bytes = file.metadata()?.len();
-    let mut totals = SnapshotTotals::default();
-    report.state = match verify_snapshot(file, &mut totals)? {
-        Ok(()) => State::Sound,
-        Err(damage) if damage.is_newer => State::Newer(damage.what),
-        Err(damage) => State::Damaged(damage.to_string()),
+    let (SnapshotTotals { sections, keys }, damage) = verify_snapshot(file)?;
+    report.state = match damage {
+        None => State::Sound,
+        Some(damage) if damage.is_newer => State::Newer(damage.what),
+        Some(damage) => State::Damaged(damage.to_string()),
     };
-    let SnapshotTotals { sections, keys } = totals;
     report.count = keys;
     report.about = format!("snapshot {number}, {bytes} bytes, {sections} sections, {keys} keys");
     Ok(report)
 }
 
-/// Reads a snapshot from its first line to its last.
+/// Reads a snapshot from its first line to its last, or as far as it is sound.
 pub(in crate::persist) fn verify_snapshot(
     file: File,
-    totals: &mut SnapshotTotals,
-) -> io::Result<Result<(), Damage>> {
+) -> io::Result<(SnapshotTotals, Option<Damage>)> {
+    let mut totals = SnapshotTotals::default();
     let mut reader = match SnapshotReader::new(file)? {
         Ok(reader) => reader,
-        Err(damage) => return Ok(Err(damage)),
+        Err(damage) => return Ok((totals, Some(damage))),
     };
     loop {
-        let section = match reader.next_section()? {
-            Ok(Some(section)) => section,
-            Ok(None) => return Ok(Ok(())),
-            Err(damage) => return Ok(Err(damage)),
-        };
-        if let Err(damage) = section.check() {
-            return Ok(Err(damage));
+        let section = reader.next_section()?;
+        match section.and_then(|section| section.map(check_section).transpose()) {
+            Ok(Some(section)) => {
+                totals.sections += 1;
+                totals.keys += section.keys;
+            }
+            Ok(None) => return Ok((totals, None)),
+            Err(damage) => return Ok((totals, Some(damage))),
         }
-        if let Err((at, what)) = count_commands(&section.body) {
+    }
+}
+
+fn check_section(section: Section) -> Result<Section, Damage> {
+    section.check()?;
+    match count_commands(&section.body) {
+        Ok(_) => Ok(section),
+        Err((at, what)) => {
             let line = memchr::memchr_iter(b'\n', &section.body[..at]).count() as u64;
-            return Ok(Err(section.damage(section.line + line, what)));
+            Err(section.damage(section.line + line, what))
         }
-        totals.sections += 1;
-        totals.keys += section.keys;
     }
 }
 
@@ -203,7 +208,7 @@ pub(super) fn leftovers(path: &Path, manifest: &Manifest) -> io::Result<Vec<File
 }
 
 fn why_left_over(name: &str) -> &'static str {
-    if name.ends_with(".tmp") {
+    if is_unfinished(name) {
         "a file that was not finished; a start removes it"
     } else if name.ends_with(".damaged") {
         "set aside by --recover-anyway; nothing reads it"

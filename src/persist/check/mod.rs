@@ -25,7 +25,7 @@ use super::directory::{
 use super::disk::{Disk, SystemDisk};
 use super::log::SegmentReader;
 use super::manifest::{self, Manifest, SegmentEntry};
-pub(super) use files::{SnapshotTotals, verify_snapshot};
+pub(super) use files::verify_snapshot;
 pub use report::{FileReport, Report, State, Verdict};
 
 /// How often a check begins again when a server replaces files under it.

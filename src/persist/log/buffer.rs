@@ -1,6 +1,6 @@
 //! What was appended and is not written yet.
 
-use super::encode::encode_command;
+use crate::resp::encode_command;
 use crate::store::LogRecord;
 
 /// A block is closed once it has this many bytes. A unit that is larger has a block of its own.

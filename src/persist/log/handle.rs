@@ -42,8 +42,8 @@ pub(super) struct Start {
     pub lsn: u64,
     /// Nothing before it belongs to it: it counts once the snapshot of its cut is complete.
     pub is_anew: bool,
-    /// The position of the last cut.
-    pub cut_lsn: u64,
+    /// The position of the snapshot that the log follows.
+    pub base_lsn: u64,
     /// The snapshot that this segment is the first after, if the manifest does not say so yet.
     pub follows: Option<u64>,
 }
@@ -58,6 +58,8 @@ enum Order {
     Start(Start),
     /// The manifest names the new log now.
     Listed,
+    /// The new log came to nothing.
+    Abandon,
     Close,
     Stop,
 }
@@ -71,6 +73,8 @@ struct Shared {
     is_asleep: bool,
     /// The writer works on something that it took out of here.
     is_busy: bool,
+    /// The writer has panicked: nobody will write any more.
+    is_orphaned: bool,
     /// Somebody waits until this position is durable, whatever the policy.
     wanted: u64,
     cuts_asked: u64,
@@ -103,6 +107,7 @@ impl Log {
             orders: Vec::new(),
             is_asleep: false,
             is_busy: false,
+            is_orphaned: false,
             wanted: 0,
             cuts_asked: 0,
             cut_made: None,
@@ -133,6 +138,16 @@ impl Log {
 
     pub fn status(&self) -> &LogStatus {
         &self.status
+    }
+
+    /// Nothing is logged because the disk failed.
+    pub fn has_failed(&self) -> bool {
+        self.status.phase() == Phase::Failed
+    }
+
+    /// Everything before this position would survive a loss of power; `None` while nothing is logged.
+    pub fn durable(&self) -> Option<u64> {
+        (self.status.phase() == Phase::On).then(|| self.status.durable())
     }
 
     /// Bytes that were appended and not written yet.
@@ -204,8 +219,8 @@ impl Log {
         self.work.notify_all();
     }
 
-    /// Settings have changed: everybody who waits looks again.
-    pub fn reconsider(&self) {
+    /// Everybody who waits looks again.
+    pub fn settings_changed(&self) {
         self.wake_writer();
         self.observer().caught_up();
         self.observer().advanced();
@@ -279,49 +294,58 @@ impl Log {
         }
     }
 
-    pub(super) fn cut_is_made(&self, number: u64, segment: SegmentEntry) {
+    pub(super) fn note_cut(&self, number: u64, segment: SegmentEntry) {
         self.shared.lock().cut_made = Some((number, segment));
         self.progress.notify_all();
     }
 
     /// Begins to log, where recovery ended: in a new segment at this position. `base` is the snapshot that
     /// recovery began with, and the position that it stands for.
-    pub fn go_on(&self, lsn: u64, base: (Option<SnapshotEntry>, u64)) {
+    pub fn resume(&self, lsn: u64, base: (Option<SnapshotEntry>, u64)) {
         // Never one that the manifest names: if the server died while it began that anew, nobody could tell
         // this from damage.
         let segment = self.directory.next_segment();
         let follows = base.0.filter(|base| base.segment.is_none()).map(|base| base.number);
-        let cut_lsn = base.1;
-        self.begin(Start { segment, lsn, is_anew: false, cut_lsn, follows }, Phase::On);
+        let base_lsn = base.1;
+        self.begin(Start { segment, lsn, is_anew: false, base_lsn, follows }, Phase::On);
     }
 
     /// Says where the log will begin anew, before anything is logged.
     pub fn set_position(&self, lsn: u64) {
         debug_assert_eq!(self.status.phase(), Phase::Off);
-        self.shared.lock().lsn = lsn;
+        self.set_lsn(&mut self.shared.lock(), lsn);
+    }
+
+    /// Nothing was appended before this position that is not written.
+    fn set_lsn(&self, shared: &mut Shared, lsn: u64) {
+        shared.lsn = lsn;
+        self.status.written.store(lsn, Relaxed);
     }
 
     /// Begins to log from nothing, or after a failure. The caller holds the world and begins a cut of the
-    /// store at the same instant. What is logged counts once [`Log::is_listed`] is called.
+    /// store at the same instant. What is logged counts once [`Log::note_listed`] is called.
     pub fn begin_anew(&self) -> CutTicket {
         let segment = self.directory.next_segment();
         let lsn = self.shared.lock().lsn;
-        let start = Start { segment, lsn, is_anew: true, cut_lsn: lsn, follows: None };
+        let start = Start { segment, lsn, is_anew: true, base_lsn: lsn, follows: None };
         self.begin(start, Phase::Starting);
         self.cut()
     }
 
     fn begin(&self, start: Start, phase: Phase) {
         let mut shared = self.shared.lock();
+        if shared.is_orphaned {
+            return;
+        }
         shared.buffer.clear();
-        shared.lsn = start.lsn;
+        self.set_lsn(&mut shared, start.lsn);
         shared.orders.push(Order::Start(start));
         self.status.set_phase(phase);
         self.work.notify_all();
     }
 
     /// The snapshot that a new log follows is complete, and the manifest names both.
-    pub fn is_listed(&self) {
+    pub fn note_listed(&self) {
         let mut shared = self.shared.lock();
         if self.status.phase() == Phase::Starting {
             self.status.set_phase(Phase::On);
@@ -329,6 +353,27 @@ impl Log {
             shared.orders.push(Order::Listed);
             self.work.notify_all();
         }
+    }
+
+    /// The snapshot that a log was to begin with was not made. What was logged since does not count, so from now
+    /// on nothing pretends to be logged.
+    pub fn give_up(&self, error: &io::Error) {
+        {
+            let mut shared = self.shared.lock();
+            // The writer may have given up before.
+            if !matches!(self.status.phase(), Phase::Off | Phase::Starting) {
+                return;
+            }
+            shared.orders.push(Order::Abandon);
+            self.set_failed(&mut shared, error);
+            self.work.notify_all();
+        }
+        self.tell_of_failure(error);
+    }
+
+    /// A snapshot is published that makes everything before this position superfluous.
+    pub fn compacted_to(&self, lsn: u64) {
+        self.status.base_lsn.store(lsn, Relaxed);
     }
 
     /// Nothing more is logged, and the manifest will say where the log ends; [`Log::flush`] waits for that,
@@ -353,7 +398,7 @@ impl Log {
         shared.wanted = shared.lsn;
         self.work.notify_all();
         loop {
-            if self.status.phase() == Phase::Failed {
+            if self.status.phase() == Phase::Failed || shared.is_orphaned {
                 return Err(io::Error::other(self.status.last_error()));
             }
             let is_done = shared.buffer.is_empty() && shared.orders.is_empty() && !shared.is_busy;
@@ -376,6 +421,7 @@ impl Log {
 
     /// The writer's work, until [`Log::stop`].
     pub fn run(&self) {
+        let _watch = Watch(self);
         let mut writer = Writer::new(self);
         let mut spare = Buffer::default();
         loop {
@@ -447,7 +493,8 @@ impl Log {
         for order in orders {
             match order {
                 Order::Start(start) => writer.start(*start)?,
-                Order::Listed => writer.is_listed_now(),
+                Order::Listed => writer.note_listed(),
+                Order::Abandon => writer.abandon(),
                 Order::Close | Order::Stop => {}
             }
         }
@@ -517,19 +564,48 @@ impl Log {
     /// From now on nothing pretends to be durable.
     fn fail(&self, writer: &mut Writer<'_>, error: &io::Error) {
         writer.abandon();
-        {
-            let mut shared = self.shared.lock();
-            *self.status.last_error.lock() = error.to_string();
-            self.status.set_lost(shared.lsn);
-            self.status.set_phase(Phase::Failed);
-            shared.buffer.clear();
-        }
+        self.set_failed(&mut self.shared.lock(), error);
+        self.tell_of_failure(error);
+    }
+
+    fn set_failed(&self, shared: &mut Shared, error: &io::Error) {
+        *self.status.last_error.lock() = error.to_string();
+        self.status.set_lost(shared.lsn);
+        self.status.set_phase(Phase::Failed);
+        shared.buffer.clear();
+    }
+
+    fn tell_of_failure(&self, error: &io::Error) {
         self.status.unsynced_since_ms.store(0, Relaxed);
         self.status.is_behind.store(false, Relaxed);
         self.progress.notify_all();
         self.observer().failed(error);
         self.observer().caught_up();
         self.observer().advanced();
+    }
+
+    /// The writer has panicked. Whoever waits for it would wait for ever.
+    fn lose_writer(&self) {
+        let error = io::Error::other("the thread that writes it has panicked");
+        {
+            let mut shared = self.shared.lock();
+            shared.is_orphaned = true;
+            shared.is_busy = false;
+            shared.orders.clear();
+            self.set_failed(&mut shared, &error);
+        }
+        self.tell_of_failure(&error);
+    }
+}
+
+/// Notices that the writer's thread unwinds.
+struct Watch<'l>(&'l Log);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lose_writer();
+        }
     }
 }
 

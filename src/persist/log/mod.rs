@@ -3,11 +3,14 @@
 //! A segment is a file of blocks, a block is the commands of one write:
 //!
 //! ```text
-//! # sanderling log 1 · segment 8 · lsn 9000 · salt 5be0cd19 · crc32c 64d00644
-//! #9000 58 8700 0c9d1a2e
-//! *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n
-//! #9058 ...
+//! # sanderling log 1 · segment 2 · lsn 210 · salt 2d22ddc4 · crc32c 92bc714b
+//! #210 50 210 ef325e31
+//! *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*2\r\n$4\r\nINCR\r\n$7\r\ncounter\r\n
+//! #260 79 260 2c452103
+//! ...
 //! ```
+//!
+//! (`docs/FORMATS.md` has this file byte by byte. The ends of lines that are written out are bytes of commands.)
 //!
 //! - **A segment's line**: its number, the position that it begins at, its random salt, and the CRC32C of
 //!   the line so far.
@@ -32,13 +35,11 @@
 
 mod block;
 mod buffer;
-mod encode;
 mod handle;
 mod reader;
 mod status;
 mod writer;
 
-pub use encode::encode_command;
 pub use handle::{CutTicket, Log, LogObserver, NEVER};
 pub use reader::{BadSegment, Block, Ending, SegmentReader, Unsound};
 pub use status::{LogStatus, Phase};

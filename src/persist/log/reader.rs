@@ -7,6 +7,9 @@ use std::path::Path;
 use super::block::{BlockHeader, HeaderError, LINE_MAX, SegmentHeader};
 use crate::persist::manifest::SegmentEntry;
 
+/// In search of a proof that something was durable, so many times the file is summed up at most.
+const SUMMED_UP_MAX: u64 = 4;
+
 /// The commands of one write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -59,6 +62,8 @@ pub struct SegmentReader {
     offset: u64,
     lsn: u64,
     file_len: u64,
+    /// What was summed up in search of a proof, see [`SegmentReader::has_proof_behind`].
+    bytes_summed_up: u64,
 }
 
 impl SegmentReader {
@@ -90,7 +95,7 @@ impl SegmentReader {
             }
         };
         let (entry, offset) = (SegmentEntry { number, lsn }, line.len() as u64);
-        Ok(Ok(SegmentReader { input, entry, salt, offset, lsn, file_len }))
+        Ok(Ok(SegmentReader { input, entry, salt, offset, lsn, file_len, bytes_summed_up: 0 }))
     }
 
     /// What the segment says that it is.
@@ -114,11 +119,6 @@ impl SegmentReader {
             )),
             (None, _) => Ending::Whole,
         }
-    }
-
-    /// Where the next block begins in the file.
-    pub fn offset(&self) -> u64 {
-        self.offset
     }
 
     /// The log position that the next block begins at.
@@ -167,6 +167,12 @@ impl SegmentReader {
 
     /// Whether a sound block further on says that everything up to and including the one at the present
     /// offset was durable.
+    ///
+    /// Clients choose the bytes of values, and telling a line in one from that of a block takes summing up as
+    /// much as it claims to be followed by. Positions count bytes of this file, which rules out what was made
+    /// up without knowing them (some of the file may be gone, but not more than there is); for the rest there is
+    /// a limit. If it is reached, nobody knows, and that is
+    /// called damage: a start that is refused loses nothing.
     fn has_proof_behind(&mut self) -> io::Result<bool> {
         let mut offset = self.offset;
         self.input.seek(SeekFrom::Start(offset))?;
@@ -178,9 +184,12 @@ impl SegmentReader {
             let next = offset + line.len() as u64;
             if let Some(header) = BlockHeader::parse(&line)
                 && header.len <= self.file_len - next
-                && (self.lsn + 1..=header.lsn).contains(&header.durable)
+                && self.may_be_proof(&header, offset)
             {
-                if self.read_body(&header)?.is_some() {
+                self.bytes_summed_up += header.len;
+                if self.bytes_summed_up > SUMMED_UP_MAX * self.file_len
+                    || self.read_body(&header)?.is_some()
+                {
                     return Ok(true);
                 }
                 // Not for every line: seeking throws away what was read ahead.
@@ -188,6 +197,14 @@ impl SegmentReader {
             }
             offset = next;
         }
+    }
+
+    /// Whether a block at this offset could have such a line, and if so, proves that the present one was
+    /// durable.
+    fn may_be_proof(&self, header: &BlockHeader, offset: u64) -> bool {
+        self.lsn < header.durable
+            && header.durable <= header.lsn
+            && header.lsn - self.lsn <= offset - self.offset + self.file_len
     }
 
     /// The line that begins at this offset, where the input stands. A server may be writing the file:
@@ -325,6 +342,34 @@ mod tests {
         let at = segment(&[], true).len() + 40;
         bytes[at] ^= 1;
         assert!(read(&bytes).1.unwrap().was_durable);
+    }
+
+    /// Each line of a stored value that looks like a block's used to be summed up to the end of the file.
+    #[test]
+    fn what_a_client_stored_does_not_decide_how_long_a_start_takes() {
+        let first = segment(&[], true).len();
+        let torn = |line: &str| {
+            let body = line.repeat(400_000 / line.len());
+            let mut bytes = segment(&[&body], true);
+            bytes[first + 40] ^= 1;
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("segment");
+            fs::write(&path, bytes).unwrap();
+            let mut reader = SegmentReader::open(&path, ENTRY).unwrap().unwrap();
+            let unsound = reader.next_block().unwrap().unwrap_err();
+            (unsound, reader.bytes_summed_up, reader.file_len)
+        };
+        // Without knowledge of the log: it is told to be none.
+        let far = format!("#9000000000000000000 {} 8000000000000000000 00000000\n", 1000);
+        let (unsound, bytes, _) = torn(&far);
+        assert_eq!((unsound.was_durable, bytes), (false, 0));
+        // With it, nobody can tell without work, of which there is a limit.
+        let near = format!("#{} 200000 {} 00000000\n", ENTRY.lsn + 20, ENTRY.lsn + 10);
+        let (unsound, bytes, file_len) = torn(&near);
+        assert!(unsound.was_durable && bytes <= 5 * file_len, "{unsound}: {bytes} bytes");
+        // A few are no reason to call it anything else than a torn end.
+        let once = format!("{near}{}", "x".repeat(300_000));
+        assert!(!torn(&once).0.was_durable);
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub struct LogStatus {
     pub(super) times_behind: AtomicU64,
     pub(super) segment: AtomicU64,
     pub(super) segment_bytes: AtomicU64,
-    /// The position of the last cut: how much the log has grown since is counted from here.
-    pub(super) cut_lsn: AtomicU64,
+    /// The position of the newest snapshot: how much the log has grown since is counted from here.
+    pub(super) base_lsn: AtomicU64,
     pub(super) writes: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) sync_nanos: Histogram,
@@ -55,7 +55,7 @@ impl Default for LogStatus {
             times_behind: AtomicU64::new(0),
             segment: AtomicU64::new(0),
             segment_bytes: AtomicU64::new(0),
-            cut_lsn: AtomicU64::new(0),
+            base_lsn: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             sync_nanos: Histogram::default(),
@@ -107,9 +107,9 @@ impl LogStatus {
         self.segment_bytes.load(Relaxed)
     }
 
-    /// Bytes of commands since the last cut.
-    pub fn bytes_since_cut(&self) -> u64 {
-        self.written().saturating_sub(self.cut_lsn.load(Relaxed))
+    /// Bytes of commands since the newest snapshot.
+    pub fn bytes_since_base(&self) -> u64 {
+        self.written().saturating_sub(self.base_lsn.load(Relaxed))
     }
 
     pub fn writes(&self) -> u64 {

@@ -68,7 +68,7 @@ impl<'l> Writer<'l> {
         let status = &self.log.status;
         status.written.store(start.lsn, Relaxed);
         status.durable.store(start.lsn, SeqCst);
-        status.cut_lsn.store(start.cut_lsn, Relaxed);
+        status.base_lsn.store(start.base_lsn, Relaxed);
         self.begin_segment(start.segment, start.follows)
     }
 
@@ -144,9 +144,8 @@ impl<'l> Writer<'l> {
         if self.open().entry.lsn != self.lsn {
             self.begin_next_segment()?;
         }
-        self.log.status.cut_lsn.store(self.lsn, Relaxed);
         let entry = self.open().entry;
-        self.log.cut_is_made(number, entry);
+        self.log.note_cut(number, entry);
         Ok(())
     }
 
@@ -183,7 +182,7 @@ impl<'l> Writer<'l> {
     }
 
     /// The snapshot that a new log follows is complete, and the manifest names both.
-    pub(super) fn is_listed_now(&mut self) {
+    pub(super) fn note_listed(&mut self) {
         self.is_unlisted = false;
     }
 

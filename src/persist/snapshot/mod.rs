@@ -2,17 +2,16 @@
 //!
 //! ```text
 //! # sanderling snapshot 1
-//! # section 1 · line 3 · keys 2 · bytes 71 · crc32c 0c9d1a2e
+//! # section 1 · line 3 · keys 3 · bytes 92 · crc32c cb367afe
 //! SELECT 0
-//! SET greeting "hello world" PXAT 1790000000000
+//! SET greeting "hello world" PXAT 4102444800000
 //! SET counter 17
-//! # section 2 · line 7 · keys 1 · bytes 24 · crc32c 5be0cd19
 //! SELECT 1
 //! SET name Ada
-//! # end · sections 2 · keys 3
+//! # end · sections 1 · keys 3
 //! ```
 //!
-//! Lines are commands in the inline syntax of the protocol and `#` begins a comment, so a snapshot can
+//! (`docs/FORMATS.md` has the same file byte by byte.) Lines are commands in the inline syntax of the protocol and `#` begins a comment, so a snapshot can
 //! be read, diffed and grepped, and `nc host port < snapshot` restores it into any server.
 //!
 //! - A section begins with a comment that gives its number, the number of its first line in the file,

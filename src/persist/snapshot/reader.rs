@@ -122,13 +122,18 @@ impl<R: Read> SnapshotReader<R> {
         if section.body.len() as u64 != bytes {
             return Ok(Err(section.damage(line, "the file ends in this section: it was cut off")));
         }
-        if line != self.line || number != self.sections + 1 {
-            let what = format!("section {} was expected at line {}", self.sections + 1, self.line);
+        let expected = self.sections.saturating_add(1);
+        if line != self.line || number != expected {
+            let what = format!("section {expected} was expected at line {}", self.line);
             return Ok(Err(section.damage(line, what)));
         }
-        self.line += memchr::memchr_iter(b'\n', &section.body).count() as u64;
-        self.sections += 1;
-        self.keys += keys;
+        let lines = memchr::memchr_iter(b'\n', &section.body).count() as u64;
+        // No checksum covers the figures.
+        let sums = (self.line.checked_add(lines), self.keys.checked_add(keys));
+        let (Some(line_behind), Some(keys_so_far)) = sums else {
+            return Ok(Err(section.damage(line, "no file has so many lines or keys")));
+        };
+        (self.line, self.sections, self.keys) = (line_behind, number, keys_so_far);
         Ok(Ok(Some(section)))
     }
 
@@ -163,7 +168,7 @@ impl<R: Read> SnapshotReader<R> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        self.line += 1;
+        self.line = self.line.saturating_add(1);
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         Ok(Some(String::from_utf8_lossy(text).into_owned()))
     }
@@ -274,6 +279,26 @@ mod tests {
         }
         assert_eq!(checksum("0000beef"), Some(0xbeef));
         assert!(checksum("0000BEEF").is_none() && checksum("beef").is_none());
+    }
+
+    /// Nothing sums up a section's first line: figures of any size must be met.
+    #[test]
+    fn figures_that_no_file_has_are_damage() {
+        let section = |number: u64, line: u64, keys: u64| {
+            let crc = crc32c::crc32c(b"SET a 1\n");
+            format!(
+                "# section {number} · line {line} · keys {keys} · bytes 8 · crc32c {crc:08x}\nSET a 1\n"
+            )
+        };
+        let most = u64::MAX;
+        let text = format!("{MAGIC}\n{}{}", section(1, 3, most), section(2, 5, most));
+        assert!(read(text.as_bytes()).is_err());
+        // Behind damage, numbers are taken as they are.
+        let text = format!("{MAGIC}\nbroken\n{}", section(most, most, most));
+        let mut reader = SnapshotReader::new(text.as_bytes()).unwrap().unwrap();
+        assert!(reader.next_section().unwrap().is_err());
+        assert!(reader.resynchronise().unwrap());
+        assert!(reader.next_section().unwrap().is_err());
     }
 
     #[test]

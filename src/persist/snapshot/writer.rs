@@ -7,6 +7,7 @@ use super::streams;
 use super::{MAGIC, SECTION_BYTES};
 use crate::base::limits::INLINE_BYTES_MAX;
 use crate::base::words::write_readable_word;
+use crate::resp::encode_command;
 use crate::store::ValueRef;
 use crate::value::Value;
 
@@ -33,8 +34,6 @@ pub struct SnapshotWriter<W> {
     db: Option<usize>,
     /// The present section goes on with a key.
     continues: bool,
-    /// Writing a section in the middle of a key failed.
-    failure: Option<io::Error>,
     next_line: u64,
     totals: Totals,
 }
@@ -43,12 +42,16 @@ pub struct SnapshotWriter<W> {
 pub(super) trait Lines {
     fn buffer(&mut self) -> &mut Vec<u8>;
     /// A command has been written, and what follows belongs to the same key.
-    fn command_ended(&mut self) {}
+    fn command_ended(&mut self) -> io::Result<()>;
 }
 
 impl Lines for Vec<u8> {
     fn buffer(&mut self) -> &mut Vec<u8> {
         self
+    }
+
+    fn command_ended(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -58,16 +61,16 @@ impl<W: Write> Lines for SnapshotWriter<W> {
         &mut self.body
     }
 
-    fn command_ended(&mut self) {
-        if self.body.len() < SECTION_BYTES || self.failure.is_some() {
-            return;
+    fn command_ended(&mut self) -> io::Result<()> {
+        if self.body.len() >= SECTION_BYTES {
+            let db = self.db;
+            self.flush()?;
+            if let Some(db) = db {
+                self.select(db);
+            }
+            self.continues = true;
         }
-        let db = self.db;
-        self.failure = self.flush().err();
-        if let Some(db) = db {
-            self.select(db);
-        }
-        self.continues = true;
+        Ok(())
     }
 }
 
@@ -80,7 +83,6 @@ impl<W: Write> SnapshotWriter<W> {
             body_keys: 0,
             db: None,
             continues: false,
-            failure: None,
             next_line: 2,
             totals: Totals { bytes: MAGIC.len() as u64 + 1, ..Totals::default() },
         })
@@ -103,9 +105,9 @@ impl<W: Write> SnapshotWriter<W> {
         deadline: Option<i64>,
     ) -> io::Result<()> {
         self.select(db);
-        write_lines(self, key, ValueRef::Object(value), deadline);
+        write_lines(self, key, ValueRef::Object(value), deadline)?;
         self.body_keys += 1;
-        self.failure.take().map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Entries come database by database; a section may hold several, each announced.
@@ -165,10 +167,15 @@ impl<W: Write> SnapshotWriter<W> {
 
 /// Appends the commands that make an entry.
 pub fn write_entry(out: &mut Vec<u8>, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
-    write_lines(out, key, value, deadline);
+    write_lines(out, key, value, deadline).expect("a vector takes everything");
 }
 
-fn write_lines(out: &mut dyn Lines, key: &[u8], value: ValueRef<'_>, deadline: Option<i64>) {
+fn write_lines(
+    out: &mut dyn Lines,
+    key: &[u8],
+    value: ValueRef<'_>,
+    deadline: Option<i64>,
+) -> io::Result<()> {
     let value = match value {
         ValueRef::Integer(number) => {
             let text = itoa::Buffer::new().format(number).to_owned();
@@ -184,41 +191,50 @@ fn write_lines(out: &mut dyn Lines, key: &[u8], value: ValueRef<'_>, deadline: O
         Value::Hash(hash) => collections::write_hash(out, key, hash),
         Value::SortedSet(set) => collections::write_sorted_set(out, key, set),
         Value::Stream(stream) => streams::write_stream(out, key, stream),
-    }
-    if let Some(unix_ms) = deadline {
-        let time = itoa::Buffer::new().format(unix_ms).to_owned();
-        write_command(out, &[b"PEXPIREAT", key, time.as_bytes()]);
-    }
+    }?;
+    let Some(unix_ms) = deadline else { return Ok(()) };
+    let time = itoa::Buffer::new().format(unix_ms).to_owned();
+    write_command(out, &[b"PEXPIREAT", key, time.as_bytes()])
 }
 
-fn write_string(out: &mut dyn Lines, key: &[u8], value: &[u8], deadline: Option<i64>) {
+fn write_string(
+    out: &mut dyn Lines,
+    key: &[u8],
+    value: &[u8],
+    deadline: Option<i64>,
+) -> io::Result<()> {
     let mut digits = itoa::Buffer::new();
     let expiry = deadline.map(|unix_ms| digits.format(unix_ms).as_bytes());
-    if (key.len() + value.len()) * QUOTED_MAX + LINE_RESERVE <= INLINE_BYTES_MAX {
+    if key.len() + value.len() <= INLINE_COST_MAX {
         return match expiry {
             None => write_command(out, &[b"SET", key, value]),
             Some(time) => write_command(out, &[b"SET", key, value, b"PXAT", time]),
         };
     }
-    let piece = (INLINE_BYTES_MAX - LINE_RESERVE) / QUOTED_MAX;
-    let mut pieces = value.chunks(piece.saturating_sub(key.len()).max(1024));
-    write_command(out, &[b"SET", key, pieces.next().unwrap_or_default()]);
-    pieces.for_each(|piece| write_command(out, &[b"APPEND", key, piece]));
-    if let Some(time) = expiry {
-        write_command(out, &[b"PEXPIREAT", key, time]);
-    }
+    let room = INLINE_COST_MAX.saturating_sub(key.len());
+    let mut pieces = value.chunks(worth_its_key(room, key));
+    write_command(out, &[b"SET", key, pieces.next().unwrap_or_default()])?;
+    pieces.try_for_each(|piece| write_command(out, &[b"APPEND", key, piece]))?;
+    expiry.map_or(Ok(()), |time| write_command(out, &[b"PEXPIREAT", key, time]))
+}
+
+/// How many bytes of a value go into one command: as many as are wanted, but not less than the key, which each of
+/// them repeats. A value takes at most twice its size then, however long its key is.
+pub(super) fn worth_its_key(wanted: usize, key: &[u8]) -> usize {
+    const LEAST: usize = 1024;
+    wanted.max(key.len()).max(LEAST)
 }
 
 /// One command: a line, or a RESP array if it might be too long for one.
-pub(super) fn write_command(out: &mut dyn Lines, args: &[&[u8]]) {
+pub(super) fn write_command(out: &mut dyn Lines, args: &[&[u8]]) -> io::Result<()> {
     write_words(out.buffer(), args);
-    out.command_ended();
+    out.command_ended()
 }
 
 fn write_words(out: &mut Vec<u8>, args: &[&[u8]]) {
     let bytes: usize = args.iter().map(|arg| arg.len()).sum();
-    if bytes * QUOTED_MAX + LINE_RESERVE > INLINE_BYTES_MAX {
-        return write_array(out, args);
+    if bytes > INLINE_COST_MAX {
+        return encode_command(out, args.iter().copied());
     }
     for (n, arg) in args.iter().enumerate() {
         if n > 0 {
@@ -229,11 +245,52 @@ fn write_words(out: &mut Vec<u8>, args: &[&[u8]]) {
     out.push(b'\n');
 }
 
-fn write_array(out: &mut Vec<u8>, args: &[&[u8]]) {
-    out.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
-    for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::set::SetLimits;
+    use crate::value::{Set, Value};
+
+    fn set_of(members: usize) -> Value {
+        let limits = SetLimits { intset_entries: 0, listpack_entries: 0, listpack_value: 0 };
+        let mut set = Set::default();
+        for n in 0..members {
+            set.insert(format!("{n:040}").as_bytes(), &limits);
+        }
+        Value::Set(set)
+    }
+
+    /// Each piece of a value used to repeat the key however long it was: a client could fill the disk.
+    #[test]
+    fn a_long_key_does_not_make_a_snapshot_many_times_larger_than_the_data() {
+        let string = Value::string(vec![b'v'; 2_000_000]);
+        for value in [string, set_of(50_000)] {
+            for key_len in [10, 4_000, 20_000, 100_000] {
+                let mut file = Vec::new();
+                let mut writer = SnapshotWriter::new(&mut file).unwrap();
+                writer.add_large(0, &vec![b'k'; key_len], &value, Some(1)).unwrap();
+                writer.finish().unwrap();
+                assert!(file.len() < 8_000_000, "{} bytes with a key of {key_len}", file.len());
+            }
+        }
+    }
+
+    /// A disk that is full is when a server can least afford memory: the rest of the value used to be printed.
+    #[test]
+    fn once_the_disk_is_full_nothing_more_of_a_value_is_printed() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let is_first = bytes.starts_with(MAGIC.as_bytes()) || bytes == b"\n";
+                if is_first { Ok(bytes.len()) } else { Err(io::ErrorKind::StorageFull.into()) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut writer = SnapshotWriter::new(Full).unwrap();
+        let error = writer.add_large(0, b"k", &set_of(50_000), None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(writer.body.len() < 2 * SECTION_BYTES, "{} bytes", writer.body.len());
     }
 }

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use super::{ImportError, unusable};
 use crate::config::params;
 use crate::exec::{Engine, Lookup, spec};
-use crate::persist::log::encode_command;
-use crate::resp::{ArgList, Limits, ParseState, ProtocolError, RequestParser};
+use crate::resp::{ArgList, Limits, ParseState, ProtocolError, RequestParser, encode_command};
 use crate::server::replay::{Failure, Replayer};
 
 /// Read at a time.
@@ -226,26 +225,27 @@ fn execute(
     offset: u64,
     count: &mut u64,
 ) -> Result<(), Fault> {
-    let mut fault = None;
-    *count += replayer.go_on(bytes, |Failure { at, what }| {
-        let way_out =
-            if what.starts_with("SELECT ") { "; allow more with --databases" } else { "" };
-        fault = Some(Fault { offset: offset + at as u64, what: format!("{what}{way_out}") });
-        false
-    });
-    fault.map_or(Ok(()), Err)
+    let repeated = replayer.go_on(bytes);
+    *count +=
+        repeated.map_err(|Failure { at, what, .. }| Fault { offset: offset + at as u64, what })?;
+    Ok(())
 }
 
 /// Whether a command's deadline depends on when it is executed.
 fn counts_from_now(name: &str, args: ArgList<'_>) -> bool {
+    let is = |word: &[u8], option: &str| word.eq_ignore_ascii_case(option.as_bytes());
     let has_option = |from: usize| {
-        let mut options = args.iter().skip(from);
-        options.any(|word| word.eq_ignore_ascii_case(b"EX") || word.eq_ignore_ascii_case(b"PX"))
+        // What follows are fields and values.
+        let mut options = args.iter().skip(from).take_while(|word| !is(word, "FIELDS"));
+        options.any(|word| is(word, "EX") || is(word, "PX"))
     };
+    let is_absolute = || args.iter().skip(4).any(|word| is(word, "ABSTTL"));
     match name {
-        "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" => true,
+        "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" | "HEXPIRE" | "HPEXPIRE" => true,
         "SET" => has_option(3),
-        "GETEX" => has_option(2),
+        "GETEX" | "HSETEX" | "HGETEX" => has_option(2),
+        // 0 is no deadline.
+        "RESTORE" => args.get(2) != Some(b"0") && !is_absolute(),
         _ => false,
     }
 }

@@ -5,7 +5,7 @@
 //! a server saves it. A start on that directory loads it like any other.
 //!
 //! - Whatever is not understood ends the import with file, offset and reason: a command that this version
-//!   does not have, one that counts time from now, a file that was cut off. Nothing was written then.
+//!   does not have, one that counts time from now, a file that was cut off. No data was written then.
 //! - Files are read piece by piece; what must fit into memory is the data set.
 //! - Deadlines are absolute in such files. What has expired meanwhile is in the snapshot, and goes when a
 //!   server loads it.
@@ -78,6 +78,8 @@ pub(super) struct Imported {
     pub left_out: Option<LeftOut>,
     /// What was written.
     pub snapshot: PathBuf,
+    /// Number of the last file, if it was a segment, and the log position at which it ends.
+    segment_end: Option<(u64, u64)>,
 }
 
 /// Imports files in this order. With `truncate`, what was not completely written at the end of the last
@@ -119,10 +121,11 @@ fn import_part(
     may_be_cut: bool,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
+    let before = imported.segment_end.take();
     match part {
         Part::Snapshot(path) => import_snapshot(engine, path),
         Part::Segment(path) => {
-            let left_out = import_segment(engine, path, &mut imported.commands)?;
+            let left_out = import_segment(engine, path, before, imported)?;
             note_left_out(path, left_out, may_be_cut, imported)
         }
         Part::Commands(path) => {
@@ -157,21 +160,32 @@ fn import_snapshot(engine: &Arc<Engine>, path: &Path) -> Result<(), ImportError>
     let loaded = snapshot_loading::load(engine, path, false);
     let loaded =
         loaded.map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
-    match loaded.damages.first() {
+    match loaded.fault() {
         None => Ok(()),
         Some(damage) => Err(unusable(path, damage.to_string())),
     }
 }
 
-/// Repeats a segment. Returns where its torn end begins, and of how many bytes it is.
+/// Repeats a segment, which must go on where the one before it ended. Returns where its torn end begins, and of how many
+/// bytes it is.
 fn import_segment(
     engine: &Arc<Engine>,
     path: &Path,
-    commands: &mut u64,
+    before: Option<(u64, u64)>,
+    imported: &mut Imported,
 ) -> Result<Option<(u64, u64)>, ImportError> {
     let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
     let opened = SegmentReader::open_alone(path).map_err(unreadable)?;
     let mut reader = opened.map_err(|error| unusable(path, error.to_string()))?;
+    let begin = reader.lsn();
+    if let Some((number, end)) = before.filter(|(_, end)| *end != begin) {
+        return Err(unusable(
+            path,
+            format!(
+                "it begins at lsn {begin}, but segment {number} before it ends at {end}; name all segments in order"
+            ),
+        ));
+    }
     let lane = engine.keyspace.lane();
     let mut replayer = Replayer::new(engine, &lane);
     let unsound = loop {
@@ -180,16 +194,12 @@ fn import_segment(
             Ok(None) => break None,
             Err(unsound) => break Some(unsound),
         };
-        let mut failure = None;
-        *commands += replayer.run(&block.body, |failed| {
-            failure = Some(failed);
-            false
-        });
-        if let Some(failure) = failure {
+        imported.commands += replayer.run(&block.body).map_err(|failure| {
             let offset = block.offset + block.line_len + failure.at as u64;
-            return Err(unusable(path, format!("offset {offset}: {}", failure.what)));
-        }
+            unusable(path, format!("offset {offset}: {}", failure.what))
+        })?;
     };
+    imported.segment_end = Some((reader.entry().number, reader.lsn()));
     match reader.ending(unsound.as_ref(), None) {
         Ending::Whole => Ok(None),
         Ending::Torn { offset, bytes } => Ok(Some((offset, bytes))),
@@ -207,7 +217,7 @@ fn save(
         Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
     let backups = Backups::new(engine, Arc::clone(directory.disk()));
     let snapshotter = Snapshotter::new(engine, &directory, &log, &backups);
-    snapshotter.save_beside(&engine.keyspace.lane(), Begin::Cut)?;
+    snapshotter.save_beside(&engine.keyspace.lane(), Begin::Cut, 1)?;
     imported.keys = snapshotter.status.last_keys.load(Ordering::Relaxed);
     let newest = directory.manifest().snapshots.last().map_or(0, |snapshot| snapshot.number);
     imported.snapshot = directory.snapshot_path(newest);

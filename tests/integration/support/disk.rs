@@ -150,9 +150,10 @@ impl<S: Script> DiskFile for ScriptedFile<S> {
     }
 }
 
-/// Holds calls of one kind on the log up until the test lets them go.
+/// Holds certain calls of one kind up until the test lets them go.
 pub struct Gate {
     kind: Kind,
+    is_held: fn(&Call<'_>) -> bool,
     state: Mutex<GateState>,
     changed: Condvar,
 }
@@ -164,9 +165,14 @@ struct GateState {
 }
 
 impl Gate {
-    /// An open gate for calls of this kind, and the disk that it belongs to.
+    /// An open gate for calls of this kind that concern the log, and the disk that it belongs to.
     pub fn new(kind: Kind) -> (Arc<Gate>, Arc<dyn Disk>) {
-        let gate = Gate { kind, state: Mutex::default(), changed: Condvar::new() };
+        Gate::of(kind, |call| call.is_of_log())
+    }
+
+    /// The same for other calls.
+    pub fn of(kind: Kind, is_held: fn(&Call<'_>) -> bool) -> (Arc<Gate>, Arc<dyn Disk>) {
+        let gate = Gate { kind, is_held, state: Mutex::default(), changed: Condvar::new() };
         let gate = Arc::new(gate);
         (Arc::clone(&gate), Arc::new(ScriptedDisk(gate)))
     }
@@ -191,7 +197,7 @@ impl Gate {
 
 impl Script for Gate {
     fn before(&self, call: &Call<'_>) -> Verdict {
-        if call.kind == self.kind && call.is_of_log() {
+        if call.kind == self.kind && (self.is_held)(call) {
             let mut state = self.state.lock().unwrap();
             state.waiting += 1;
             self.changed.notify_all();

@@ -19,4 +19,5 @@ pub mod runner;
 pub mod sameness;
 pub mod sanderling;
 pub mod transcript;
+pub mod transfers;
 pub mod words;

@@ -157,6 +157,18 @@ impl Process {
         fs::read_dir(tasks).expect("a running process has threads").count()
     }
 
+    /// How many files, sockets and so on it has open.
+    pub fn descriptors(&self) -> usize {
+        let open = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(open).expect("a running process has descriptors").count()
+    }
+
+    /// Sends SIGKILL.
+    pub fn signal_kill(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::KILL).expect("a running child can be signalled");
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().expect("a running child can be killed");

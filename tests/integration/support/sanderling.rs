@@ -8,7 +8,7 @@ use sanderling::config::flags::{self, CommandLine};
 use sanderling::config::{Config, password};
 use sanderling::exec::Engine;
 use sanderling::persist::disk::{Disk, SystemDisk};
-use sanderling::server::{Server, StartupError};
+use sanderling::server::{Ended, Server, StartupError};
 use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
@@ -96,7 +96,7 @@ impl Sanderling {
     fn wrap(server: Server, port: u16) -> Self {
         let engine = Arc::clone(server.engine());
         let stop = server.stopper();
-        let thread: JoinHandle<()> = std::thread::spawn(move || server.wait());
+        let thread: JoinHandle<Ended> = std::thread::spawn(move || server.wait());
         let stopping = Box::new(move || {
             stop();
             thread.join().expect("the server stops in order");

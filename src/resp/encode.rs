@@ -1,4 +1,4 @@
-//! Commands as they stand in the log: RESP arrays of bulk strings.
+//! Commands as clients send them and as they stand in the log: RESP arrays of bulk strings.
 
 /// Appends one command.
 pub fn encode_command<'a>(
