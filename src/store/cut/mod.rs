@@ -42,7 +42,7 @@ enum Source {
     /// In the shard.
     Live,
     /// The shard was emptied as a whole: this is what it held.
-    Frozen(Contents),
+    Frozen(Box<Contents>),
     /// What the shard held was damaged before it was emitted.
     Lost,
     /// All of them have been emitted.
@@ -70,7 +70,7 @@ impl Cut {
     /// The shard is emptied. Only the first time matters: later contents are not part of the cut, and come back.
     pub(super) fn freeze(&mut self, contents: Contents) -> Option<Contents> {
         if let Source::Live = self.source {
-            self.source = Source::Frozen(contents);
+            self.source = Source::Frozen(Box::new(contents));
             return None;
         }
         Some(contents)
