@@ -5,12 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use sanderling::base::allocator;
-use sanderling::base::clock::Clock;
 use sanderling::base::random::Random;
 use sanderling::config::flags::{self, CommandLine, Flags};
 use sanderling::config::{Config, StartError, params, password};
 use sanderling::persist::backup;
-use sanderling::server::{Ended, Server, logging, tools};
+use sanderling::server::{Ended, Server, Surroundings, logging, tools};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -58,7 +57,7 @@ fn serve(config: Config, backup: Option<&Path>) -> ExitCode {
     if let Err(error) = allocator::keep_pages_for(EMPTY_PAGES_STAY_MS) {
         log::warn!("the allocator returns empty pages when it likes: {error}");
     }
-    match Server::start_as_process(config, Clock::system()) {
+    match Server::start(config, Surroundings::of_a_process()) {
         Ok(server) => match server.wait() {
             Ended::Asked => ExitCode::SUCCESS,
             Ended::Broken => ExitCode::from(EXIT_BROKEN),

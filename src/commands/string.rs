@@ -13,7 +13,7 @@ use crate::resp::ArgList;
 use crate::store::{Deadline, EventKind, Key, StringRef, Text, View, event, string_ref};
 use crate::value::string::{byte_range, overwrite};
 
-use super::expire_time::{ExpiryOption, Unit, parse_positive, set_deadline};
+use crate::commands::shared::expire_time::{ExpiryOption, Unit, parse_positive, set_deadline};
 
 const SET_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);
 const TWO_KEYS: KeySpec = KeySpec {

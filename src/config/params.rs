@@ -59,7 +59,7 @@ macro_rules! handles {
             }
 
             /// The row.
-            pub fn param(self) -> &'static Param {
+            pub const fn param(self) -> &'static Param {
                 &PARAMS[self.index]
             }
 

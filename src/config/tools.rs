@@ -59,7 +59,7 @@ fn import() -> Command {
             "Make a data directory from an append-only file of Redis, its appendonlydir, or snapshots and log \
              segments of this server, one after the other. Exit codes: 0 imported, 2 a file is damaged or holds \
              what this server does not have, 3 a file cannot be read or the data directory not be used. Unless it \
-             is 0, nothing was written.",
+             is 0, no data was written.",
         )
         .arg(path(FILES, "What to import, in this order").num_args(1..))
         .arg(switch(TRUNCATE, "Leave out what was not completely written at the end of the last file"))

@@ -151,7 +151,7 @@ fn disk(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn log_failed(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.has(spec::WRITE) && request.engine.hooks.log().is_some_and(Log::has_failed) {
+    if request.has(spec::WRITE) && request.engine.hooks.log().is_some_and(Log::refuses_changes) {
         return Err(Refusal::Error(CommandError::LogFailed));
     }
     Ok(())

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::info_persistence::{outcome, seconds};
-use super::snapshotter::Snapshotter;
+use super::snapshot_writing;
 use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::base::words::split_words;
 use crate::config::params;
@@ -127,15 +127,10 @@ impl Backups {
     }
 
     /// Writes a backup of this instant to a directory.
-    pub(super) fn make(
-        &self,
-        snapshotter: &Snapshotter,
-        lane: &Lane<'_>,
-        directory: &Path,
-    ) -> io::Result<PathBuf> {
+    pub(super) fn make(&self, lane: &Lane<'_>, directory: &Path) -> io::Result<PathBuf> {
         let now_ms = self.engine.clock.unix_millis();
         let made = backup::create(&self.disk, directory, now_ms, |file| {
-            snapshotter.write(lane, file, || {})
+            snapshot_writing::write(&self.engine, lane, file, || {})
         });
         self.status.last_ok.store(made.is_ok(), Relaxed);
         if self.is_scheduled_place(directory) {

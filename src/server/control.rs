@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::backups::Backups;
+use super::config_effects;
 use super::defragmenter::DefragFigures;
-use super::info::Rates;
+use super::rates::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
-use super::{logging, startup};
-use crate::config::choice::EvictionPolicy;
-use crate::config::{params, rewrite};
+use crate::config::rewrite;
 use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, Shutdown};
 use crate::persist::log::Log;
 use crate::resp::{Outbox, Protocol, Reply};
@@ -35,71 +34,6 @@ pub(super) struct ServerControl {
     pub keys_loaded: AtomicU64,
     /// Bytes of a torn block that recovery cut off.
     pub torn_bytes: AtomicU64,
-}
-
-impl ServerControl {
-    fn put_into_effect(&self, name: &str) {
-        let config = &self.engine.config;
-        match name {
-            "loglevel" => logging::set_level(config),
-            "maxmemory-policy" => {
-                let policy = config.choice(params::MAXMEMORY_POLICY);
-                let is_lfu =
-                    matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
-                self.engine.set_lfu(is_lfu);
-            }
-            "maxmemory" => {
-                self.engine.memory.set_limit(config.int(params::MAXMEMORY) as u64);
-            }
-            // What is to be done shows when it is done.
-            "appendonly" => self.snapshotter.submit(Job::FollowAppendonly),
-            "client-output-buffer-limit" => {
-                self.engine.clients.allowance.set(&config.output_limits());
-            }
-            "pubsub-history" => self.engine.pubsub.set_history_rules(config.history_rules()),
-            "pubsub-history-memory" => {
-                let bytes = config.int(params::PUBSUB_HISTORY_MEMORY) as usize;
-                self.engine.pubsub.set_history_bytes_max(bytes);
-            }
-            "notify-keyspace-events" => {
-                self.engine.pubsub.set_event_classes(config.event_classes());
-            }
-            "appendfsync" | "log-backlog-limit" => self.log.settings_changed(),
-            _ => {}
-        }
-    }
-
-    /// Looks whether the system can do what a parameter says now.
-    fn check_possible(&self, name: &str) -> Result<(), String> {
-        if !matches!(name, "maxclients" | "maxclients-reserved") {
-            return Ok(());
-        }
-        let config = &self.engine.config;
-        let wanted = config.int(params::MAXCLIENTS) as u64;
-        let reserved = config.int(params::MAXCLIENTS_RESERVED) as u64;
-        match startup::allow_clients(wanted, reserved) {
-            possible if possible < wanted => Err(format!(
-                "The operating system is not able to handle the specified number of clients, try with {possible}"
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Puts everything into effect that was configured before the start.
-    pub(super) fn put_all_into_effect(&self) {
-        const NAMES: [&str; 7] = [
-            "loglevel",
-            "maxmemory",
-            "maxmemory-policy",
-            "client-output-buffer-limit",
-            "notify-keyspace-events",
-            "pubsub-history-memory",
-            "pubsub-history",
-        ];
-        for name in NAMES {
-            self.put_into_effect(name);
-        }
-    }
 }
 
 impl Control for ServerControl {
@@ -159,12 +93,7 @@ impl Control for ServerControl {
     }
 
     fn apply_config(&self, names: &[&'static str]) -> Result<(), (&'static str, String)> {
-        // Everything is possible, or nothing is done.
-        for name in names {
-            self.check_possible(name).map_err(|reason| (*name, reason))?;
-        }
-        names.iter().for_each(|name| self.put_into_effect(name));
-        Ok(())
+        config_effects::follow(self, names)
     }
 
     fn rewrite_config(&self) -> Result<(), CommandError> {

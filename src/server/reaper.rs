@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::info::Rates;
+use super::rates::Rates;
 use crate::base::random::Random;
 use crate::exec::{Engine, Executor, Sample};
 use crate::store::{Access, Garbage, Lane, Tracking, View};

@@ -42,8 +42,8 @@ pub(super) enum RecoveryError {
     Damaged { path: String, what: String },
     #[error("{path}: {what}")]
     TooFewDatabases { path: String, what: String },
-    #[error("cannot cut off what was never completely written to {path}: {error}")]
-    Unwritable { path: String, error: io::Error },
+    #[error("cannot cut off what was never completely written in {directory}: {error}")]
+    Unwritable { directory: String, error: io::Error },
 }
 
 /// What was recovered.
@@ -99,8 +99,10 @@ impl<'a> Recovery<'a> {
         let torn = self.replay_all(&segments)?;
         if let Some(Torn { segment, len, bytes }) = torn {
             let path = self.directory.segment_path(segment);
-            self.directory.truncate_segment(segment, len).map_err(|error| {
-                RecoveryError::Unwritable { path: path.display().to_string(), error }
+            let cut_off = self.directory.truncate_segment(segment, len);
+            cut_off.map_err(|error| RecoveryError::Unwritable {
+                directory: self.directory.path().display().to_string(),
+                error,
             })?;
             log::warn!(
                 "{}: the last {bytes} bytes were never completely written; they are cut off",

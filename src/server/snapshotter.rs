@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -17,26 +17,20 @@ use std::time::Duration;
 
 use super::backups::Backups;
 use super::control::{send_path, send_reply};
-use super::recovery::Recovery;
-use super::snapshot_loading::{self, empty_store};
+use super::snapshot_schedule::{self, Due, Standing};
+use super::snapshot_writing;
 use crate::base::sync::{Condvar, Mutex, Rank};
 use crate::config::params;
 use crate::exec::{CommandError, Engine, Reload};
 use crate::persist::DataDirectory;
-use crate::persist::disk::DiskFile;
 use crate::persist::log::{CutTicket, Log, Phase};
 use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
-use crate::persist::snapshot::{SnapshotWriter, Totals};
+use crate::persist::snapshot::Totals;
 use crate::session::Client;
-use crate::store::{CutWalk, Lane, ValueRef};
-use crate::value::Value;
+use crate::store::Lane;
 
-/// Values of so many bytes are not printed while their shard is locked.
-const ASIDE_BYTES: usize = 2048;
-/// How often save points are looked at.
+/// How often it is looked at what it is time for.
 const TICK: Duration = Duration::from_millis(100);
-/// After a failure, automatic snapshots wait so long before they try again.
-const RETRY_MS: i64 = 5_000;
 
 /// Who asked for a snapshot, and is told when it is done.
 pub(super) enum Asker {
@@ -127,9 +121,9 @@ impl SaveStatus {
 
 /// See the module's description.
 pub(super) struct Snapshotter {
-    engine: Arc<Engine>,
-    directory: Arc<DataDirectory>,
-    log: Arc<Log>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) directory: Arc<DataDirectory>,
+    pub(super) log: Arc<Log>,
     backups: Arc<Backups>,
     queue: Mutex<Queue>,
     changed: Condvar,
@@ -223,7 +217,7 @@ impl Snapshotter {
                 send_reply(&client, reloaded);
             }
             Job::Backup { directory, client } => {
-                let made = self.backups.make(self, lane, &directory);
+                let made = self.backups.make(lane, &directory);
                 self.end_job();
                 if let Some(client) = client {
                     send_path(&client, made);
@@ -272,51 +266,29 @@ impl Snapshotter {
             let directory = self.backups.directory()?;
             return Some(Job::Backup { directory, client: None });
         }
-        let since_try = now_ms - self.status.last_try_ms.load(Ordering::Relaxed);
-        if !self.status.last_ok.load(Ordering::Relaxed) && since_try < RETRY_MS {
-            return None;
-        }
-        if self.is_save_point_reached(now_ms) {
-            return Some(Job::Save(Asker::Nobody));
-        }
-        self.has_log_grown().then_some(Job::Rewrite)
+        let due = snapshot_schedule::due(&self.standing(now_ms), &self.engine.config)?;
+        log::info!("{due}: saving");
+        Some(match due {
+            Due::SavePoint { .. } => Job::Save(Asker::Nobody),
+            Due::Growth { .. } => Job::Rewrite,
+        })
     }
 
-    fn is_save_point_reached(&self, now_ms: i64) -> bool {
-        let changes = self.engine.stats.unsaved_changes();
-        if changes == 0 {
-            return false;
+    fn standing(&self, now_ms: i64) -> Standing {
+        let (status, log) = (&self.status, self.log.status());
+        let grown = (log.phase() == Phase::On).then(|| log.bytes_since_base());
+        Standing {
+            since_save_ms: now_ms - status.last_save_ms.load(Ordering::Relaxed),
+            since_try_ms: now_ms - status.last_try_ms.load(Ordering::Relaxed),
+            last_ok: status.last_ok.load(Ordering::Relaxed),
+            changes: self.engine.stats.unsaved_changes(),
+            base_bytes: status.last_bytes.load(Ordering::Relaxed),
+            log_bytes: grown,
         }
-        let since_save = now_ms - self.status.last_save_ms.load(Ordering::Relaxed);
-        let points = self.engine.config.save_points();
-        let reached = points
-            .iter()
-            .find(|point| changes >= point.changes && since_save >= point.seconds as i64 * 1000);
-        if let Some(point) = reached {
-            log::info!("{changes} changes in {} seconds: saving", point.seconds);
-        }
-        reached.is_some()
-    }
-
-    /// `auto-aof-rewrite-percentage` and `-min-size`
-    fn has_log_grown(&self) -> bool {
-        let config = &self.engine.config;
-        let percentage = config.int(params::AUTO_AOF_REWRITE_PERCENTAGE) as u64;
-        if percentage == 0 || self.log.status().phase() != Phase::On {
-            return false;
-        }
-        let base = self.status.last_bytes.load(Ordering::Relaxed);
-        let grown = self.log.status().bytes_since_base();
-        let min_size = config.int(params::AUTO_AOF_REWRITE_MIN_SIZE) as u64;
-        let is_due = base + grown > min_size && grown >= base.saturating_mul(percentage) / 100;
-        if is_due {
-            log::info!("the log has grown by {grown} bytes: saving");
-        }
-        is_due
     }
 
     /// Writes a snapshot of this instant, makes it the newest, and removes what it makes superfluous.
-    fn save(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
+    pub(super) fn save(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
         let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
         self.save_beside(lane, begin, keep)?;
         if let Err(error) = self.directory.remove_superseded() {
@@ -377,7 +349,7 @@ impl Snapshotter {
         let mut changes = 0;
         let mut ticket = None;
         let (number, totals) = self.directory.create_snapshot(|file| {
-            self.write(lane, file, || {
+            snapshot_writing::write(&self.engine, lane, file, || {
                 changes = self.engine.stats.changes();
                 ticket = self.cut_log(begin);
             })
@@ -391,42 +363,6 @@ impl Snapshotter {
         }
         self.engine.stats.set_changes_saved(changes);
         Ok((path, totals))
-    }
-
-    /// Writes the state of this instant to a file. `at_cut` runs while everybody stands still.
-    pub(super) fn write(
-        &self,
-        lane: &Lane<'_>,
-        file: &mut dyn DiskFile,
-        at_cut: impl FnOnce(),
-    ) -> io::Result<Totals> {
-        let keyspace = &self.engine.keyspace;
-        let mut writer = SnapshotWriter::new(file)?;
-        let mut walk = {
-            let world = keyspace.world();
-            at_cut();
-            CutWalk::begin(keyspace, lane, &world)
-        };
-        // What takes long to print is only shared while its shard is locked.
-        let mut set_aside: Vec<(usize, Vec<u8>, Value, Option<i64>)> = Vec::new();
-        while walk
-            .slice(|db, key, value, deadline| match value {
-                ValueRef::Object(value) if value.heap_bytes() >= ASIDE_BYTES => {
-                    set_aside.push((db, key.to_vec(), value.clone(), deadline));
-                }
-                _ => writer.add(db, key, value, deadline),
-            })
-            .map_err(io::Error::other)?
-        {
-            for (db, key, value, deadline) in set_aside.drain(..) {
-                writer.add_large(db, &key, &value, deadline)?;
-            }
-            // Not oftener: on a busy machine it may take long until the thread's turn comes again.
-            if writer.flush_if_large()? {
-                std::thread::yield_now();
-            }
-        }
-        writer.finish()
     }
 
     fn cut_log(&self, begin: Begin) -> Option<CutTicket> {
@@ -507,49 +443,12 @@ impl Snapshotter {
         self.log.turn_off();
         match flushed.and_then(|()| self.log.flush()) {
             Ok(()) => log::info!("changes are not logged any more"),
-            Err(error) => log::error!("the log was not closed in order: {error}"),
+            Err(error) => {
+                log::error!("the log was not closed in order: {error}");
+                // Closing it may be what has failed; it is off all the same.
+                self.log.turn_off();
+            }
         }
-    }
-
-    /// Empties the store and loads what is on disk. Clients hear `LOADING` meanwhile.
-    fn reload(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
-        {
-            let _world = self.engine.keyspace.world();
-            self.engine.health.set_loading(true);
-        }
-        let result = self.reload_held(how, lane);
-        self.engine.health.set_loading(false);
-        result
-    }
-
-    fn reload_held(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            log::error!("reloading failed: {error}");
-            CommandError::text("ERR Error trying to load the snapshot, check server logs.")
-        };
-        if how == Reload::Log {
-            self.log.flush().map_err(|error| failed(&error))?;
-            empty_store(&self.engine);
-            let recovery = Recovery::new(&self.engine, &self.directory, false);
-            return recovery.run().map(drop).map_err(|error| failed(&error));
-        }
-        if how == Reload::Saved {
-            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
-        }
-        let newest = self.directory.manifest().snapshots.last().map(|entry| entry.number);
-        let newest = newest.ok_or_else(|| failed(&"there is no snapshot"))?;
-        empty_store(&self.engine);
-        self.load_sound(&self.directory.snapshot_path(newest)).map_err(|error| failed(&error))?;
-        if how == Reload::Unsaved && self.log.status().phase() == Phase::On {
-            // What is in memory is not what the log leads to any more.
-            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
-        }
-        Ok(())
-    }
-
-    fn load_sound(&self, path: &Path) -> io::Result<()> {
-        let loaded = snapshot_loading::load(&self.engine, path, false)?;
-        loaded.fault().map_or(Ok(()), |damage| Err(io::Error::other(damage.clone())))
     }
 }
 
@@ -562,7 +461,7 @@ pub(super) enum Begin {
     Anew,
 }
 
-fn save_error() -> CommandError {
+pub(super) fn save_error() -> CommandError {
     CommandError::text(
         "ERR Saving failed, see the server's log and INFO persistence for the reason",
     )

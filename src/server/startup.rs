@@ -5,7 +5,6 @@
 //! newest snapshot is loaded.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +13,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::backups::Backups;
+use super::config_effects;
 use super::control::ServerControl;
 use super::defragmenter::Defragmenter;
+use super::descriptors::limit_clients;
+use super::listening::open_listeners;
 use super::log_observer::Observer;
 use super::reaper::{Reaper, ReaperHandle};
 use super::recovery::{Recovered, Recovery, RecoveryError};
@@ -28,15 +30,12 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands;
 use crate::config::{Config, params};
-use crate::exec::{CommandError, Engine, Executor, Shutdown};
-use crate::net::{Admission, ListenAddress, Listener, Mailbox, Worker};
+use crate::exec::{CommandError, Engine, Executor, Shutdown, Spec};
+use crate::net::{Admission, Listener, Mailbox, Worker};
 use crate::persist::disk::{Disk, SystemDisk};
 use crate::persist::log::Log;
 use crate::persist::{DataDirectory, DirectoryError};
 use crate::store::{Keyspace, SHARDS_DEFAULT};
-
-/// Descriptors needed besides those of clients.
-const DESCRIPTORS_RESERVED: u64 = 32;
 
 /// Why the server does not start; one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +60,9 @@ pub enum StartupError {
 impl From<RecoveryError> for StartupError {
     fn from(error: RecoveryError) -> StartupError {
         match error {
-            RecoveryError::Unwritable { path, error } => StartupError::Write { path, error },
+            RecoveryError::Unwritable { directory: path, error } => {
+                StartupError::Write { path, error }
+            }
             error => StartupError::Load(error.to_string()),
         }
     }
@@ -88,36 +89,38 @@ pub struct Server {
     /// Dropped to stop the defragmenter.
     defragmenter: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
+    /// Where in `threads` the snapshotter is, once it has begun.
+    snapshotter: Option<usize>,
+}
+
+/// What a server finds around it, and where tests provide something else.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub disk: Arc<dyn Disk>,
+    /// Besides all others.
+    pub more_commands: &'static [Spec],
+    /// Whether signals stop the server, from the moment on at which there is something to lose. (Tests share their process.)
+    pub heeds_signals: bool,
+}
+
+impl Surroundings {
+    /// Those of the binary.
+    pub fn of_a_process() -> Surroundings {
+        let (clock, disk) = (Clock::system(), Arc::new(SystemDisk));
+        Surroundings { clock, disk, more_commands: &[], heeds_signals: true }
+    }
+
+    /// Those of a server beside others in one process: with a clock of its own, and signals are for nobody.
+    pub fn with_clock(clock: Clock) -> Surroundings {
+        Surroundings { clock, heeds_signals: false, ..Surroundings::of_a_process() }
+    }
 }
 
 impl Server {
     /// Opens, starts and loads everything. On return the data set is loaded and clients are served.
-    pub fn start(config: Config, clock: Clock) -> Result<Server, StartupError> {
-        Server::start_on(config, clock, Arc::new(SystemDisk))
-    }
-
-    /// The same on a disk that a test provides.
-    pub fn start_on(
-        config: Config,
-        clock: Clock,
-        disk: Arc<dyn Disk>,
-    ) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, disk, false)
-    }
-
-    /// The same for the binary: signals stop the server, from the moment on at which there is something to lose. (Tests
-    /// share their process.)
-    pub fn start_as_process(config: Config, clock: Clock) -> Result<Server, StartupError> {
-        Server::start_with(config, clock, Arc::new(SystemDisk), true)
-    }
-
-    fn start_with(
-        config: Config,
-        clock: Clock,
-        disk: Arc<dyn Disk>,
-        heeds_signals: bool,
-    ) -> Result<Server, StartupError> {
-        let memory_at_start = allocator::allocated_bytes();
+    pub fn start(config: Config, surroundings: Surroundings) -> Result<Server, StartupError> {
+        let Surroundings { clock, disk, more_commands, heeds_signals } = surroundings;
+        let registry = commands::registry_with(more_commands);
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let path = config.text(params::DIR);
         let accept_damage = config.flag(params::RECOVER_ANYWAY);
@@ -126,12 +129,14 @@ impl Server {
         limit_clients(&config);
         let mut random = Random::from_entropy();
         let keyspace = new_keyspace(&config, &mut random);
-        let engine = Arc::new(Engine::new(commands::registry(), keyspace, config, clock));
+        let engine = Arc::new(Engine::new(registry, keyspace, config, clock));
         let log = new_log(&engine, &directory);
         let (reaper, reaper_handle) = Reaper::new(&engine);
         let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);
         let backups = Backups::new(&engine, Arc::clone(directory.disk()));
         let snapshotter = Snapshotter::new(&engine, &directory, &log, &backups);
+        // All that a server without data has.
+        let memory_at_start = allocator::allocated_bytes();
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
             log: Arc::clone(&log),
@@ -159,6 +164,7 @@ impl Server {
             reaper: reaper_handle,
             defragmenter: Some(defragmenter_stop),
             threads,
+            snapshotter: None,
         };
         server.begin(reaper, defragmenter, heeds_signals)
     }
@@ -172,7 +178,7 @@ impl Server {
     ) -> Result<Server, StartupError> {
         let control = Arc::downgrade(&self.control);
         self.engine.install_control(control);
-        self.control.put_all_into_effect();
+        config_effects::begin(&self.control);
         self.engine.health.set_loading(true);
         let begun = self
             .start_threads(reaper, defragmenter)
@@ -277,6 +283,7 @@ impl Server {
     fn open(&mut self) -> io::Result<()> {
         self.engine.health.set_loading(false);
         let snapshotter = Arc::clone(&self.control.snapshotter);
+        self.snapshotter = Some(self.threads.len());
         self.spawn("snapshotter", move || snapshotter.run())?;
         let backups = Arc::clone(&self.control.backups);
         self.spawn("backups", move || backups.run())?;
@@ -405,15 +412,15 @@ impl Server {
                 Ok(is_saved) => return is_saved,
                 Err(RecvTimeoutError::Disconnected) => return false,
                 // The thread may have panicked, which is why the server stops.
-                Err(RecvTimeoutError::Timeout) if self.has_ended("snapshotter") => return false,
+                Err(RecvTimeoutError::Timeout) if self.has_snapshotter_ended() => return false,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    fn has_ended(&self, name: &str) -> bool {
-        let mut threads = self.threads.iter();
-        threads.any(|thread| thread.thread().name() == Some(name) && thread.is_finished())
+    fn has_snapshotter_ended(&self) -> bool {
+        let thread = self.snapshotter.and_then(|index| self.threads.get(index));
+        thread.is_none_or(JoinHandle::is_finished)
     }
 
     fn stop_threads(&mut self) {
@@ -469,97 +476,4 @@ pub(super) fn new_keyspace(config: &Config, random: &mut Random) -> Keyspace {
     secret[..8].copy_from_slice(&random.next_u64().to_le_bytes());
     secret[8..].copy_from_slice(&random.next_u64().to_le_bytes());
     Keyspace::new(config.int(params::DATABASES) as usize, SHARDS_DEFAULT, gates, secret)
-}
-
-/// Lowers `maxclients` to what the system allows, and says so. The slots that are reserved come first.
-fn limit_clients(config: &Config) {
-    let wanted = config.int(params::MAXCLIENTS) as u64;
-    let possible = allow_clients(wanted, config.int(params::MAXCLIENTS_RESERVED) as u64);
-    if possible < wanted {
-        log::warn!(
-            "the system allows {possible} clients, not {wanted}; raise the limit of open files (ulimit -n) for more"
-        );
-        config.lower_maxclients(possible as i64);
-    }
-}
-
-/// Raises the limit of open files for so many clients besides those that have reserved slots; returns how many are
-/// possible.
-pub(super) fn allow_clients(wanted: u64, reserved_slots: u64) -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let reserved = DESCRIPTORS_RESERVED + reserved_slots;
-    let needed = wanted + reserved;
-    let current = limit.current.unwrap_or(u64::MAX);
-    if current >= needed {
-        return wanted;
-    }
-    let reachable = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
-    let raised =
-        setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum: limit.maximum });
-    let allowed = if raised.is_ok() { reachable } else { current };
-    allowed.saturating_sub(reserved).max(1)
-}
-
-fn open_listeners(config: &Config) -> Result<Vec<Arc<Listener>>, StartupError> {
-    let backlog = config.int(params::TCP_BACKLOG) as i32;
-    let mut listeners = Vec::new();
-    for (address, optional) in listen_addresses(config)? {
-        match Listener::open(&address, backlog) {
-            Ok(listener) => listeners.push(Arc::new(listener)),
-            Err(error) if optional => log::warn!("not listening on {address:?}: {error}"),
-            Err(error) => return Err(listen_error(&address, error)),
-        }
-    }
-    Ok(listeners)
-}
-
-fn listen_error(address: &ListenAddress, error: io::Error) -> StartupError {
-    let shown = match address {
-        ListenAddress::Tcp(address) => address.to_string(),
-        ListenAddress::Unix { path, .. } => path.display().to_string(),
-    };
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program uses it: stop that program or choose another with --port"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "choose a port above 1023, or a path that may be written to"
-        }
-        _ => "check --bind, --port and --unixsocket",
-    };
-    StartupError::Listen { address: shown, error, advice }
-}
-
-/// The addresses to listen on, and whether each may be missing.
-fn listen_addresses(config: &Config) -> Result<Vec<(ListenAddress, bool)>, StartupError> {
-    let mut addresses = Vec::new();
-    let port = config.int(params::PORT) as u16;
-    if port != 0 {
-        for text in config.bind_addresses() {
-            let optional = text.starts_with('-');
-            let host = text.trim_start_matches('-');
-            let found = resolve(host, port).filter(|found| !found.is_empty());
-            let found = found.ok_or_else(|| StartupError::BadAddress(text.clone()))?;
-            addresses
-                .extend(found.into_iter().map(|address| (ListenAddress::Tcp(address), optional)));
-        }
-    }
-    let path = config.text(params::UNIXSOCKET);
-    if !path.is_empty() {
-        let mode = config.int(params::UNIXSOCKETPERM) as u32;
-        let permissions = (mode != 0).then_some(mode);
-        addresses
-            .push((ListenAddress::Unix { path: Path::new(&*path).to_owned(), permissions }, false));
-    }
-    Ok(addresses)
-}
-
-fn resolve(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-    let host = match host {
-        "*" => "0.0.0.0",
-        "::*" => "::",
-        host => host,
-    };
-    (host, port).to_socket_addrs().ok().map(Iterator::collect)
 }

@@ -4,38 +4,21 @@
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
-const Redis = require("ioredis");
 
-const port = Number(process.argv[2]);
-const PATIENCE = 20_000;
-// Version 5 of the library knows one version of the protocol.
-const protocols = parseInt(require("ioredis/package.json").version) < 6 ? [2] : [2, 3];
-let protocol;
-
-function connect(more) {
-  const patience = { commandTimeout: PATIENCE, retryStrategy: () => null };
-  return new Redis({ host: "127.0.0.1", port, protocol, ...patience, ...more });
-}
-
-async function until(condition) {
-  const deadline = Date.now() + PATIENCE;
-  while (!(await condition())) assert.ok(Date.now() < deadline, "it never happens");
-}
+const { PATIENCE, range, until } = require("./common.js");
+const { connect, run, withEachProtocol } = require("./ioredis-common.js");
 
 // Takes what is emitted, so that nothing is missed between two questions.
 function collect(emitter, event) {
   const seen = [];
   emitter.on(event, (...args) => seen.push(args));
   return async (count) => {
-    await until(async () => {
-      await new Promise(setImmediate);
-      return seen.length >= count;
-    });
+    await until(() => seen.length >= count);
     return seen.splice(0, count);
   };
 }
 
-async function listens(db) {
+async function listens(db, protocol) {
   const listener = connect();
   const messages = collect(listener, "message");
   const matches = collect(listener, "pmessage");
@@ -45,7 +28,7 @@ async function listens(db) {
   assert.equal(await db.publish("news", "é"), 2);
   assert.deepEqual(await messages(1), [["news", "é"]]);
   assert.deepEqual(await matches(1), [["new?", "news", "é"]]);
-  const sent = Array.from({ length: 2000 }, (_, n) => ["sport", String(n)]);
+  const sent = range(2000).map((n) => ["sport", String(n)]);
   assert.deepEqual(await Promise.all(sent.map((message) => db.publish(...message))), sent.map(() => 1));
   assert.deepEqual(await messages(2000), sent);
   const ask = listener.get("nosuch");
@@ -93,8 +76,8 @@ async function hearsOfKeys(db) {
   await listener.quit();
 }
 
-async function pubsub(db) {
-  for (const check of [listens, resubscribes, hearsOfKeys]) await check(db);
+async function pubsub(db, protocol) {
+  for (const check of [listens, resubscribes, hearsOfKeys]) await check(db, protocol);
 }
 
 async function transactions(db) {
@@ -139,18 +122,12 @@ async function monitor(db) {
   base.disconnect();
 }
 
-async function main() {
+run(async () => {
   for (const name of process.argv.slice(3)) {
-    for (protocol of protocols) {
+    await withEachProtocol(async (protocol) => {
       const db = connect();
-      await { pubsub, transactions, monitor }[name](db);
+      await { pubsub, transactions, monitor }[name](db, protocol);
       await db.quit();
-    }
+    });
   }
-  console.log("ok");
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
 });

@@ -8,26 +8,7 @@ import time
 
 import redis
 
-PORT = int(sys.argv[1])
-PATIENCE = 20
-
-
-def connect(**options):
-    return redis.Redis(host="127.0.0.1", port=PORT, socket_timeout=PATIENCE, **options)
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never happens"
-
-
-def fails(kind, call):
-    try:
-        call()
-    except kind as error:
-        return str(error)
-    raise AssertionError(f"{kind.__name__} was expected")
+from common import PATIENCE, connect, fails, until
 
 
 def heard(pubsub):

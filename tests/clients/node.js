@@ -2,13 +2,12 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const Redis = require("ioredis");
 
-const port = Number(process.argv[2]);
-const options = { host: "127.0.0.1", port, commandTimeout: 20_000, retryStrategy: () => null };
+const { range, until } = require("./common.js");
+const { connect, run } = require("./ioredis-common.js");
 
 async function stringsAndKeys(db) {
-  const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+  const everyByte = Buffer.from(range(256));
   assert.equal(await db.set("k", everyByte), "OK");
   assert.deepEqual(await db.getBuffer("k"), everyByte);
   assert.equal(await db.set("k", "v", "EX", 100, "NX"), null);
@@ -36,8 +35,8 @@ async function pipelines(db) {
     assert.equal(reply, n % 2 === 0 ? "OK" : String((n - 1) / 2));
   });
   // Without waiting in between, many calls share a write.
-  const calls = await Promise.all(Array.from({ length: 500 }, () => db.incr("calls")));
-  assert.deepEqual(calls, Array.from({ length: 500 }, (_, n) => n + 1));
+  const calls = await Promise.all(range(500).map(() => db.incr("calls")));
+  assert.deepEqual(calls, range(500).map((n) => n + 1));
 }
 
 async function scans(db) {
@@ -57,9 +56,9 @@ async function collections(db) {
   assert.deepEqual((await db.sunion("set", "nosuch")).sort(), ["a", "b"]);
   const id = await db.xadd("stream", "*", "f", "v");
   assert.deepEqual(await db.xread("COUNT", 1, "STREAMS", "stream", "0"), [["stream", [[id, ["f", "v"]]]]]);
-  const waiter = new Redis(options);
+  const waiter = connect();
   const waiting = waiter.brpop("queue", 10);
-  while (!/blocked_clients:1/.test(await db.info("clients")));
+  await until(async () => /blocked_clients:1/.test(await db.info("clients")));
   assert.equal(await db.lpush("queue", "job"), 1);
   assert.deepEqual(await waiting, ["queue", "job"]);
   await waiter.quit();
@@ -77,14 +76,8 @@ async function server(db) {
   assert.equal(await db.dbsize(), 0);
 }
 
-async function main() {
-  const db = new Redis(options);
+run(async () => {
+  const db = connect();
   for (const check of [stringsAndKeys, pipelines, scans, collections, server]) await check(db);
   assert.equal(await db.quit(), "OK");
-  console.log("ok");
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
 });

@@ -1,15 +1,10 @@
 """redis-py against the server whose port is the only argument. Fails with a traceback, else prints ok."""
 
-import sys
 import threading
 
 import redis
 
-PORT = int(sys.argv[1])
-
-
-def connect(**options):
-    return redis.Redis(host="127.0.0.1", port=PORT, socket_timeout=20, **options)
+from common import connect, until
 
 
 def strings_and_keys(db):
@@ -122,8 +117,7 @@ def waits(db):
     got = []
     waiter = threading.Thread(target=lambda: got.append(connect().blpop("queue", 15)))
     waiter.start()
-    while int(db.info("clients")["blocked_clients"]) == 0:
-        pass
+    until(lambda: int(db.info("clients")["blocked_clients"]) > 0)
     assert db.rpush("queue", "job") == 1
     waiter.join()
     assert got == [(b"queue", b"job")] or got == [[b"queue", b"job"]], got

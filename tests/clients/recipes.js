@@ -7,18 +7,9 @@
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
-const Redis = require("ioredis");
 
-const { PATIENCE, port, range, step, until } = require("./common.js");
-
-// Version 5 of the library knows one version of the protocol.
-const protocols = parseInt(require("ioredis/package.json").version) < 6 ? [2] : [2, 3];
-let protocol;
-
-function connect(more) {
-  const patience = { commandTimeout: PATIENCE, retryStrategy: () => null };
-  return new Redis({ host: "127.0.0.1", port, protocol, ...patience, ...more });
-}
+const { PATIENCE, range, step, until } = require("./common.js");
+const { connect, run, withEachProtocol } = require("./ioredis-common.js");
 
 // Gives each of several workers a connection, and closes them when all are done.
 async function withWorkers(count, work) {
@@ -216,21 +207,15 @@ async function restart(db) {
   listener.disconnect();
 }
 
-async function main() {
+run(async () => {
   for (const name of process.argv.slice(3)) {
-    for (protocol of protocols) {
+    await withEachProtocol(async (protocol) => {
       const begun = Date.now();
       const db = connect();
       await db.flushall();
       await { pipelines, streams, queues, scans, reads, restart }[name](db);
       db.disconnect();
       step(`${name}, version ${protocol} of the protocol: ${(Date.now() - begun) / 1000} s`);
-    }
+    });
   }
-  console.log("ok");
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
 });

@@ -14,27 +14,7 @@ import redis.asyncio
 from redis.backoff import ConstantBackoff, ExponentialBackoff
 from redis.retry import Retry
 
-PORT = int(sys.argv[1])
-PATIENCE = 40
-
-
-def connect(**options):
-    return redis.Redis(**{"host": "127.0.0.1", "port": PORT, "socket_timeout": PATIENCE, **options})
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it never happens"
-    return result
-
-
-def fails(kind, call, *arguments, **named):
-    try:
-        call(*arguments, **named)
-    except kind as error:
-        return str(error)
-    raise AssertionError(f"{kind} was expected")
+from common import PATIENCE, PORT, connect, fails, step, until
 
 
 def in_threads(count, work):
@@ -55,10 +35,6 @@ def in_threads(count, work):
         assert not thread.is_alive(), "a thread does not end"
     if errors:
         raise errors[0]
-
-
-def step(name):
-    print(name, flush=True)
 
 
 # Locks.

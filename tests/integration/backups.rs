@@ -1,7 +1,7 @@
 //! Backups: made beside the running server, kept, shipped, and restored.
 
 use crate::support::ask::Ask;
-use crate::support::data::digest;
+use crate::support::data::{digest, position};
 use crate::support::process::{self, Process, free_port};
 use crate::support::sanderling::Sanderling;
 use std::fs;
@@ -78,7 +78,7 @@ fn restoring_replaces_nothing_and_takes_nothing_that_is_damaged() {
 
     let empty = tempdir().unwrap();
     let mut bytes = fs::read(&path).unwrap();
-    let at = bytes.windows(5).position(|window| window == b"SET k").unwrap();
+    let at = position(&bytes, "SET k");
     bytes[at] ^= 1;
     let damaged = folder.path().join("damaged.txt");
     fs::write(&damaged, bytes).unwrap();

@@ -2,14 +2,15 @@
 //! server holds.
 
 use crate::support::ask::Ask;
+use crate::support::patience::MeetingPoint;
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
 use sanderling::base::random::Random;
 use std::collections::HashMap;
 use std::net::TcpStream;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex};
 use std::thread;
 
 const KEYS: usize = 24;
@@ -23,7 +24,7 @@ fn key(chance: &mut Random) -> String {
 }
 
 fn connect(server: &Sanderling) -> SocketConnection<TcpStream> {
-    SocketConnection::open(server.connect_tcp().unwrap(), Protocol::Resp3).unwrap()
+    server.client_with(Protocol::Resp3)
 }
 
 /// How a caching client works.
@@ -174,29 +175,30 @@ fn write(connection: &mut impl Connection, chance: &mut Random) {
 fn a_cache_that_has_heard_everything_equals_the_server() {
     let flags = ["--save", "", "--workers", "3", "--tracking-table-max-keys", "16"];
     let server = Sanderling::start(&flags);
-    let barrier = Barrier::new(WAYS.len() + WRITERS as usize);
+    let point = MeetingPoint::new(WAYS.len() + WRITERS as usize);
     let (kept, heard) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (done, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        let (barrier, done, wrong) = (&barrier, &done, &wrong);
+        let (point, done, wrong) = (&point, &done, &wrong);
         let (kept, heard) = (&kept, &heard);
         for (number, way) in WAYS.iter().enumerate() {
             let (mut client, mut control) = (Caching::new(&server, way), connect(&server));
             scope.spawn(move || {
+                let participant = point.join();
                 let mut chance = Random::seeded(number as u64);
                 for round in 1..=ROUNDS {
                     while done.load(Ordering::Relaxed) < round * WRITERS as usize {
+                        participant.check();
                         client.step(&mut chance);
                     }
                     // So that there is something to compare that was not invalidated by the last changes.
                     (0..LAST_STEPS).for_each(|_| client.step(&mut chance));
-                    barrier.wait();
+                    participant.meet();
                     client.catch_up();
-                    // Nothing may change while others still compare.
                     kept.fetch_add(client.cache.len(), Ordering::Relaxed);
-                    // Who failed here would let the others wait for ever.
                     wrong.lock().unwrap().extend(client.differences(&mut control));
-                    barrier.wait();
+                    // Nothing may change while others still compare.
+                    participant.meet();
                 }
                 heard.fetch_add(client.heard, Ordering::Relaxed);
             });
@@ -204,12 +206,13 @@ fn a_cache_that_has_heard_everything_equals_the_server() {
         for number in 0..WRITERS {
             let mut client = connect(&server);
             scope.spawn(move || {
+                let participant = point.join();
                 let mut chance = Random::seeded(100 + number);
                 for _ in 0..ROUNDS {
                     (0..STEPS).for_each(|_| write(&mut client, &mut chance));
                     done.fetch_add(1, Ordering::Relaxed);
-                    barrier.wait();
-                    barrier.wait();
+                    participant.meet();
+                    participant.meet();
                 }
             });
         }
@@ -219,7 +222,7 @@ fn a_cache_that_has_heard_everything_equals_the_server() {
     let (kept, heard) = (kept.into_inner(), heard.into_inner());
     assert!(kept > ROUNDS * WAYS.len() && heard > 500, "{kept} values compared, {heard} messages");
     let mut control = server.client();
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
     for name in ["tracking_clients", "tracking_total_keys", "tracking_total_items"] {
         assert_eq!(control.info(name), "0", "{name}");
     }

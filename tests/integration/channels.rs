@@ -2,6 +2,7 @@
 //! is disconnected and nobody else suffers; who was away gets what it missed.
 
 use crate::support::ask::Ask;
+use crate::support::patience::{Finally, eventually};
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
@@ -10,16 +11,7 @@ use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// Tells others to stop when it goes, be it because a test fails.
-struct Finally<'a>(&'a AtomicBool);
-
-impl Drop for Finally<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
+use std::time::Duration;
 
 type Client = SocketConnection<TcpStream>;
 
@@ -32,11 +24,6 @@ fn start(flags: &[&str]) -> Sanderling {
     let mut all = vec!["--save", "", "--workers", "2"];
     all.extend_from_slice(flags);
     Sanderling::start(&all)
-}
-
-fn client(server: &Sanderling, protocol: Protocol) -> Client {
-    let stream = server.connect_tcp().expect("the server accepts");
-    SocketConnection::open(stream, protocol).expect("the server answers")
 }
 
 /// The parts of an array or a push.
@@ -180,7 +167,7 @@ fn messages_are_in_the_protocol_that_holds_where_they_stand() {
             }
         });
         let _finally = Finally(done);
-        let mut client = client(&server, Protocol::Resp3);
+        let mut client = server.client_with(Protocol::Resp3);
         client.send(&resp::encode(&["SUBSCRIBE", "ch"])).unwrap();
         let mut messages = 0;
         for _ in 0..200 {
@@ -215,7 +202,7 @@ fn publish_large(client: &mut Client) -> String {
 #[test]
 fn a_subscriber_that_does_not_read_is_disconnected_and_the_others_get_everything() {
     let server = start(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
-    let mut slow = client(&server, Protocol::Resp3);
+    let mut slow = server.client_with(Protocol::Resp3);
     assert_eq!(slow.say("SUBSCRIBE ch"), r#">[ "subscribe", "ch", :1 ]"#);
     let mut quick = server.client();
     quick.say("SUBSCRIBE ch");
@@ -280,11 +267,10 @@ fn above_the_soft_limit_a_subscriber_is_disconnected_only_when_that_lasts() {
     }
     assert_eq!(disconnections(&mut publisher), "0");
     // The worker looks at it once a second, and at first notes only since when.
-    let give_up = Instant::now() + Duration::from_secs(30);
-    while disconnections(&mut publisher) == "0" {
-        assert!(Instant::now() < give_up, "the subscriber is never disconnected");
+    eventually("the subscriber is disconnected", || {
         clock.advance(Duration::from_secs(20));
-    }
+        disconnections(&mut publisher) != "0"
+    });
     publisher.say_until("CLIENT LIST TYPE pubsub", |list| list == "\"\"");
     assert_eq!(publish_large(&mut publisher), ":0");
 }
@@ -314,7 +300,7 @@ fn who_goes_without_a_word_is_taken_out_and_who_only_listens_is_not_idle() {
 fn nothing_is_recorded_of_events_that_nobody_could_hear() {
     let server = start(&[]);
     let mut control = server.client();
-    let mut listener = client(&server, Protocol::Resp3);
+    let mut listener = server.client_with(Protocol::Resp3);
     let wanted = |control: &mut Client| {
         control.say("PING");
         server.engine().hooks.wants().events

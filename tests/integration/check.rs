@@ -1,7 +1,7 @@
 //! `sanderling check`: what it says of sound and of damaged directories, and that a start agrees.
 
 use crate::support::ask::Ask;
-use crate::support::data::snapshots;
+use crate::support::data::{copy_files, edit, name, position, segments, snapshots};
 use crate::support::process::{self, Ended, Process, free_port};
 use crate::support::sanderling::Sanderling;
 use sanderling::base::random::Random;
@@ -67,32 +67,7 @@ fn open() -> TempDir {
 }
 
 fn copy_of(directory: &Path) -> TempDir {
-    let copy = tempdir().unwrap();
-    for entry in fs::read_dir(directory).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
-    copy
-}
-
-/// The segments of a directory, oldest first.
-fn segments(directory: &Path) -> Vec<PathBuf> {
-    let numbers = directory::list(directory).unwrap().segments;
-    numbers.iter().map(|number| directory::segment_path(directory, *number)).collect()
-}
-
-fn name(path: &Path) -> &str {
-    path.file_name().unwrap().to_str().unwrap()
-}
-
-fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).unwrap();
-    change(&mut bytes);
-    fs::write(path, bytes).unwrap();
-}
-
-fn position(bytes: &[u8], text: &str) -> usize {
-    bytes.windows(text.len()).position(|window| window == text.as_bytes()).expect("it is there")
+    copy_files(directory).expect("it can be copied")
 }
 
 /// Starts a server that is to refuse.

@@ -1,6 +1,7 @@
 //! What clients take together is known at every moment, and limited by `maxmemory-clients`.
 
 use crate::support::ask::Ask;
+use crate::support::patience::eventually;
 use crate::support::peer::{Connection, SocketConnection};
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
@@ -26,11 +27,11 @@ fn counted_and_shown(server: &Sanderling) -> [(usize, usize); 2] {
 fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
     let server = start(&[]);
     let mut control = server.client();
-    let is_exact = |_: &str| {
+    let is_exact = || {
         let [counted, shown] = counted_and_shown(&server);
         counted == shown
     };
-    control.say_until("PING", is_exact);
+    eventually("the sum is exact", is_exact);
     let large = "x".repeat(300_000);
     assert_eq!(resp::render(&control.ask(&["SET", "large", &large])), "+OK");
 
@@ -55,7 +56,7 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
         owes("qbuf=", 200_000) && owes("multi-mem=", 300_000) && owes("omem=", 3_000_000)
     };
     control.say_until("CLIENT LIST", owed);
-    control.say_until("PING", is_exact);
+    eventually("the sum is exact", is_exact);
     let [(own, total), _] = counted_and_shown(&server);
     assert!(own >= 200_000 + 300_000 + 1000 * 30, "own: {own}");
     assert!(total >= own + 1_000_000 + 300_000, "total: {total}");
@@ -66,8 +67,8 @@ fn the_sum_is_that_of_all_clients_whatever_they_keep_the_server_busy_with() {
     });
 
     drop((half, queueing, watching, listening, slow));
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
-    control.say_until("PING", is_exact);
+    control.await_clients(1);
+    eventually("the sum is exact", is_exact);
     let [(own, total), _] = counted_and_shown(&server);
     assert!(own < 10_000 && total < 10_000, "only one is left: {own}, {total}");
 }
@@ -156,7 +157,7 @@ fn who_must_not_be_evicted_stays_and_the_others_go_in_its_place() {
     safe.send(&[&value.as_bytes()[1_900_000..], b"\r\n"].concat()).unwrap();
     assert_eq!(resp::render(&safe.receive().unwrap().unwrap()), "+OK");
     assert_eq!(control.say("STRLEN k"), ":2000000");
-    control.say_until("PING", |_| server.engine().clients.memory.total_bytes() < 100_000);
+    eventually("others are sent away", || server.engine().clients.memory.total_bytes() < 100_000);
     assert_eq!(server.client().say("PING"), "+PONG");
 }
 
@@ -183,7 +184,9 @@ fn whatever_a_client_makes_grow_counts_for_the_limit_of_all() {
         let _ = greedy.send(&request);
         control.say_until("INFO stats", |stats| stats.contains("evicted_clients:1\\r"));
         await_names(&mut control, &["control"]);
-        control.say_until("PING", |_| server.engine().clients.memory.total_bytes() < 100_000);
+        eventually("others are sent away", || {
+            server.engine().clients.memory.total_bytes() < 100_000
+        });
         assert!(server.engine().clients.memory.own_bytes() < 100_000, "{what}");
     }
 }

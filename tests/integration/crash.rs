@@ -8,28 +8,28 @@
 //! `SEEDS=0-100 cargo test crash` runs many; a failure prints its seed and n.
 
 use crate::support::crash::{Promise, Stream, check_all};
-use crate::support::data::files_with;
+use crate::support::data::{files_with, now_ms};
 use crate::support::disk::{Call, Kind, Script, ScriptedDisk, Verdict};
 use crate::support::generator::seeds;
+use crate::support::patience::PATIENCE;
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::process::{connect, free_port};
 use crate::support::resp;
 use crate::support::sanderling::{Sanderling, config};
 use rustix::process::{Signal, getpid, kill_process};
 use sanderling::base::clock::Clock;
-use sanderling::server::Server;
+use sanderling::server::{Server, Surroundings};
 use std::env;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 const CONNECTIONS: usize = 3;
 const COMMANDS: usize = 24;
-const PATIENCE: Duration = Duration::from_secs(30);
 const FLAGS: [&str; 8] =
     ["--save", "", "--workers", "2", "--log-segment-size", "64kb", "--enable-debug-command", "yes"];
 
@@ -84,7 +84,7 @@ impl Script for Killer {
 /// Not a test: the server that is to be killed, with its parameters in the environment.
 #[test]
 #[ignore = "run by the tests of this file, in a process of its own"]
-fn child() {
+fn the_process_that_is_killed() {
     let Ok(parameters) = env::var("CRASH_CHILD") else { return };
     let words: Vec<&str> = parameters.split('\n').collect();
     let [directory, port, policy, at, how] = words[..] else { panic!("five parameters") };
@@ -98,7 +98,8 @@ fn child() {
     let flags = ["--port", port, "--data-dir", directory, "--appendfsync", policy];
     let disk = Arc::new(ScriptedDisk(Arc::new(killer)));
     let config = config(&[&FLAGS[..], &flags].concat());
-    Server::start_on(config, Clock::system(), disk).unwrap().wait();
+    let surroundings = Surroundings::with_clock(Clock::system());
+    Server::start(config, Surroundings { disk, ..surroundings }).unwrap().wait();
 }
 
 /// A child that serves, or has killed itself before it could.
@@ -134,7 +135,7 @@ impl Victim {
         let directory = directory.to_str().expect("temporary paths are UTF-8");
         let parameters = format!("{directory}\n{port}\n{policy}\n{at}\n{how:?}");
         let child = Command::new(env::current_exe().expect("this binary is somewhere"))
-            .args(["--ignored", "--exact", "crash::child", "--nocapture"])
+            .args(["--ignored", "--exact", "crash::the_process_that_is_killed", "--nocapture"])
             .env("CRASH_CHILD", parameters)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
@@ -168,10 +169,6 @@ impl Victim {
         self.child.wait().expect("a killed child ends");
         is_dead
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis() as i64
 }
 
 /// One run that is killed at the n-th call. Tells whether it came so far.

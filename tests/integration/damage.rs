@@ -2,7 +2,7 @@
 //! off with a warning; anything else refuses the start with file, place and way out, and changes nothing.
 
 use crate::support::ask::Ask;
-use crate::support::data::{copy, digest, files_with, segments, snapshots};
+use crate::support::data::{copy, digest, files_with, flip, name, segments, snapshots};
 use crate::support::process::{self, Ended, Process, free_port};
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
@@ -73,16 +73,6 @@ fn blocks(directory: &Path, index: usize) -> Vec<u64> {
     }
     offsets.push(end);
     offsets
-}
-
-fn name(path: &Path) -> &str {
-    path.file_name().unwrap().to_str().unwrap()
-}
-
-fn flip(path: &Path, at: u64) {
-    let mut bytes = fs::read(path).unwrap();
-    bytes[at as usize] ^= 1;
-    fs::write(path, bytes).unwrap();
 }
 
 fn cut(path: &Path, len: u64) {

@@ -2,24 +2,18 @@
 
 use crate::support::ask::Ask;
 use crate::support::contents::contents;
-use crate::support::data::DATABASES;
+use crate::support::data::{DATABASES, now_ms};
 use crate::support::generator::{Generator, seeds};
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::tempdir;
 
 const FLAGS: [&str; 4] = ["--save", "", "--enable-debug-command", "yes"];
 
 /// Redis's clock cannot be moved.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-    since.as_millis() as i64
-}
-
 /// Both servers, each with a connection.
 struct Servers {
     _oracle: Oracle,

@@ -1,7 +1,7 @@
 //! Exchange with Redis: it loads what this server logs, and this server imports what it logs.
 
 use crate::support::ask::Ask;
-use crate::support::data::{state, state_that_redis_logs};
+use crate::support::data::{now_ms, state, state_that_redis_logs};
 use crate::support::generator::{Generator, seeds};
 use crate::support::log;
 use crate::support::oracle::{self, Oracle};
@@ -12,7 +12,6 @@ use crate::support::sanderling::Sanderling;
 use sanderling::persist::directory::{list, segment_path};
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::tempdir;
 
 const COMMANDS: usize = 2_000;
@@ -31,11 +30,6 @@ const LOGGING: [&str; 8] = [
 ];
 
 /// The time of Redis, whose clock cannot be moved. Deadlines are far from it.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-    since.as_millis() as i64
-}
-
 /// A connection to a `redis-server` that has loaded this as its append-only file.
 fn loaded_by_redis(program: &Path, bytes: &[u8]) -> Vec<String> {
     let directory = tempdir().unwrap();

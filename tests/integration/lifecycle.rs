@@ -1,18 +1,14 @@
 //! How a server ends, and what is there when the next one begins.
 
 use crate::support::ask::Ask;
-use crate::support::data::{digest, snapshots};
-use crate::support::disk::{Call, Gate, Kind, Script, ScriptedDisk, Verdict};
+use crate::support::data::{copy, digest, files_with, snapshots};
+use crate::support::disk::{Call, Gate, Kind};
 use crate::support::peer::Connection;
-use crate::support::process::{self, Process, free_port};
+use crate::support::process::Process;
 use crate::support::resp;
-use crate::support::sanderling::{START_MS, Sanderling, config};
-use sanderling::base::clock::Clock;
-use sanderling::server::{Ended, Server};
+use crate::support::sanderling::{START_MS, Sanderling};
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
@@ -33,31 +29,46 @@ fn after_kill_9_without_a_log_the_last_snapshot_is_loaded() {
     assert!(server.log().contains("loaded 1000 keys"), "{}", server.log());
 }
 
+/// Without a log, so that only a snapshot can tell what there was. At each step of saving the server is held up, and
+/// what a kill would leave then is started.
 #[test]
 fn a_server_killed_while_it_saves_has_the_old_snapshot_or_the_new_one() {
-    let directory = tempdir().unwrap();
-    let mut server = Process::start(directory.path(), &DEBUG);
-    let mut client = server.client();
-    client.say("DEBUG POPULATE 50000 key 100");
-    assert_eq!(client.say("SAVE"), "+OK");
-    for round in 0..6 {
+    const FLAGS: [&str; 6] = ["--appendonly", "no", "--save", "", DEBUG[0], DEBUG[1]];
+    fn is_of_snapshot(call: &Call<'_>) -> bool {
+        call.path.ends_with("snapshot-000002.tmp")
+    }
+    fn is_of_manifest(call: &Call<'_>) -> bool {
+        call.path.ends_with("manifest.tmp")
+    }
+    let steps: [(Kind, fn(&Call<'_>) -> bool, bool); 6] = [
+        (Kind::Create, is_of_snapshot, false),
+        (Kind::Write, is_of_snapshot, false),
+        (Kind::Sync, is_of_snapshot, false),
+        (Kind::Rename, is_of_snapshot, false),
+        // What the manifest does not name does not count.
+        (Kind::Rename, is_of_manifest, false),
+        (Kind::Remove, |call| call.path.ends_with("snapshot-000001.txt"), true),
+    ];
+    for (kind, is_held, is_new) in steps {
+        let directory = tempdir().unwrap();
+        let (gate, disk) = Gate::of(kind, is_held);
+        let flags = [&FLAGS[..], &["--snapshot-keep", "1"]].concat();
+        let server = Sanderling::start_on(disk, START_MS, directory.path(), &flags);
+        let mut client = server.client();
+        client.say("DEBUG POPULATE 1000 key 100");
+        assert_eq!(client.say("SAVE"), "+OK");
         let old = digest(&mut client);
-        client.say(&format!("SET round {round}"));
+        client.say("SET later v");
         let new = digest(&mut client);
-        client.say("BGSAVE");
-        // Later in each round, so that different moments of saving are met.
-        for _ in 0..round * 40 {
-            client.say("PING");
-        }
-        server.kill();
-        server = Process::start(directory.path(), &DEBUG);
-        client = server.client();
-        let found = digest(&mut client);
-        assert!(found == old || found == new, "round {round}: neither state was found");
-        let unfinished = fs::read_dir(directory.path())
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "tmp"));
-        assert_eq!(unfinished.count(), 0);
+        gate.close();
+        assert!(client.say("BGSAVE").starts_with('+'));
+        gate.wait_for_somebody();
+        let left = copy(directory.path());
+        gate.open();
+        let again = Sanderling::start_in(left.path(), &flags);
+        let found = digest(&mut again.client());
+        assert_eq!(found, if is_new { new } else { old }, "{kind:?}");
+        assert!(files_with(left.path(), "tmp").is_empty(), "{kind:?}");
     }
 }
 
@@ -172,41 +183,4 @@ fn everybody_who_asked_for_a_shutdown_that_fails_is_told() {
         assert_eq!(reply.as_deref(), Some("-ERR Errors trying to SHUTDOWN. Check logs."));
     }
     fs::rename(&gone, &directory).unwrap();
-}
-
-/// A disk whose code has a bug: it panics when a segment is synced, once it is told to.
-struct Buggy(AtomicBool);
-
-impl Script for Buggy {
-    fn before(&self, call: &Call<'_>) -> Verdict {
-        let is_due = call.kind == Kind::Sync && call.is_of_log() && self.0.load(Ordering::SeqCst);
-        assert!(!is_due, "this is the bug");
-        Verdict::Go
-    }
-}
-
-/// The ordered stop waited for the thread that was gone; and the process ended as if it had been asked to.
-#[test]
-fn a_server_whose_log_writer_panics_stops_and_says_that_it_is_broken() {
-    let script = Arc::new(Buggy(AtomicBool::new(false)));
-    let directory = tempdir().unwrap();
-    let dir = directory.path().to_str().unwrap();
-    let port = free_port();
-    let flags = ["--port", &port.to_string(), "--data-dir", dir, "--appendfsync", "always"];
-    let disk = Arc::new(ScriptedDisk(Arc::clone(&script)));
-    let server = Server::start_on(config(&flags), Clock::manual(START_MS), disk).unwrap();
-    let waiting = std::thread::spawn(move || server.wait());
-    let mut client = process::client(port);
-    assert_eq!(client.say("SET k v"), "+OK");
-    script.0.store(true, Ordering::SeqCst);
-    client.send(b"SET k w\r\n").unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !waiting.is_finished() {
-        assert!(Instant::now() < deadline, "the server does not stop");
-        std::thread::yield_now();
-    }
-    assert_eq!(waiting.join().unwrap(), Ended::Broken);
-    // It saves as it stops, if it can: what was acknowledged is there.
-    let server = Sanderling::start_in(directory.path(), &[]);
-    assert_ne!(server.client().say("GET k"), "nil");
 }

@@ -194,7 +194,7 @@ fn a_request_that_outgrows_the_query_buffer_ends_the_connection() {
     // The server may close before it has read all of it.
     let _ = stream.write_all(&request);
     let mut control = server.client();
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
     assert_eq!(control.say("EXISTS k"), ":0");
     // Several requests that are small enough each are no matter, however many are sent at once.
     let value = "x".repeat(900_000);
@@ -404,7 +404,7 @@ fn a_stranger_that_sends_an_endless_request_is_disconnected() {
     let _ = stream.write_all(&request);
     let mut control = server.client();
     assert_eq!(control.say("AUTH swordfish"), "+OK");
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
     control.send(&[&request[..], &argument].concat()).unwrap();
     let told = control.receive().unwrap().expect("a reply");
     assert!(resp::render(&told).starts_with("-ERR unknown command"), "others may send that much");
@@ -420,7 +420,7 @@ fn a_stranger_that_does_not_read_its_refusals_is_disconnected() {
     let requests = b"GET k\r\n".repeat(10_000);
     let is_cut_off = (0..10_000).any(|_| stranger.write_all(&requests).is_err());
     assert!(is_cut_off);
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod log;
 mod memory_figures;
 mod model;
 mod network;
+mod panics;
 mod payloads;
 mod persistence;
 mod power;

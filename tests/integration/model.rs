@@ -5,26 +5,24 @@
 
 use crate::support::ask::Ask;
 use crate::support::contents::contents_without_idlers;
+use crate::support::data::{DATABASES, now_ms};
 use crate::support::generator::{Generator, seeds, shown};
 use crate::support::oracle::{self, Oracle};
 use crate::support::peer::{Connection, Peer, Protocol};
 use crate::support::resp::{self, Reply};
 use crate::support::sameness::is_same;
 use crate::support::sanderling::Sanderling;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::tempdir;
 
 const COMMANDS: usize = 3_000;
 /// Sent in one write.
 const BATCH: usize = 100;
-const DATABASES: usize = 16;
 
 #[test]
 fn random_commands_have_the_replies_and_the_result_of_redis() {
     let Some(program) = oracle::find() else { return };
     let mut oracle = Oracle::start(&program).expect("redis-server starts");
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-    let now_ms = since.as_millis() as i64;
+    let now_ms = now_ms();
     let directory = tempdir().unwrap();
     let flags = ["--save", "", "--enable-debug-command", "yes", "--workers", "1"];
     let server = Sanderling::start_at(now_ms, directory.path(), &flags);

@@ -1,7 +1,8 @@
 //! Connections over loopback: how bytes become requests, and how connections end.
 
 use crate::support::ask::Ask;
-use crate::support::peer::{Connection, Protocol, REPLY_TIMEOUT, SocketConnection};
+use crate::support::patience::{PATIENCE, eventually};
+use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::Sanderling;
 use std::io::{Read, Write};
@@ -9,7 +10,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const FLAGS: [&str; 6] = ["--save", "", "--enable-debug-command", "yes", "--workers", "2"];
 
@@ -19,18 +20,13 @@ fn start() -> Sanderling {
 
 /// Waits until the server has read so many bytes since its start.
 fn wait_until_read(server: &Sanderling, bytes: u64) {
-    let deadline = Instant::now() + REPLY_TIMEOUT;
-    while Instant::now() < deadline {
-        if server.engine().stats.total(|stats| &stats.bytes_in) >= bytes {
-            return;
-        }
-        std::thread::yield_now();
-    }
-    panic!("the server does not read");
+    eventually("the server has read this", || {
+        server.engine().stats.total(|stats| &stats.bytes_in) >= bytes
+    });
 }
 
 fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(REPLY_TIMEOUT)).expect("the socket takes options");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the socket takes options");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the connection ends in order");
     bytes

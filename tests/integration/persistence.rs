@@ -4,6 +4,7 @@ use crate::support::ask::Ask;
 use crate::support::data::{awkward_pairs, check_pairs, digest, set_pairs, snapshots, state};
 use crate::support::disk::{Gate, Kind};
 use crate::support::generator::{Generator, seeds};
+use crate::support::patience::Finally;
 use crate::support::peer::Connection;
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
@@ -260,12 +261,12 @@ fn a_snapshot_is_the_state_of_one_instant_although_writers_go_on() {
             let (client, done) = (server.client(), &done);
             scope.spawn(move || write_pairs(client, writer, done));
         }
+        let _done = Finally(&done);
         for saves in 1..=3 {
             client.say("BGSAVE");
             client.say_until("INFO persistence", |i| i.contains(&format!("rdb_saves:{saves}")));
             check_cut(directory.path());
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 

@@ -2,7 +2,7 @@
 //! on the command line. The server refuses with one line that says what to do.
 
 use crate::support::ask::Ask;
-use crate::support::data::{digest, snapshots};
+use crate::support::data::{digest, position, snapshots};
 use crate::support::process::{self, Ended, Process, free_port};
 use crate::support::sanderling::Sanderling;
 use std::fs;
@@ -54,16 +54,11 @@ fn assert_refused(directory: &Path, file: &Path) -> String {
     line
 }
 
-/// The position of a text in a snapshot.
-fn find(bytes: &[u8], text: &str) -> usize {
-    bytes.windows(text.len()).position(|window| window == text.as_bytes()).expect("it is there")
-}
-
 #[test]
 fn a_snapshot_that_was_cut_off_is_refused() {
     let (directory, file) = saved();
     let whole = fs::read(&file).unwrap();
-    let at_boundary = find(&whole, "# section 3");
+    let at_boundary = position(&whole, "# section 3");
     for len in [0, 5, whole.len() / 2, at_boundary, whole.len() - 20] {
         fs::write(&file, &whole[..len]).unwrap();
         assert_refused(directory.path(), &file);
@@ -74,7 +69,7 @@ fn a_snapshot_that_was_cut_off_is_refused() {
 fn an_altered_snapshot_is_refused_and_the_place_named() {
     let (directory, file) = saved();
     let whole = fs::read(&file).unwrap();
-    let section = find(&whole, "# section 2 ");
+    let section = position(&whole, "# section 2 ");
     // A byte of a value, of a section's first line, of the last line, of the first.
     for (at, named) in [
         (section + 200, "section 2, line "),
@@ -113,13 +108,12 @@ fn a_file_that_is_no_snapshot_or_of_a_later_version_is_refused() {
 fn recovering_anyway_loads_what_is_sound_and_sets_the_file_aside() {
     let (directory, file) = saved();
     let mut bytes = fs::read(&file).unwrap();
-    let lost = find(&bytes, "# section 3 ") - find(&bytes, "# section 2 ");
-    let at = find(&bytes, "# section 2 ") + 300;
+    let lost = position(&bytes, "# section 3 ") - position(&bytes, "# section 2 ");
+    let at = position(&bytes, "# section 2 ") + 300;
     bytes[at] ^= 1;
     fs::write(&file, &bytes).unwrap();
     assert_refused(directory.path(), &file);
 
-    // With and without a value, since the flag alone says everything.
     let flags = ["--enable-debug-command", "yes", "--recover-anyway"];
     let server = Process::start(directory.path(), &flags);
     let mut client = server.client();

@@ -5,6 +5,7 @@
 //! `cargo bench --bench versus -- siege` does the same with ten thousand and two processes.
 
 use crate::support::ask::Ask;
+use crate::support::patience::eventually;
 use crate::support::peer::Connection;
 use crate::support::resp;
 use crate::support::sanderling::Sanderling;
@@ -43,8 +44,10 @@ fn connect(server: &Sanderling) -> TcpStream {
 
 /// The server has as many clients as this, and counts nothing for those that are gone.
 fn await_calm(server: &Sanderling, control: &mut impl Connection, clients: usize) {
-    control.say_until("PING", |_| server.engine().clients.len() == clients);
-    control.say_until("PING", |_| server.engine().clients.memory.total_bytes() < clients * 10_000);
+    control.await_clients(clients);
+    eventually("nothing is counted for those that are gone", || {
+        server.engine().clients.memory.total_bytes() < clients * 10_000
+    });
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn a_crowd_that_sends_half_a_frame_each_keeps_nobody_from_being_served() {
         streams.push(stream);
     }
     let memory = &server.engine().clients.memory;
-    control.say_until("PING", |_| memory.own_bytes() >= size * 5_000);
+    eventually("all halves have arrived", || memory.own_bytes() >= size * 5_000);
     assert!(memory.own_bytes() <= size * 20_000, "{} bytes", memory.own_bytes());
     assert_eq!(control.say("SET other v"), "+OK");
     assert_eq!(control.say("GET other"), "\"v\"");
@@ -68,7 +71,7 @@ fn a_crowd_that_sends_half_a_frame_each_keeps_nobody_from_being_served() {
     // A limit for all of them sends most away, and who works goes on working.
     assert_eq!(control.say("CLIENT NO-EVICT ON"), "+OK");
     assert_eq!(control.say("CONFIG SET maxmemory-clients 1mb"), "+OK");
-    control.say_until("PING", |_| memory.total_bytes() < 1 << 20);
+    eventually("most have been sent away", || memory.total_bytes() < 1 << 20);
     assert!(server.engine().clients.len() <= 1 + (1 << 20) / 5_000);
     drop(streams);
     await_calm(&server, &mut control, 1);
@@ -101,7 +104,7 @@ fn a_crowd_that_never_reads_its_replies_takes_no_more_than_clients_may_take_toge
         }
     }
     control.say_until("INFO stats", |stats| !stats.contains("evicted_clients:0\\r"));
-    control.say_until("PING", |_| memory.total_bytes() < LIMIT);
+    eventually("clients take what they may", || memory.total_bytes() < LIMIT);
     drop(streams);
     await_calm(&server, &mut control, 1);
     assert_eq!(control.say("STRLEN large"), ":50000");

@@ -3,16 +3,13 @@
 use crate::support::ask::Ask;
 use crate::support::data::state;
 use crate::support::log;
-use crate::support::peer::{Connection, Protocol, SocketConnection};
+use crate::support::patience::{Finally, eventually};
+use crate::support::peer::{Connection, Protocol};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
-/// How long is waited for what must happen. Only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(60);
 const FLAGS: [&str; 6] = ["--save", "", "--workers", "2", "--enable-debug-command", "yes"];
 
 /// A server whose commands go into the slow lane if they look at more elements than this.
@@ -20,14 +17,6 @@ fn start(work_max: usize) -> Sanderling {
     let server = Sanderling::start(&FLAGS);
     server.engine().slow_lane.set_work_max(work_max);
     server
-}
-
-fn wait_until(mut is_true: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !is_true() {
-        assert!(Instant::now() < give_up, "it never happens");
-        thread::yield_now();
-    }
 }
 
 /// Adds so many members or elements with a command, a thousand at a time.
@@ -170,6 +159,7 @@ fn a_reader_sees_one_instant_and_a_writer_loses_nothing() {
                 }
             });
         }
+        let _done = Finally(done);
         let mut client = server.client();
         for round in 0..200 {
             // Whatever is moved is in one of the two.
@@ -178,7 +168,6 @@ fn a_reader_sees_one_instant_and_a_writer_loses_nothing() {
             assert_eq!(count(client.ask(&["SINTERSTORE", "none", "left", "right"])), 0);
             assert_eq!(count(client.ask(&["SDIFFSTORE", "rest", "other", "twin"])), 0);
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 
@@ -237,7 +226,7 @@ fn who_waits_for_a_list_gets_what_is_installed_there() {
     let (mut waiting, mut other) = (server.client(), server.client());
     fill(&mut other, "RPUSH", "list", 0..100);
     waiting.send(&resp::encode(&["BLPOP", "target", "0"])).unwrap();
-    wait_until(|| server.engine().waiters.len() == 1);
+    eventually("it waits", || server.engine().waiters.len() == 1);
     assert_eq!(other.say("SORT list DESC STORE target"), ":100");
     assert_eq!(resp::render(&waiting.receive().unwrap().unwrap()), "[ \"target\", \"99\" ]");
     assert_eq!(other.say("LLEN target"), ":99");
@@ -246,8 +235,7 @@ fn who_waits_for_a_list_gets_what_is_installed_there() {
 #[test]
 fn a_cache_is_told_to_forget_what_was_read_there() {
     let server = start(0);
-    let stream: TcpStream = server.connect_tcp().unwrap();
-    let mut caching = SocketConnection::open(stream, Protocol::Resp3).unwrap();
+    let mut caching = server.client_with(Protocol::Resp3);
     let mut other = server.client();
     fill(&mut other, "SADD", "set", 0..10);
     assert_eq!(caching.say("CLIENT TRACKING ON"), "+OK");
@@ -279,7 +267,8 @@ fn who_is_gone_is_not_waited_for_and_others_go_on() {
     let mut killed = server.client();
     let id = killed.say("CLIENT ID");
     killed.send(&resp::encode(&["SMEMBERS", "set"])).unwrap();
-    wait_until(|| server.engine().slow_lane.taken() + server.engine().slow_lane.len() as u64 >= 5);
+    let lane = &server.engine().slow_lane;
+    eventually("all have arrived", || lane.taken() + lane.len() as u64 >= 5);
     client.say(&format!("CLIENT KILL ID {}", id.trim_start_matches(':')));
     drop(busy);
     // Whoever was killed may have been answered before, but is disconnected now.
@@ -301,7 +290,7 @@ fn a_server_stops_while_long_commands_are_executed() {
             client
         })
         .collect();
-    wait_until(|| server.engine().slow_lane.taken() > 0);
+    eventually("the first is executed", || server.engine().slow_lane.taken() > 0);
     drop(server);
     for mut client in waiting {
         while client.receive().is_ok_and(|reply| reply.is_some()) {}
@@ -316,7 +305,7 @@ fn what_may_not_be_written_now_is_written_later() {
     fill(&mut client, "SADD", "set", 0..10);
     // Something in front, so that the pause comes before the turn of what is behind it.
     other.send(&resp::encode(&["LCS", "text1", "text2", "LEN"])).unwrap();
-    wait_until(|| server.engine().slow_lane.taken() > 0);
+    eventually("the first is executed", || server.engine().slow_lane.taken() > 0);
     let mut writing = server.client();
     writing.send(&resp::encode(&["SUNIONSTORE", "copy", "set"])).unwrap();
     client.say("CLIENT PAUSE 100000 WRITE");
@@ -368,22 +357,70 @@ fn the_log_repeats_what_was_done_there() {
     assert_eq!(state(&mut server.client()), expected);
 }
 
+/// Only what walks through databases goes into the lane: its estimate is the largest number.
+const WALKS_ONLY: usize = usize::MAX - 1;
+const MATCHING: usize = 20_000;
+
+/// The databases are swapped while keys are deleted; those that are not gone by then stay, each in one database.
 #[test]
-fn deleting_by_pattern_ends_when_its_database_is_swapped_and_goes_on_with_new_keys() {
-    let server = start(usize::MAX - 1);
-    let mut client = server.client();
-    client.say("DEBUG POPULATE 20000 key");
-    let mut deleting = server.client();
-    deleting.send(&resp::encode(&["DELPATTERN", "key:*"])).unwrap();
-    client.say("SWAPDB 0 1");
-    let reply = resp::render(&deleting.receive().unwrap().unwrap());
-    let left = count(client.ask(&["DBSIZE"]));
-    client.say("SELECT 1");
-    let swapped = count(client.ask(&["DBSIZE"]));
-    match reply.strip_prefix(':') {
-        // It was done before, or began after.
-        Some(deleted) => assert_eq!(deleted.parse::<usize>().unwrap() + swapped, 20000, "{left}"),
-        None => assert!(reply.starts_with("-ERR the database was swapped"), "{reply}"),
+fn deleting_by_pattern_ends_when_its_database_is_swapped() {
+    const ATTEMPTS: usize = 100;
+    let directory = tempfile::tempdir().unwrap();
+    let server = Sanderling::start_in(directory.path(), &FLAGS);
+    server.engine().slow_lane.set_work_max(WALKS_ONLY);
+    let (mut client, mut deleting) = (server.client(), server.client());
+    let mut interrupted = 0;
+    let mut gone = 0;
+    for _ in 0..ATTEMPTS {
+        if interrupted > 0 {
+            break;
+        }
+        client.say("FLUSHALL");
+        client.say(&format!("DEBUG POPULATE {MATCHING} key"));
+        deleting.send(&resp::encode(&["DELPATTERN", "key:*"])).unwrap();
+        // Some are gone, but not all: how far it has come is chance.
+        client.say_until("DBSIZE", |size| size != format!(":{MATCHING}"));
+        client.say("SWAPDB 0 1");
+        let reply = resp::render(&deleting.receive().unwrap().unwrap());
+        assert_eq!(client.say("DBSIZE"), ":0", "what is there now was not there then");
+        client.say("SWAPDB 0 1");
+        let left = count(client.ask(&["DBSIZE"]));
+        gone += MATCHING - left;
+        match reply.strip_prefix(':') {
+            Some(deleted) => assert_eq!((deleted, left), (&*MATCHING.to_string(), 0)),
+            None => {
+                assert!(reply.starts_with("-ERR the database was swapped"), "{reply}");
+                assert!(left > 0, "the swap came before the end");
+                interrupted += 1;
+            }
+        }
     }
-    assert_eq!(left, 0, "what is there now was not there then");
+    assert!(interrupted > 0, "of {ATTEMPTS} swaps none came in between");
+    assert_eq!(client.say("WAITAOF 1 0 0"), "[ :1, :0 ]");
+    let deleted = log::commands(directory.path());
+    let deleted = deleted.iter().filter(|words| words[0].eq_ignore_ascii_case(b"DEL"));
+    assert_eq!(deleted.map(|words| words.len() - 1).sum::<usize>(), gone, "the log has them all");
+}
+
+#[test]
+fn deleting_by_pattern_finds_all_that_was_there_while_others_add_and_remove() {
+    let server = start(WALKS_ONLY);
+    let (mut client, mut deleting) = (server.client(), server.client());
+    client.say(&format!("DEBUG POPULATE {MATCHING} key"));
+    deleting.send(&resp::encode(&["DELPATTERN", "key:*"])).unwrap();
+    let (mut added, mut removed) = (0, 0);
+    while count(client.ask(&["DBSIZE"])) > added {
+        // Of what comes meanwhile some may be found. What does not match stays.
+        client.ask(&["SET", &format!("other:{added}"), "x"]);
+        client.ask(&["SET", "key:new", "x"]);
+        removed += count(client.ask(&["DEL", "key:new"]));
+        added += 1;
+    }
+    let Reply::Integer(deleted) = deleting.receive().unwrap().unwrap() else {
+        panic!("it counts them");
+    };
+    // Each of those that came was either found or removed by who brought it.
+    assert_eq!(deleted as usize + removed, MATCHING + added);
+    assert_eq!(count(client.ask(&["DBSIZE"])), added);
+    assert_eq!(client.say("DELPATTERN key:*"), ":0");
 }

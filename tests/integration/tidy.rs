@@ -118,15 +118,15 @@ fn modules_use_only_modules_of_lower_layers() {
 /// Handlers that may ask the engine for its clock, its hooks (and so the log) or the whole keyspace: they are *about* the
 /// server, or walk through all of it. All others have their locked view, their arguments and their reply.
 const ABOUT_THE_SERVER: [&str; 9] = [
-    "client_tracking",
-    "config",
-    "connection",
-    "debug",
+    "connection/client_tracking",
+    "connection/mod",
     "generic/keys",
     "generic/waitaof",
-    "info_sections",
-    "memory",
-    "server",
+    "server/config",
+    "server/debug/mod",
+    "server/info/sections",
+    "server/memory",
+    "server/mod",
 ];
 
 #[test]

@@ -2,8 +2,9 @@
 //! transfers how, and a server that is killed knows every transfer that it acknowledged, as a whole.
 
 use crate::support::ask::Ask;
-use crate::support::peer::{Protocol, SocketConnection};
-use crate::support::process::{Process, connect};
+use crate::support::patience::eventually;
+use crate::support::peer::SocketConnection;
+use crate::support::process::{self, Process};
 use crate::support::resp::Reply;
 use crate::support::transfers::{Bank, WAYS, number};
 use sanderling::base::random::Random;
@@ -24,12 +25,6 @@ type Client = SocketConnection<TcpStream>;
 
 const BANK: Bank = Bank { accounts: ACCOUNTS };
 
-fn open(port: u16) -> Client {
-    let stream = connect(port).expect("the server accepts");
-    stream.set_nodelay(true).expect("the socket takes options");
-    SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
-}
-
 #[test]
 fn the_sum_of_all_accounts_is_the_same_for_every_reader_and_after_every_kill() {
     let directory = tempdir().unwrap();
@@ -44,15 +39,13 @@ fn the_sum_of_all_accounts_is_the_same_for_every_reader_and_after_every_kill() {
         let port = server.port;
         thread::scope(|scope| {
             for (writer, count) in acknowledged.iter().enumerate() {
-                scope.spawn(move || write(open(port), round, writer, count));
+                scope.spawn(move || write(process::client(port), round, writer, count));
             }
             for reader in 0..READERS {
-                scope.spawn(move || read(open(port), reader == 0));
+                scope.spawn(move || read(process::client(port), reader == 0));
             }
             let so_far = || acknowledged.iter().map(|count| count.load(Ordering::SeqCst));
-            while so_far().sum::<usize>() < before + TRANSFERS {
-                thread::yield_now();
-            }
+            eventually("writers transfer", || so_far().sum::<usize>() >= before + TRANSFERS);
             server.kill();
         });
         check(directory.path(), &acknowledged);

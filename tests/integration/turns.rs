@@ -63,7 +63,7 @@ fn all_of_a_long_pipeline_is_answered_in_order_although_the_client_sends_no_more
     }
     replies.expect_end();
     sending.join().unwrap();
-    client.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    client.await_clients(1);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn who_goes_away_while_much_of_it_waits_gets_no_element() {
     gone.write_all(&[b"BLPOP q 0\r\n", &b"PING\r\n".repeat(50_000)[..]].concat()).unwrap();
     control.say_until("CLIENT LIST", |list| most(list, "qbuf=") >= 64 << 10);
     drop(gone);
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
     assert_eq!(control.say("RPUSH q x"), ":1");
     assert_eq!(control.say("LLEN q"), ":1");
 }
@@ -132,7 +132,7 @@ fn replies_that_nobody_reads_end_a_pipeline_long_before_its_end() {
     let elements = vec!["x"; 100_000];
     control.ask(&[&["RPUSH", "list"], &elements[..]].concat());
     greedy.send(&b"LRANGE list 0 -1\r\n".repeat(900)).unwrap();
-    control.say_until("CLIENT LIST", |list| list.matches("id=").count() == 1);
+    control.await_clients(1);
     let stats = control.info("cmdstat_lrange");
     let calls = stats.split([',', '=']).nth(1).unwrap().parse::<usize>().unwrap();
     // Each reply has 700 KB; what the kernel takes of them is some megabytes.

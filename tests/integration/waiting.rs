@@ -3,6 +3,7 @@
 use crate::support::ask::Ask;
 use crate::support::disk::{Gate, Kind};
 use crate::support::listening::Listening;
+use crate::support::patience::eventually;
 use crate::support::peer::Connection;
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
@@ -190,9 +191,7 @@ fn two_thousand_waiters_on_one_key_are_served_in_order() {
             let mut client = server.client();
             client.send(&resp::encode(&["BLPOP", "l", "0"])).unwrap();
             // Each is known to wait before the next comes.
-            while server.engine().waiters.len() <= n {
-                thread::yield_now();
-            }
+            eventually("it waits", || server.engine().waiters.len() > n);
             client
         })
         .collect();

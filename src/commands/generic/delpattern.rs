@@ -6,7 +6,7 @@
 //! server dies in the middle, a part of the keys is deleted. In a transaction all of it happens at once, and everybody
 //! waits for it.
 
-use crate::commands::scan_options::matches;
+use crate::commands::shared::scan_options::matches;
 use crate::exec::{Args, CommandError, Context, Outcome};
 
 /// `DELPATTERN pattern [LIMIT count]`: how many keys were deleted.

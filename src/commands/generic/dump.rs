@@ -2,7 +2,7 @@
 
 use crate::base::bytes::Bytes;
 use crate::base::number::parse_i64;
-use crate::commands::encodings::{
+use crate::commands::shared::encodings::{
     hash_limits, list_limits, node_limits, set_limits, sorted_set_limits,
 };
 use crate::exec::{Args, CommandError, Context, Outcome};

@@ -1,6 +1,6 @@
 //! Expiry times of keys: set, read, remove.
 
-use crate::commands::expire_time::{Unit, set_deadline};
+use crate::commands::shared::expire_time::{Unit, set_deadline};
 use crate::exec::{Args, CommandError, Context, Outcome, quotable};
 use crate::store::event;
 

@@ -1,7 +1,7 @@
 //! `OBJECT`: how a key is kept.
 
 use crate::base::number::parse_i64;
-use crate::commands::family_help::family_help;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::keyspec::{RO, key_at};
 use crate::exec::spec::{LOADING, READ, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd};

@@ -1,6 +1,8 @@
 //! Commands on the keyspace as a whole: list, scan, pick at random.
 
-use crate::commands::scan_options::{ScanOptions, Scanned, matches, parse_cursor, reply_scan};
+use crate::commands::shared::scan_options::{
+    ScanOptions, Scanned, matches, parse_cursor, reply_scan,
+};
 use crate::exec::{Args, Context, Outcome, work};
 use crate::resp::ArgList;
 use crate::store::{EntryRef, View};

@@ -2,7 +2,7 @@
 
 use super::log::{log_deadline, log_deletion};
 use crate::base::number::parse_i64;
-use crate::commands::expire_time::Unit;
+use crate::commands::shared::expire_time::Unit;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::ArgList;
 use crate::store::event;

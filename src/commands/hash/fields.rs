@@ -1,7 +1,7 @@
 //! Fields: set, read, delete.
 
 use super::{reply_element, reply_value};
-use crate::commands::encodings::hash_limits;
+use crate::commands::shared::encodings::hash_limits;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::Reply;
 use crate::store::event;

@@ -3,7 +3,7 @@
 use super::log::log_values_kept;
 use crate::base::long_double::LongDouble;
 use crate::base::number::parse_i64;
-use crate::commands::encodings::hash_limits;
+use crate::commands::shared::encodings::hash_limits;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::store::event;
 use crate::value::Hash;

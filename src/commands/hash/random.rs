@@ -1,7 +1,7 @@
 //! Random fields.
 
 use super::reply_element;
-use crate::commands::random_count::RandomCount;
+use crate::commands::shared::random_count::RandomCount;
 use crate::exec::{Args, Context, Outcome, work as estimates};
 use crate::resp::{ArgList, Protocol, Reply};
 use crate::store::View;

@@ -1,6 +1,6 @@
 //! Going through the fields of a hash in several calls.
 
-use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
+use crate::commands::shared::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
 use crate::exec::{Args, Context, Outcome};
 use crate::value::Hash;
 

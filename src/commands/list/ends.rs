@@ -2,7 +2,7 @@
 
 use super::{limits, parse_end, pop_command, pop_event, push_event};
 use crate::base::number::parse_i64;
-use crate::commands::many_pop::ManyPop;
+use crate::commands::shared::counted_keys::ManyPop;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::resp::Reply;
 use crate::store::Key;

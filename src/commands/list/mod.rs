@@ -5,7 +5,7 @@ mod middle;
 mod moving;
 mod waiting;
 
-use crate::commands::encodings::list_limits;
+use crate::commands::shared::encodings::list_limits;
 use crate::exec::keyspec::{
     ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, RO, RO_ACCESS, RW, UPDATE, key, key_at,
 };

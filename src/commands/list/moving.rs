@@ -1,7 +1,7 @@
 //! Moving an element from one list to another, or around within one.
 
 use super::{limits, parse_end, pop_event, push_event};
-use crate::commands::blocking_timeout::deadline_of_seconds;
+use crate::commands::shared::blocking_timeout::deadline_of_seconds;
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
 use crate::store::Key;
 use crate::value::List;

@@ -4,8 +4,8 @@
 
 use super::ends::{take, take_from_first};
 use super::{parse_end, pop_command};
-use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::commands::many_pop::ManyPop;
+use crate::commands::shared::blocking_timeout::deadline_of_seconds;
+use crate::commands::shared::counted_keys::ManyPop;
 use crate::exec::{Args, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::store::Key;
 use crate::value::list::End;

@@ -1,6 +1,6 @@
 //! `PUBSUB`: who listens to what.
 
-use crate::commands::family_help::family_help;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::spec::{LOADING, NONE, PUBSUB, STALE};
 use crate::exec::{
     Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, excerpt, family,

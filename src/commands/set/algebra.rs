@@ -1,6 +1,6 @@
 //! Several sets at once: union, intersection, difference.
 
-use crate::commands::encodings::set_limits;
+use crate::commands::shared::encodings::set_limits;
 use crate::exec::{Args, CommandError, Context, Keys, Outcome, reply_element};
 use crate::store::{EventKind, Key, View, event};
 use crate::value::Set;

@@ -1,7 +1,7 @@
 //! Single members: add, remove, move, look up; and walking through all of them.
 
-use crate::commands::encodings::set_limits;
-use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
+use crate::commands::shared::encodings::set_limits;
+use crate::commands::shared::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
 use crate::exec::{Args, Context, Outcome};
 use crate::store::event;
 use crate::value::Set;

@@ -1,8 +1,8 @@
 //! Members by chance. What is taken out is logged by name.
 
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
-use crate::commands::encodings::set_limits;
-use crate::commands::random_count::RandomCount;
+use crate::commands::shared::encodings::set_limits;
+use crate::commands::shared::random_count::RandomCount;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::base::number::{parse_f64, write_f64};
-use crate::commands::encodings::sorted_set_limits;
+use crate::commands::shared::encodings::sorted_set_limits;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::store::{Key, event};
 use crate::value::SortedSet;

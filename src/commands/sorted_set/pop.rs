@@ -3,8 +3,8 @@
 //! Whatever the command was, the log gets `ZPOPMIN key count` or `ZPOPMAX key count`.
 
 use super::results::Shape;
-use crate::commands::blocking_timeout::deadline_of_seconds;
-use crate::commands::many_pop::ManyPop;
+use crate::commands::shared::blocking_timeout::deadline_of_seconds;
+use crate::commands::shared::counted_keys::ManyPop;
 use crate::exec::{Args, CommandError, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::resp::Protocol;
 use crate::store::{Key, event};

@@ -2,8 +2,8 @@
 
 use super::results::Shape;
 use crate::base::number::{write_f64, write_f64_17_digits};
-use crate::commands::random_count::RandomCount;
-use crate::commands::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
+use crate::commands::shared::random_count::RandomCount;
+use crate::commands::shared::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::value::SortedSet;
 

@@ -1,6 +1,6 @@
 //! Members and scores as replies, and as new keys.
 
-use crate::commands::encodings::sorted_set_limits;
+use crate::commands::shared::encodings::sorted_set_limits;
 use crate::exec::{Context, reply_element};
 use crate::resp::{Protocol, Reply};
 use crate::store::{EventKind, Key, event};

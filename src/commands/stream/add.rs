@@ -3,7 +3,7 @@
 use super::args::{AddOptions, ids, strict_id};
 use super::reply::reply_id;
 use crate::base::number::parse_i64;
-use crate::commands::encodings::node_limits;
+use crate::commands::shared::encodings::node_limits;
 use crate::exec::{Args, CommandError, Context, Outcome, Word, work};
 use crate::resp::ArgList;
 use crate::store::{Key, View, event};

@@ -2,7 +2,7 @@
 
 use super::args::{group_at, id, ids, no_such_group, strict_id};
 use super::record::Member;
-use crate::commands::family_help::family_help;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
 use crate::resp::ArgList;
 use crate::store::{Key, View, event};

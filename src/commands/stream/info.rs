@@ -2,7 +2,7 @@
 
 use super::args::{group_at, no_such_group, stream_at};
 use super::reply::{reply_entries, reply_entry, reply_id};
-use crate::commands::family_help::family_help;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
 use crate::resp::{ArgList, Reply};
 use crate::store::View;

@@ -3,7 +3,7 @@
 //! Where their keys begin depends on the options in front: a group may be called `STREAMS`. So the keys
 //! are declared by reading the options, as the handlers do.
 
-use crate::commands::blocking_timeout::deadline_of_millis;
+use crate::commands::shared::blocking_timeout::deadline_of_millis;
 use crate::exec::{Args, CommandError, Declared, Word};
 use crate::resp::ArgList;
 use crate::store::DeclaredKey;

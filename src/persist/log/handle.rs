@@ -145,6 +145,12 @@ impl Log {
         self.status.phase() == Phase::Failed
     }
 
+    /// Whether changes are refused because they would not be logged: from a failure on until a log that begins anew
+    /// counts, or nobody wants one any more.
+    pub fn refuses_changes(&self) -> bool {
+        self.status.refuses_changes.load(Relaxed)
+    }
+
     /// Everything before this position would survive a loss of power; `None` while nothing is logged.
     pub fn durable(&self) -> Option<u64> {
         (self.status.phase() == Phase::On).then(|| self.status.durable())
@@ -349,6 +355,7 @@ impl Log {
         let mut shared = self.shared.lock();
         if self.status.phase() == Phase::Starting {
             self.status.set_phase(Phase::On);
+            self.status.refuses_changes.store(false, Relaxed);
             self.status.last_error.lock().clear();
             shared.orders.push(Order::Listed);
             self.work.notify_all();
@@ -385,6 +392,7 @@ impl Log {
                 return;
             }
             self.status.set_phase(Phase::Off);
+            self.status.refuses_changes.store(false, Relaxed);
             shared.orders.push(Order::Close);
             self.work.notify_all();
         }
@@ -572,6 +580,7 @@ impl Log {
         *self.status.last_error.lock() = error.to_string();
         self.status.set_lost(shared.lsn);
         self.status.set_phase(Phase::Failed);
+        self.status.refuses_changes.store(true, Relaxed);
         shared.buffer.clear();
     }
 

@@ -24,6 +24,8 @@ pub enum Phase {
 /// their names say.
 pub struct LogStatus {
     phase: AtomicU8,
+    /// Changes with `phase`, but stays while a log that had failed begins anew.
+    pub(super) refuses_changes: AtomicBool,
     pub(super) written: AtomicU64,
     pub(super) durable: AtomicU64,
     /// What the last failure lost: positions behind the first, up to the second.
@@ -47,6 +49,7 @@ impl Default for LogStatus {
     fn default() -> LogStatus {
         LogStatus {
             phase: AtomicU8::new(Phase::Off as u8),
+            refuses_changes: AtomicBool::new(false),
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             lost: [AtomicU64::new(0), AtomicU64::new(0)],

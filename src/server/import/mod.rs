@@ -16,12 +16,10 @@ mod source;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::backups::Backups;
 use super::replay::Replayer;
 use super::snapshot_loading;
-use super::snapshotter::{Begin, Snapshotter};
+use super::snapshot_writing;
 use super::startup::new_keyspace;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -29,7 +27,8 @@ use crate::commands as table;
 use crate::config::{Config, params};
 use crate::exec::Engine;
 use crate::persist::disk::SystemDisk;
-use crate::persist::log::{Ending, Log, SegmentReader};
+use crate::persist::log::{Ending, SegmentReader};
+use crate::persist::manifest::SnapshotEntry;
 use crate::persist::{DataDirectory, DirectoryError};
 use source::Part;
 
@@ -102,17 +101,17 @@ pub(super) fn import(
         let may_be_cut = truncate && number + 1 == parts.len();
         import_part(&engine, part, may_be_cut, &mut imported)?;
     }
-    save(&engine, directory, &mut imported).map_err(ImportError::Unsaved)?;
+    save(&engine, &directory, &mut imported).map_err(ImportError::Unsaved)?;
     Ok(imported)
 }
 
 /// Takes possession of a directory in which nothing is stored.
-fn open_empty(path: &Path) -> Result<Arc<DataDirectory>, ImportError> {
+fn open_empty(path: &Path) -> Result<DataDirectory, ImportError> {
     let directory = DataDirectory::open(path, Arc::new(SystemDisk), false)?;
     let is_empty = directory
         .is_empty()
         .map_err(|error| ImportError::Unreadable { path: path.to_owned(), error })?;
-    if is_empty { Ok(Arc::new(directory)) } else { Err(ImportError::NotEmpty(path.to_owned())) }
+    if is_empty { Ok(directory) } else { Err(ImportError::NotEmpty(path.to_owned())) }
 }
 
 fn import_part(
@@ -208,19 +207,14 @@ fn import_segment(
 }
 
 /// Saves as a server does whose log is off.
-fn save(
-    engine: &Arc<Engine>,
-    directory: Arc<DataDirectory>,
-    imported: &mut Imported,
-) -> io::Result<()> {
-    let log =
-        Log::new(Arc::clone(&directory), Arc::clone(&engine.config), Arc::clone(&engine.clock));
-    let backups = Backups::new(engine, Arc::clone(directory.disk()));
-    let snapshotter = Snapshotter::new(engine, &directory, &log, &backups);
-    snapshotter.save_beside(&engine.keyspace.lane(), Begin::Cut, 1)?;
-    imported.keys = snapshotter.status.last_keys.load(Ordering::Relaxed);
-    let newest = directory.manifest().snapshots.last().map_or(0, |snapshot| snapshot.number);
-    imported.snapshot = directory.snapshot_path(newest);
+fn save(engine: &Engine, directory: &DataDirectory, imported: &mut Imported) -> io::Result<()> {
+    let lane = engine.keyspace.lane();
+    let (number, totals) =
+        directory.create_snapshot(|file| snapshot_writing::write(engine, &lane, file, || {}))?;
+    let entry = SnapshotEntry { number, segment: None };
+    directory.update_manifest(|manifest| manifest.add_snapshot(entry, 1))?;
+    imported.keys = totals.keys;
+    imported.snapshot = directory.snapshot_path(number);
     directory.release()
 }
 

@@ -43,7 +43,7 @@ fn redis_cli_runs_commands_from_its_input_and_measures_latency() {
 }
 
 #[test]
-fn redis_benchmark_runs() {
+fn redis_benchmark_measures_each_of_its_commands_without_an_error() {
     let (server, _directory) = start();
     let Some(mut benchmark) = client("redis-benchmark", server.port) else { return };
     // Whether the server was ready was asked too early, maybe.

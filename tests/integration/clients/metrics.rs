@@ -4,6 +4,7 @@
 //! apart), with the section in which it looks for them and what they must look like. Fields that this server
 //! does not have say why.
 
+use super::super::support::patience::eventually;
 use super::super::support::resp::Reply;
 use super::{Ask, Server, start, with_each_server};
 use std::collections::{BTreeMap, BTreeSet};
@@ -245,12 +246,12 @@ fn what_is_freed_in_the_background_is_counted() {
     client.ask(&command);
     assert_eq!(client.info("lazyfreed_objects"), "0");
     assert_eq!(client.say("UNLINK large"), ":1");
-    super::until(|| client.info("lazyfreed_objects") == "1");
+    eventually("the value is freed", || client.info("lazyfreed_objects") == "1");
     assert_eq!(client.info("lazyfree_pending_objects"), "0");
     client.ask(&command);
     client.say("SET other v");
     assert_eq!(client.say("FLUSHALL"), "+OK");
-    super::until(|| client.info("lazyfreed_objects") == "3");
+    eventually("two more are freed", || client.info("lazyfreed_objects") == "3");
     assert_eq!(client.say("CONFIG RESETSTAT"), "+OK");
     assert_eq!(client.info("lazyfreed_objects"), "0");
 }

@@ -15,6 +15,7 @@ mod scripts;
 
 use super::support::ask::Ask;
 use super::support::oracle::{self, Oracle};
+use super::support::patience::PATIENCE;
 use super::support::peer::SocketConnection;
 use super::support::process::{self, Ended, Process};
 use std::fs;
@@ -22,11 +23,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
 use tempfile::{NamedTempFile, TempDir, tempdir};
-
-/// How long a program may take for a line, or a server for what it must do. Only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server in the state in which people start it, and where its data are.
 fn start() -> (Process, TempDir) {
@@ -74,14 +71,6 @@ fn succeed(command: &mut Command, input: &[u8]) -> String {
     let Ended { code, stdout, stderr } = process::finish(command, input);
     assert_eq!(code, Some(0), "{command:?}\n{stdout}\n{stderr}");
     stdout
-}
-
-/// Asks until it is so. It is a defect when that never happens.
-fn until(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it never happens");
-    }
 }
 
 /// A program that goes on until it is stopped; dropping it stops it.

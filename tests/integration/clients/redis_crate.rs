@@ -1,13 +1,14 @@
 //! The `redis` crate, without an async runtime.
 
-use super::{PATIENCE, Server, start, until, with_each_server};
+use super::{Server, start, with_each_server};
+use crate::support::patience::{PATIENCE, eventually};
 use redis::{Commands, Connection, ErrorKind, PushInfo, PushKind, RedisResult, ServerErrorKind};
 use std::sync::mpsc::{self, Receiver};
 
 const PROTOCOLS: [&str; 2] = ["", "?protocol=resp3"];
 
 #[test]
-fn the_redis_crate_works() -> RedisResult<()> {
+fn the_redis_crate_reads_back_what_it_writes_in_both_protocols() -> RedisResult<()> {
     let (server, _directory) = start();
     for protocol in PROTOCOLS {
         let url = format!("redis://127.0.0.1:{}/2{protocol}", server.port);
@@ -60,7 +61,7 @@ fn publish_and_listen(server: &Server, protocol: &str) -> RedisResult<()> {
     let mut listener = listening.as_pubsub();
     listener.subscribe(&["news", "sport"][..])?;
     listener.psubscribe("new?")?;
-    until(|| patterns(&mut db) == 1);
+    eventually("it is subscribed", || patterns(&mut db) == 1);
     let bytes: Vec<u8> = (0..=255).collect();
     assert_eq!(db.publish::<_, _, i64>("news", &bytes)?, 2);
     let (first, second) = (listener.get_message()?, listener.get_message()?);
@@ -69,7 +70,7 @@ fn publish_and_listen(server: &Server, protocol: &str) -> RedisResult<()> {
     assert_eq!((second.get_channel_name(), second.get_payload_bytes()), ("news", &bytes[..]));
     assert_eq!(second.get_pattern::<String>()?, "new?");
     listener.punsubscribe("new?")?;
-    until(|| patterns(&mut db) == 0);
+    eventually("it is gone", || patterns(&mut db) == 0);
     for number in 0..1000 {
         assert_eq!(db.publish::<_, _, i64>("sport", number)?, 1);
     }
@@ -158,7 +159,7 @@ fn take_pushes(server: &Server) -> RedisResult<()> {
 /// The library reads pushes while it waits for a reply.
 fn next_push(db: &mut Connection, pushes: &Receiver<PushInfo>) -> PushInfo {
     let mut push = None;
-    until(|| {
+    eventually("it is told", || {
         assert_eq!(redis::cmd("PING").query::<String>(db).unwrap(), "PONG");
         push = pushes.try_recv().ok();
         push.is_some()

@@ -1,6 +1,7 @@
 //! Whoever changes parameters, saves and deletes whole databases while others work; and strangers who behave badly.
 
-use super::stage::{Gone, Line, Member, Run, Stage};
+use super::epoch::{Epoch, Gone, Line, Member, Run};
+use crate::support::patience::PATIENCE;
 use crate::support::peer::Protocol;
 use crate::support::process::connect;
 use crate::support::resp;
@@ -47,16 +48,16 @@ const LOOKS: [&str; 10] = [
 pub struct Chaos;
 
 impl Chaos {
-    fn act(stage: &Stage<'_>, line: &mut Line<'_>, random: &mut Random) -> Run {
+    fn act(epoch: &Epoch<'_>, line: &mut Line<'_>, random: &mut Random) -> Run {
         match random.below(9) {
-            0 => Self::save(stage, line, "BGSAVE"),
-            1 => Self::save(stage, line, "BGREWRITEAOF"),
-            2 => Self::delete_by_pattern(stage, line, random),
+            0 => Self::save(epoch, line, "BGSAVE"),
+            1 => Self::save(epoch, line, "BGREWRITEAOF"),
+            2 => Self::delete_by_pattern(epoch, line, random),
             3 => Self::flush(line, random),
             4 => Self::swap(line, random),
             5 | 6 => {
                 let looked = line.say(LOOKS[random.below(LOOKS.len())])?;
-                assert!(!looked.starts_with('-'), "{}: {looked}", stage.place());
+                assert!(!looked.starts_with('-'), "{}: {looked}", epoch.place());
                 Ok(())
             }
             7 => line.expect("CLIENT PAUSE 5 WRITE", "+OK"),
@@ -68,17 +69,17 @@ impl Chaos {
         }
     }
 
-    fn save(stage: &Stage<'_>, line: &mut Line<'_>, command: &str) -> Run {
+    fn save(epoch: &Epoch<'_>, line: &mut Line<'_>, command: &str) -> Run {
         line.say_until(command, |reply| reply.starts_with('+'))?;
         line.say_until("INFO persistence", |info| {
-            assert!(info.contains("rdb_last_bgsave_status:ok"), "{}: {info}", stage.place());
+            assert!(info.contains("rdb_last_bgsave_status:ok"), "{}: {info}", epoch.place());
             info.contains("rdb_bgsave_in_progress:0") && info.contains("aof_rewrite_in_progress:0")
         })?;
-        stage.tally.add("snapshots", 1);
+        epoch.tally.add("snapshots", 1);
         Ok(())
     }
 
-    fn delete_by_pattern(stage: &Stage<'_>, line: &mut Line<'_>, random: &mut Random) -> Run {
+    fn delete_by_pattern(epoch: &Epoch<'_>, line: &mut Line<'_>, random: &mut Random) -> Run {
         line.expect("SELECT 10", "+OK")?;
         line.say("DELPATTERN *")?;
         line.expect("DBSIZE", ":0")?;
@@ -91,7 +92,7 @@ impl Chaos {
         line.expect("SET other x", "+OK")?;
         line.expect("DELPATTERN junk:*", &format!(":{count}"))?;
         line.expect("DBSIZE", ":1")?;
-        stage.tally.add("keys deleted by pattern", count as u64);
+        epoch.tally.add("keys deleted by pattern", count as u64);
         line.expect("SELECT 0", "+OK")
     }
 
@@ -117,22 +118,22 @@ impl Chaos {
 }
 
 impl Member for Chaos {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         // What was written there when the server was killed.
         line.expect("SELECT 9", "+OK")?;
         line.expect("FLUSHDB", "+OK")
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(600));
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(600));
+        let mut line = epoch.connect(Protocol::Resp2)?;
         // What a short run must not do without.
-        Self::delete_by_pattern(stage, &mut line, &mut random)?;
-        Self::save(stage, &mut line, "BGSAVE")?;
-        while !stage.is_over() {
-            Self::act(stage, &mut line, &mut random)?;
-            stage.rest(REST);
+        Self::delete_by_pattern(epoch, &mut line, &mut random)?;
+        Self::save(epoch, &mut line, "BGSAVE")?;
+        while !epoch.is_over() {
+            Self::act(epoch, &mut line, &mut random)?;
+            epoch.rest(REST);
         }
         Ok(())
     }
@@ -158,28 +159,28 @@ const MUTTERINGS: [&[u8]; 12] = [
 ];
 
 impl Strangers {
-    fn visit(stage: &Stage<'_>, random: &mut Random) -> Run {
-        let connected = || -> std::io::Result<TcpStream> { connect(stage.port) };
-        let gone = |_: std::io::Error| -> Gone { stage.lost() };
+    fn visit(epoch: &Epoch<'_>, random: &mut Random) -> Run {
+        let connected = || -> std::io::Result<TcpStream> { connect(epoch.port) };
+        let gone = |_: std::io::Error| -> Gone { epoch.lost() };
         let mut stream = connected().map_err(gone)?;
         stream.write_all(MUTTERINGS[random.below(MUTTERINGS.len())]).map_err(gone)?;
-        stage.tally.add("strangers", 1);
+        epoch.tally.add("strangers", 1);
         if random.below(2) == 0 {
             return Ok(());
         }
         // Another who says what nobody understands is told so and shown the door.
         let mut stream = connected().map_err(gone)?;
-        stream.set_read_timeout(Some(super::PATIENCE)).map_err(gone)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(gone)?;
         stream.write_all(b"*1\r\n$abc\r\n").map_err(gone)?;
         let mut said = Vec::new();
         stream.read_to_end(&mut said).map_err(gone)?;
         if said.is_empty() {
-            return Err(stage.lost());
+            return Err(epoch.lost());
         }
         assert!(
             said.starts_with(b"-ERR Protocol error"),
             "{}: {}",
-            stage.place(),
+            epoch.place(),
             said.escape_ascii()
         );
         Ok(())
@@ -187,16 +188,16 @@ impl Strangers {
 }
 
 impl Member for Strangers {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         line.expect("EXISTS stranger", ":0")
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(700));
-        while !stage.is_over() {
-            Self::visit(stage, &mut random)?;
-            stage.rest(Duration::from_millis(2));
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(700));
+        while !epoch.is_over() {
+            Self::visit(epoch, &mut random)?;
+            epoch.rest(Duration::from_millis(2));
         }
         Ok(())
     }

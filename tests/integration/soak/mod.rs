@@ -4,12 +4,12 @@
 //! are back where they were.
 //!
 //! The run consists of epochs, each of which ends with the process: killed, stopped, or, the last one, in order.
-//! [`stage`] is what all who work see of an epoch. They are [`stage::Member`]s, each in a thread of its own:
+//! [`epoch`] is what all who work on the server see of one. They are [`epoch::Member`]s, each in a thread of its own:
 //!
-//! - [`soloist`]: random commands on keys of its own, each reply compared with a [`model`];
+//! - [`private_keys`]: random commands on keys of its own, each reply compared with a [`model`];
 //! - [`queues`]: what is put into queues comes out once, whoever waits for it;
 //! - [`shared`]: counters, and transfers between accounts;
-//! - [`radio`]: messages and events arrive, all and in order;
+//! - [`pubsub`]: messages and events arrive, all and in order;
 //! - [`volatile`]: keys that may go at any time, but never come back or change;
 //! - [`chaos`]: snapshots, parameters, whole databases; and strangers who behave badly.
 //!
@@ -17,32 +17,33 @@
 //! what everybody sends; what the threads make of it in which order is chance.
 
 mod chaos;
-mod dice;
+mod choices;
+mod epoch;
 mod footprint;
 mod model;
+mod private_keys;
+mod pubsub;
 mod queues;
-mod radio;
 mod shared;
-mod soloist;
-mod stage;
 mod volatile;
 
 use crate::support::ask::Ask;
+use crate::support::patience::PATIENCE;
 use crate::support::process::{Process, run};
 pub use crate::support::resp::Reply;
+use epoch::{Epoch, Member, Tally};
 use footprint::Footprint;
 use sanderling::base::random::Random;
-use stage::{Member, PATIENCE, Stage, Tally};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Databases of the soloists; others have theirs further up.
+/// Databases of clients with keys of their own; others have theirs further up.
 const DATABASES: usize = 2;
 
 /// Without `SOAK_SECONDS`: so short that it can run every time.
-const SECONDS: u64 = 9;
+const SECONDS: u64 = 6;
 /// Of the server's log, when something is wrong.
 const LOG_LINES: usize = 60;
 const EPOCHS_MIN: u64 = 4;
@@ -81,8 +82,10 @@ const INGREDIENTS: [&str; 12] = [
 struct Plan {
     seed: u64,
     epochs: u64,
-    epoch: Duration,
-    soloists: usize,
+    /// Of an epoch, on average.
+    length: Duration,
+    /// Clients with keys of their own.
+    owners: usize,
 }
 
 impl Plan {
@@ -93,8 +96,8 @@ impl Plan {
         };
         let seconds = number("SOAK_SECONDS").unwrap_or(SECONDS);
         let epochs = (seconds / EPOCH_MAX.as_secs()).max(EPOCHS_MIN);
-        let epoch = Duration::from_secs(seconds) / epochs as u32;
-        Plan { seed: number("SEED").unwrap_or(1), epochs, epoch, soloists: 3 }
+        let length = Duration::from_secs(seconds) / epochs as u32;
+        Plan { seed: number("SEED").unwrap_or(1), epochs, length, owners: 3 }
     }
 }
 
@@ -109,12 +112,12 @@ enum End {
 
 fn members(plan: &Plan) -> Vec<Box<dyn Member>> {
     let mut members: Vec<Box<dyn Member>> = Vec::new();
-    for number in 0..plan.soloists {
-        members.push(Box::new(soloist::Soloist::new(number, plan.seed)));
+    for number in 0..plan.owners {
+        members.push(Box::new(private_keys::Owner::new(number, plan.seed)));
     }
     members.extend(queues::members());
     members.extend(shared::members());
-    members.push(Box::new(radio::Radio::default()));
+    members.push(Box::new(pubsub::PubSub::default()));
     members.push(Box::new(volatile::Volatile::default()));
     members.push(Box::new(chaos::Chaos));
     members.push(Box::new(chaos::Strangers));
@@ -137,8 +140,8 @@ impl Drop for Witness<'_> {
     }
 }
 
-/// Ends the stage for all when one has found a defect.
-struct Alarm<'a, 'b>(&'a Stage<'b>);
+/// Ends the epoch for all when one has found a defect.
+struct Alarm<'a, 'b>(&'a Epoch<'b>);
 
 impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {
@@ -158,20 +161,20 @@ fn everything_at_once_with_kills_loses_nothing_and_leaves_nothing_behind() {
     let mut process = Process::start(data.path(), &FLAGS);
     let before = Footprint::at_rest(&process, data.path());
     let began = Instant::now();
-    for epoch in 0..plan.epochs {
-        let end = match epoch {
-            _ if epoch + 1 == plan.epochs => End::Last,
-            _ if epoch % 4 == 2 => End::Stop,
+    for number in 0..plan.epochs {
+        let end = match number {
+            _ if number + 1 == plan.epochs => End::Last,
+            _ if number % 4 == 2 => End::Stop,
             _ => End::Kill,
         };
-        let is_tight = epoch % 2 == 1 && end != End::Last;
-        let stage = Stage::new(process.port, plan.seed, epoch, is_tight, &tally);
-        play(&process, &stage, &mut members, end, plan.epoch.mul_f64(0.5 + random.unit_f64()));
-        eprintln!("{:.1?}: {} ends, {end:?}; {}", began.elapsed(), stage.place(), tally.shown());
+        let is_tight = number % 2 == 1 && end != End::Last;
+        let epoch = Epoch::new(process.port, plan.seed, number, is_tight, &tally);
+        play(&process, &epoch, &mut members, end, plan.length.mul_f64(0.5 + random.unit_f64()));
+        eprintln!("{:.1?}: {} ends, {end:?}; {}", began.elapsed(), epoch.place(), tally.shown());
         if end != End::Last {
             let status = process.wait();
-            assert!(end == End::Kill || status.success(), "{}: {status}", stage.place());
-            process = Process::start_again(data.path(), stage.port, &FLAGS);
+            assert!(end == End::Kill || status.success(), "{}: {status}", epoch.place());
+            process = Process::start_again(data.path(), epoch.port, &FLAGS);
         }
     }
     leave(process, &before, data.path());
@@ -182,58 +185,59 @@ fn everything_at_once_with_kills_loses_nothing_and_leaves_nothing_behind() {
 /// One epoch.
 fn play(
     process: &Process,
-    stage: &Stage<'_>,
+    epoch: &Epoch<'_>,
     members: &mut [Box<dyn Member>],
     end: End,
     time: Duration,
 ) {
     let _witness = Witness(process);
     for member in members.iter_mut() {
-        member.recover(stage).expect("nobody ends the server now");
+        member.recover(epoch).expect("nobody ends the server now");
     }
     thread::scope(|scope| {
         for member in members.iter_mut() {
             scope.spawn(move || {
-                let _alarm = Alarm(stage);
+                let _alarm = Alarm(epoch);
                 // When the server is gone, there is nothing more to do.
-                let _gone = member.work(stage);
+                let _gone = member.work(epoch);
             });
         }
-        stage.rest(time);
-        wait_for_ingredients(stage);
+        epoch.rest(time);
+        wait_for_ingredients(epoch);
         match end {
-            _ if stage.is_failed() => process.signal_kill(),
+            _ if epoch.is_failed() => process.signal_kill(),
             End::Kill => {
-                stage.tally.add("kills", 1);
-                stage.doom();
+                epoch.tally.add("kills", 1);
+                epoch.doom();
                 process.signal_kill();
             }
             End::Stop => {
-                stage.tally.add("stops", 1);
-                stage.doom();
+                epoch.tally.add("stops", 1);
+                epoch.doom();
                 process.signal_term();
             }
             End::Last => {}
         }
-        stage.end();
+        epoch.end();
     });
     if end == End::Last {
         for member in members.iter_mut() {
-            member.conclude(stage).expect("nobody ends the server now");
+            member.conclude(epoch).expect("nobody ends the server now");
         }
     }
 }
 
-/// A machine that has other things to do gets more time.
-fn wait_for_ingredients(stage: &Stage<'_>) {
+/// Who must not be missing in a short run does first what must not be missing. A machine that has other things to do gets
+/// more time for it.
+fn wait_for_ingredients(epoch: &Epoch<'_>) {
     let deadline = Instant::now() + PATIENCE;
     let is_there = |what: &&str| match *what {
         "kills" | "stops" => true,
-        "evicted" => !stage.is_tight || stage.tally.of(what) > 0,
-        what => stage.tally.of(what) > 0,
+        "evicted" => !epoch.is_tight || epoch.tally.of(what) > 0,
+        what => epoch.tally.of(what) > 0,
     };
-    while !INGREDIENTS.iter().all(is_there) && !stage.is_failed() && Instant::now() < deadline {
-        stage.rest(Duration::from_millis(20));
+    while !INGREDIENTS.iter().all(is_there) && !epoch.is_failed() && Instant::now() < deadline {
+        epoch.rest(Duration::from_millis(20));
     }
 }
 

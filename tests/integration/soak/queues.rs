@@ -2,7 +2,8 @@
 //! just being handed over.
 
 use super::Reply;
-use super::stage::{Gone, Line, Member, PATIENCE, Run, Stage};
+use super::epoch::{Epoch, Gone, Line, Member, Run};
+use crate::support::patience::PATIENCE;
 use crate::support::peer::Protocol;
 use crate::support::resp;
 use sanderling::base::random::Random;
@@ -62,23 +63,23 @@ struct Producer {
 }
 
 impl Member for Producer {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         let reply = line.say("XGROUP CREATE stream workers 0 MKSTREAM")?;
         assert!(reply == "+OK" || reply.starts_with("-BUSYGROUP"), "{reply}");
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(100));
-        let mut line = stage.connect(Protocol::Resp2)?;
-        while !stage.is_over() {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(100));
+        let mut line = epoch.connect(Protocol::Resp2)?;
+        while !epoch.is_over() {
             let at = random.below(KINDS.len());
             let ids = {
                 let mut ledger = self.ledgers[at].lock().unwrap();
                 if ledger.made.len() - ledger.taken.len() > BACKLOG_MAX {
                     drop(ledger);
-                    stage.rest(Duration::from_millis(5));
+                    epoch.rest(Duration::from_millis(5));
                     continue;
                 }
                 let ids: Vec<u64> =
@@ -90,11 +91,11 @@ impl Member for Producer {
             let words = put(KINDS[at], &ids, &mut random);
             let reply = line.ask(&words)?;
             let is_error = matches!(reply, Reply::Error(_));
-            assert!(!is_error, "{}: {words:?}: {}", stage.place(), resp::render(&reply));
+            assert!(!is_error, "{}: {words:?}: {}", epoch.place(), resp::render(&reply));
             self.ledgers[at].lock().unwrap().acknowledged.extend(&ids);
             if random.below(20) == 0 {
                 // Long enough for consumers to find nothing.
-                stage.rest(Duration::from_millis(10));
+                epoch.rest(Duration::from_millis(10));
             }
         }
         Ok(())
@@ -150,10 +151,10 @@ impl Consumer {
         })
     }
 
-    fn note(&mut self, stage: &Stage<'_>, ids: &[u64]) {
+    fn note(&mut self, epoch: &Epoch<'_>, ids: &[u64]) {
         let mut ledger = self.ledger.lock().unwrap();
         for one in ids {
-            let place = stage.place();
+            let place = epoch.place();
             assert!(
                 ledger.made.contains(one),
                 "{place}: nobody has put {one} into {:?}",
@@ -202,12 +203,12 @@ impl Consumer {
 }
 
 impl Member for Consumer {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         for (name, ids) in self.found(&mut line)? {
             // It had it before and may not have put it away, or it hears of it only now.
             if !ids.iter().all(|one| self.held.contains(one)) {
-                self.note(stage, &ids);
+                self.note(epoch, &ids);
             }
             self.put_away(&mut line, &name, &ids)?;
         }
@@ -215,9 +216,9 @@ impl Member for Consumer {
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
-        while !stage.is_over() {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
+        while !epoch.is_over() {
             let taken = match self.take(&mut line) {
                 Ok(taken) => taken,
                 Err(gone) => {
@@ -226,8 +227,8 @@ impl Member for Consumer {
                 }
             };
             for (name, ids) in taken {
-                self.note(stage, &ids);
-                stage.tally.add("taken from queues", ids.len() as u64);
+                self.note(epoch, &ids);
+                epoch.tally.add("taken from queues", ids.len() as u64);
                 self.put_away(&mut line, &name, &ids)?;
             }
         }
@@ -260,8 +261,8 @@ impl Auditor {
         Ok(remaining)
     }
 
-    fn check(stage: &Stage<'_>, kind: Kind, ledger: &mut Ledger, remaining: &[u64]) {
-        let place = format!("{}: {kind:?}", stage.place());
+    fn check(epoch: &Epoch<'_>, kind: Kind, ledger: &mut Ledger, remaining: &[u64]) {
+        let place = format!("{}: {kind:?}", epoch.place());
         let there: HashSet<u64> = remaining.iter().copied().collect();
         assert_eq!(there.len(), remaining.len(), "{place}: something is there twice");
         assert!(there.is_subset(&ledger.made), "{place}: something was never put in");
@@ -283,24 +284,24 @@ impl Auditor {
 }
 
 impl Member for Auditor {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         for (kind, ledger) in KINDS.into_iter().zip(&self.ledgers) {
             let remaining = Self::remaining(&mut line, kind)?;
-            Self::check(stage, kind, &mut ledger.lock().unwrap(), &remaining);
+            Self::check(epoch, kind, &mut ledger.lock().unwrap(), &remaining);
         }
         Ok(())
     }
 
     /// Sees to it that nobody is stuck: queues become shorter while consumers are there.
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
         let counts = || {
             self.ledgers.iter().map(|ledger| ledger.lock().unwrap().taken.len()).collect::<Vec<_>>()
         };
         let mut before = counts();
         let mut since = Instant::now();
-        while !stage.is_over() {
-            stage.rest(Duration::from_millis(100));
+        while !epoch.is_over() {
+            epoch.rest(Duration::from_millis(100));
             let now = counts();
             if now.iter().zip(&before).all(|(now, before)| now > before) {
                 (before, since) = (now, Instant::now());
@@ -308,7 +309,7 @@ impl Member for Auditor {
             assert!(
                 since.elapsed() < PATIENCE,
                 "{}: a queue stands still: {before:?}",
-                stage.place()
+                epoch.place()
             );
         }
         Ok(())

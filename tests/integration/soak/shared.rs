@@ -1,7 +1,7 @@
 //! Keys that everybody changes: counters, of which no increment is lost, and accounts, whose sum stays the same.
 
 use super::Reply;
-use super::stage::{Member, Run, Stage};
+use super::epoch::{Epoch, Member, Run};
 use crate::support::peer::Protocol;
 use crate::support::transfers::{Bank, WAYS, Way};
 use sanderling::base::random::Random;
@@ -57,21 +57,21 @@ struct Adder {
 }
 
 impl Member for Adder {
-    fn recover(&mut self, _: &Stage<'_>) -> Run {
+    fn recover(&mut self, _: &Epoch<'_>) -> Run {
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(200 + self.number));
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(200 + self.number));
+        let mut line = epoch.connect(Protocol::Resp2)?;
         let mut last = [0; 3];
-        while !stage.is_over() {
+        while !epoch.is_over() {
             let (counter, by) = (random.below(last.len()), 1 + random.below(9) as i64);
             let words = increment(counter, by);
             let words: Vec<&String> = words.iter().filter(|word| !word.is_empty()).collect();
             self.sums[counter].lock().unwrap().unanswered += by;
             let seen = number(&line.ask(&words)?);
-            assert!(seen >= last[counter] + by, "{}: {words:?} went back to {seen}", stage.place());
+            assert!(seen >= last[counter] + by, "{}: {words:?} went back to {seen}", epoch.place());
             last[counter] = seen;
             let mut sum = self.sums[counter].lock().unwrap();
             sum.unanswered -= by;
@@ -87,8 +87,8 @@ struct Reader {
 }
 
 impl Member for Reader {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         for (read, sum) in READS.into_iter().zip(self.sums.iter()) {
             let found = number(&line.ask(&read.split(' ').collect::<Vec<_>>())?);
             let mut sum = sum.lock().unwrap();
@@ -96,28 +96,28 @@ impl Member for Reader {
             assert!(
                 (sum.acknowledged..=most).contains(&found),
                 "{}: {read} is {found}, and should be from {} to {most}",
-                stage.place(),
+                epoch.place(),
                 sum.acknowledged,
             );
             *sum = Sum { acknowledged: found, unanswered: 0 };
         }
         if line.say("EXISTS account:0")? == ":0" {
-            assert_eq!(stage.epoch, 0, "{}: the accounts are gone", stage.place());
+            assert_eq!(epoch.number, 0, "{}: the accounts are gone", epoch.place());
             BANK.open(&mut line.connection).expect("nobody ends the server now");
         }
         let sum = BANK.sum(&mut line.connection, false);
-        assert_eq!(sum, Some(BANK.total()), "{}: the sum of all accounts", stage.place());
+        assert_eq!(sum, Some(BANK.total()), "{}: the sum of all accounts", epoch.place());
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         let mut in_halves = false;
-        while !stage.is_over() {
+        while !epoch.is_over() {
             let Some(sum) = BANK.sum(&mut line.connection, in_halves) else {
-                return Err(stage.lost());
+                return Err(epoch.lost());
             };
-            assert_eq!(sum, BANK.total(), "{}: somebody saw half of a transfer", stage.place());
+            assert_eq!(sum, BANK.total(), "{}: somebody saw half of a transfer", epoch.place());
             in_halves = !in_halves;
         }
         Ok(())
@@ -140,30 +140,30 @@ impl Clerk {
 }
 
 impl Member for Clerk {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         let found = number(&line.ask(&["GET", &self.done()])?);
         let most = self.acknowledged + i64::from(self.unanswered);
         assert!(
             (self.acknowledged..=most).contains(&found),
             "{}: {found} transfers are there, and should be {} to {most}",
-            stage.place(),
+            epoch.place(),
             self.acknowledged,
         );
         (self.acknowledged, self.unanswered) = (found, false);
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(300 + self.number));
-        let mut line = stage.connect(Protocol::Resp2)?;
-        while !stage.is_over() {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(300 + self.number));
+        let mut line = epoch.connect(Protocol::Resp2)?;
+        while !epoch.is_over() {
             if BANK.transfer(&mut line.connection, &mut random, self.way, &self.done()).is_none() {
                 self.unanswered = true;
-                return Err(stage.lost());
+                return Err(epoch.lost());
             }
             self.acknowledged += 1;
-            stage.tally.add("transfers", 1);
+            epoch.tally.add("transfers", 1);
         }
         Ok(())
     }

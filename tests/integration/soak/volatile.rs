@@ -2,9 +2,9 @@
 //! was written last; once it was found gone it does not come back; and without a limit none goes before its time.
 
 use super::Reply;
-use super::dice::now_ms;
+use super::epoch::{Epoch, Line, Member, Run};
 use super::model::{SLACK_MS, Window};
-use super::stage::{Line, Member, Run, Stage};
+use crate::support::data::now_ms;
 use crate::support::peer::Protocol;
 use crate::support::resp;
 use sanderling::base::random::Random;
@@ -66,16 +66,20 @@ fn value(key: usize, number: u64) -> String {
 
 impl Volatile {
     fn draw(&mut self, random: &mut Random, is_tight: bool) -> Sent {
-        let key = random.below(KEYS);
         if random.below(10) < 3 {
-            return Sent::Get { key };
+            return Sent::Get { key: random.below(KEYS) };
         }
+        self.draw_set(random, is_tight)
+    }
+
+    fn draw_set(&mut self, random: &mut Random, is_tight: bool) -> Sent {
+        let key = random.below(KEYS);
         self.versions += 1;
         let ttl_ms = 20 + random.below(if is_tight { 60_000 } else { 2_000 }) as i64;
         Sent::Set { key, number: self.versions, ttl_ms }
     }
 
-    fn run(&mut self, stage: &Stage<'_>, line: &mut Line<'_>, batch: Vec<Sent>) -> Run {
+    fn run(&mut self, epoch: &Epoch<'_>, line: &mut Line<'_>, batch: Vec<Sent>) -> Run {
         let bytes: Vec<u8> = batch.iter().flat_map(bytes).collect();
         let from_ms = now_ms();
         let mut outcome = line.send(&bytes);
@@ -86,7 +90,7 @@ impl Volatile {
             match line.receive() {
                 Ok(reply) => {
                     let window = Window { from_ms, to_ms: now_ms() };
-                    self.check(stage, sent, &reply, window);
+                    self.check(epoch, sent, &reply, window);
                     batch.pop_front();
                 }
                 Err(gone) => outcome = Err(gone),
@@ -106,7 +110,7 @@ impl Volatile {
         outcome
     }
 
-    fn check(&mut self, stage: &Stage<'_>, sent: &Sent, reply: &Reply, window: Window) {
+    fn check(&mut self, epoch: &Epoch<'_>, sent: &Sent, reply: &Reply, window: Window) {
         match (sent, reply) {
             (Sent::Set { key, number, ttl_ms }, Reply::Simple(_)) => {
                 let versions = vec![version(*number, *ttl_ms, window)];
@@ -116,15 +120,15 @@ impl Volatile {
             (Sent::Get { key }, Reply::Nil) => {
                 let Some(known) = self.known.remove(key) else { return };
                 let may_be_gone = known.may_be_gone
-                    || stage.is_tight
+                    || epoch.is_tight
                     || known.versions.iter().any(|version| window.to_ms >= version.earliest_ms);
-                assert!(may_be_gone, "{}: {} is gone before its time", stage.place(), name(*key));
+                assert!(may_be_gone, "{}: {} is gone before its time", epoch.place(), name(*key));
                 self.gone.insert(*key);
             }
             (Sent::Get { key }, Reply::Bulk(found)) => {
                 let known = self.known.get_mut(key);
                 let known =
-                    known.unwrap_or_else(|| panic!("{}: {} is back", stage.place(), name(*key)));
+                    known.unwrap_or_else(|| panic!("{}: {} is back", epoch.place(), name(*key)));
                 let is_it = |version: &Version| {
                     value(*key, version.number).as_bytes() == found
                         && window.from_ms < version.latest_ms + SLACK_MS
@@ -132,7 +136,7 @@ impl Volatile {
                 known.versions.retain(is_it);
                 known.may_be_gone = false;
                 let has_one = !known.versions.is_empty();
-                let place = stage.place();
+                let place = epoch.place();
                 assert!(
                     has_one,
                     "{place}: {} has a wrong value or is late: {:.40?}",
@@ -140,18 +144,18 @@ impl Volatile {
                     found.escape_ascii().to_string()
                 );
             }
-            (_, other) => panic!("{}: {}", stage.place(), resp::render(other)),
+            (_, other) => panic!("{}: {}", epoch.place(), resp::render(other)),
         }
     }
 
     /// Sets the limit so that what does not expire has its place beside [`ROOM`].
-    fn limit(&mut self, stage: &Stage<'_>, line: &mut Line<'_>) -> Run {
+    fn limit(&mut self, epoch: &Epoch<'_>, line: &mut Line<'_>) -> Run {
         let keys: u64 = line.say("DBSIZE")?.trim_start_matches(':').parse().expect("a number");
         let used = line.info("used_memory")?;
         let limit = used.saturating_sub(keys * KEY_BYTES) + ROOM;
         line.expect(&format!("CONFIG SET maxmemory {limit}"), "+OK")?;
         let evicted = line.info("evicted_keys")?;
-        stage.tally.add("evicted", evicted - self.evicted);
+        epoch.tally.add("evicted", evicted - self.evicted);
         self.evicted = evicted;
         Ok(())
     }
@@ -172,11 +176,11 @@ fn bytes(sent: &Sent) -> Vec<u8> {
 }
 
 impl Member for Volatile {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
         if self.was_tight {
             self.known.values_mut().for_each(|known| known.may_be_gone = true);
         }
-        let mut line = stage.connect(Protocol::Resp2)?;
+        let mut line = epoch.connect(Protocol::Resp2)?;
         line.expect(DATABASE, "+OK")?;
         // Those that were found gone may be back; whichever are, go for good.
         for key in std::mem::take(&mut self.gone) {
@@ -186,26 +190,32 @@ impl Member for Volatile {
         let keys: Vec<usize> = self.known.keys().copied().collect();
         for keys in keys.chunks(5 * BATCH) {
             let batch = keys.iter().map(|key| Sent::Get { key: *key }).collect();
-            self.run(stage, &mut line, batch)?;
+            self.run(epoch, &mut line, batch)?;
         }
-        self.was_tight = stage.is_tight;
+        self.was_tight = epoch.is_tight;
         self.evicted = 0;
-        if stage.is_tight {
-            self.limit(stage, &mut line)?;
+        if epoch.is_tight {
+            self.limit(epoch, &mut line)?;
         }
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(500));
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(500));
+        let mut line = epoch.connect(Protocol::Resp2)?;
         line.expect(DATABASE, "+OK")?;
-        while !stage.is_over() {
-            let batch = (0..BATCH).map(|_| self.draw(&mut random, stage.is_tight)).collect();
-            self.run(stage, &mut line, batch)?;
+        // What a short run must not do without: until something was evicted, it only writes.
+        while epoch.is_tight && self.evicted == 0 && !epoch.is_over() {
+            let batch = (0..5 * BATCH).map(|_| self.draw_set(&mut random, true)).collect();
+            self.run(epoch, &mut line, batch)?;
+            self.limit(epoch, &mut line)?;
+        }
+        while !epoch.is_over() {
+            let batch = (0..BATCH).map(|_| self.draw(&mut random, epoch.is_tight)).collect();
+            self.run(epoch, &mut line, batch)?;
             self.batches += 1;
-            if stage.is_tight && self.batches.is_multiple_of(BATCHES) {
-                self.limit(stage, &mut line)?;
+            if epoch.is_tight && self.batches.is_multiple_of(BATCHES) {
+                self.limit(epoch, &mut line)?;
             }
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Questions and answers on a connection, for tests that are not transcripts.
 
+use super::patience::eventually;
 use super::peer::Connection;
 use super::resp::{self, Reply};
 use super::words;
-use std::time::{Duration, Instant};
 
 /// Commands with their replies, one after the other. A connection that breaks fails the test.
 pub trait Ask {
@@ -17,14 +17,16 @@ pub trait Ask {
     fn info(&mut self, name: &str) -> String;
 
     /// Repeats a line until its reply is as wanted. It is a defect when that never happens.
+    #[track_caller]
     fn say_until(&mut self, line: &str, wanted: impl Fn(&str) -> bool) -> String;
+
+    /// Waits until the server has so many clients, this one included.
+    #[track_caller]
+    fn await_clients(&mut self, count: usize);
 
     /// The server must have closed, with nothing more to say.
     fn expect_end(&mut self);
 }
-
-/// How long a question is repeated. Only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl<C: Connection + ?Sized> Ask for C {
     fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Reply {
@@ -47,15 +49,16 @@ impl<C: Connection + ?Sized> Ask for C {
     }
 
     fn say_until(&mut self, line: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            let reply = self.say(line);
-            if wanted(&reply) {
-                return reply;
-            }
-            std::thread::yield_now();
-        }
-        panic!("{line} never has the wanted reply")
+        let mut reply = String::new();
+        eventually(&format!("{line} has the wanted reply"), || {
+            reply = self.say(line);
+            wanted(&reply)
+        });
+        reply
+    }
+
+    fn await_clients(&mut self, count: usize) {
+        self.say_until("CLIENT LIST", |list| list.matches(" addr=").count() == count);
     }
 
     fn expect_end(&mut self) {

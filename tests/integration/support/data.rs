@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The snapshots of a data directory, oldest first.
@@ -45,7 +46,8 @@ pub fn copy(directory: &Path) -> TempDir {
     }
 }
 
-fn copy_files(directory: &Path) -> io::Result<TempDir> {
+/// The files as they are, of a directory that nobody changes.
+pub fn copy_files(directory: &Path) -> io::Result<TempDir> {
     let copy = TempDir::with_prefix("copy-")?;
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -53,6 +55,34 @@ fn copy_files(directory: &Path) -> io::Result<TempDir> {
         fs::copy(&path, copy.path().join(name))?;
     }
     Ok(copy)
+}
+
+/// The name of a file.
+pub fn name(path: &Path) -> &str {
+    path.file_name().expect("it has a name").to_str().expect("names are UTF-8")
+}
+
+/// Where a text begins in a file that has it.
+pub fn position(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).position(|window| window == text.as_bytes()).expect("it is there")
+}
+
+/// Changes what is in a file.
+pub fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).expect("it can be read");
+    change(&mut bytes);
+    fs::write(path, bytes).expect("it can be written");
+}
+
+/// Changes a bit of a file.
+pub fn flip(path: &Path, at: u64) {
+    edit(path, |bytes| bytes[at as usize] ^= 1);
+}
+
+/// Unix milliseconds by the clock of the machine.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    since.as_millis() as i64
 }
 
 /// `DEBUG DIGEST`, which is equal for equal data.

@@ -3,15 +3,13 @@
 //! A [`ScriptedDisk`] works on the machine's disk, but asks a [`Script`] before each call what shall
 //! become of it, and tells it afterwards what was done. A `writev` is one call.
 
+use super::patience::PATIENCE;
 use sanderling::persist::disk::{Disk, DiskFile, SystemDisk};
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
-
-/// How long a test waits for the server to reach the disk. Only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(30);
+use std::time::Instant;
 
 /// What is asked of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

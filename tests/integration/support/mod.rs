@@ -10,6 +10,7 @@ pub mod in_transaction;
 pub mod listening;
 pub mod log;
 pub mod oracle;
+pub mod patience;
 pub mod payloads;
 pub mod peer;
 pub mod power;

@@ -4,6 +4,7 @@
 //! found a free port on the loopback interface; from then on clients use TCP, because some replies
 //! tell addresses. Its clock cannot be moved, so what comes after an `@advance` is skipped.
 
+use super::patience::PATIENCE;
 use super::peer::{Connection, Need, Peer, Protocol, SocketConnection};
 use super::process;
 use super::resp::{self, Reply};
@@ -15,7 +16,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const STARTUP_TIMEOUT: Duration = Duration::from_secs(20);
 const PORT_ATTEMPTS: usize = 20;
 
 /// A running `redis-server`, ended when dropped.
@@ -81,7 +81,7 @@ impl Oracle {
     }
 
     fn wait_until_ready(&mut self, socket: &Path) -> io::Result<SocketConnection<UnixStream>> {
-        let deadline = Instant::now() + STARTUP_TIMEOUT;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(stream) = UnixStream::connect(socket) {
                 return SocketConnection::open(stream, Protocol::Resp2);
@@ -97,7 +97,7 @@ impl Oracle {
     }
 
     fn wait_until_loaded(&mut self, control: &mut dyn Connection) -> io::Result<()> {
-        let deadline = Instant::now() + STARTUP_TIMEOUT;
+        let deadline = Instant::now() + PATIENCE;
         while ask(control, &["PING"])? != Reply::Simple(b"PONG".to_vec()) {
             if Instant::now() > deadline {
                 return Err(io::Error::other("redis-server does not finish loading"));
@@ -131,7 +131,6 @@ impl Peer for Oracle {
         match need {
             Need::Since { major, minor } => self.version >= (*major, *minor),
             Need::Sanderling => false,
-            Need::Type(_) | Need::Command(_) | Need::Addresses => true,
         }
     }
 }

@@ -4,16 +4,13 @@
 //! the corpus is an implementation of these two traits and one test function; sockets need only
 //! [`SocketConnection`].
 
+use super::patience::PATIENCE;
 use super::resp::{self, Reply};
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-
-/// How long a socket waits for a reply before the step fails. Generous: it is only ever used up by a
-/// defect, and machines that run tests can be slow.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The version of the protocol in which replies are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,19 +19,13 @@ pub enum Protocol {
     Resp3,
 }
 
-/// What a step or section presupposes beyond the commands of Redis 7.0 on strings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a step or section presupposes beyond Redis 7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Behaviour that appeared with this version of Redis.
     Since { major: u32, minor: u32 },
     /// Something that only Sanderling does.
     Sanderling,
-    /// Values of a type: `list`, `hash`, …
-    Type(String),
-    /// A command that belongs to another group than the transcript's own.
-    Command(String),
-    /// Connections that have an address of their own, as those over a unix socket do not.
-    Addresses,
 }
 
 impl fmt::Display for Need {
@@ -42,9 +33,6 @@ impl fmt::Display for Need {
         match self {
             Need::Since { major, minor } => write!(f, "behaviour of Redis {major}.{minor}"),
             Need::Sanderling => write!(f, "Sanderling"),
-            Need::Type(name) => write!(f, "values of the type {name}"),
-            Need::Command(name) => write!(f, "the command {name}"),
-            Need::Addresses => write!(f, "connections with addresses"),
         }
     }
 }
@@ -122,7 +110,7 @@ pub struct SocketConnection<S: Socket> {
 impl<S: Socket> SocketConnection<S> {
     /// Takes over a stream that has just been connected and agrees on the protocol.
     pub fn open(stream: S, protocol: Protocol) -> io::Result<Self> {
-        stream.limit_reads(REPLY_TIMEOUT)?;
+        stream.limit_reads(PATIENCE)?;
         let mut connection = Self { source: BufReader::new(stream.handle()?), sink: stream };
         if protocol == Protocol::Resp3 {
             connection.send(&resp::encode(&["HELLO", "3"]))?;

@@ -1,5 +1,6 @@
 //! The binary as a child process: for what ends a process, and for exit codes.
 
+use super::patience::PATIENCE;
 use super::peer::{Connection, Protocol, SocketConnection};
 use super::resp;
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,11 +10,9 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
 
-/// Generous: only a defect uses it up.
-const PATIENCE: Duration = Duration::from_secs(60);
 const START_ATTEMPTS: usize = 20;
 
 /// Says something that is to be seen although the test passes: the harness keeps what `eprintln!` prints.
@@ -258,13 +257,13 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
+    stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 /// A connection to a server on this port that speaks RESP2.
 pub fn client(port: u16) -> SocketConnection<TcpStream> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the server accepts");
-    stream.set_nodelay(true).expect("the socket takes options");
+    let stream = connect(port).expect("the server accepts");
     SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
 }
 

@@ -3,17 +3,15 @@
 //! A wrong reply is recorded and the section goes on; a connection that breaks or stays silent ends
 //! the section, because nothing after it means anything.
 
+use super::patience::PATIENCE;
 use super::peer::{Connection, Need, Peer, Protocol};
 use super::resp::{self, Reply};
 use super::transcript::{self, Action, Match, Section, Transcript};
 use super::words::{self, Bindings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fs, io};
-
-/// How long `<?` repeats a command.
-const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much of a command or a reply a failure shows.
 const SHOWN_CHARS_MAX: usize = 2000;
@@ -218,7 +216,7 @@ impl<'a> SectionRun<'a> {
         match action {
             Action::Need(need) => {
                 if self.lacking.is_none() && !self.peer.has(need) {
-                    self.lacking = Some(need.clone());
+                    self.lacking = Some(*need);
                 }
                 Ok(())
             }
@@ -301,7 +299,7 @@ impl<'a> SectionRun<'a> {
     fn eventually(&mut self, line: usize, expected: &str) -> Result<(), String> {
         self.report.checks += 1;
         let expected = words::expand(expected, &self.bindings);
-        let deadline = Instant::now() + EVENTUALLY_TIMEOUT;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let got = resp::render(&self.receive()?);
             if glob(&expected, &got) {
@@ -344,7 +342,7 @@ impl<'a> SectionRun<'a> {
         self.report.checks += 1;
         let request = resp::encode(&["CLIENT", "LIST", "ID", &self.client().id]);
         let mut connection = self.peer.connect(Protocol::Resp2).map_err(text)?;
-        let deadline = Instant::now() + EVENTUALLY_TIMEOUT;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             connection.send(&request).map_err(text)?;
             match connection.receive().map_err(text)? {
@@ -439,11 +437,11 @@ fn glob(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
     use std::collections::VecDeque;
+    use std::time::Duration;
 
     /// A peer that gives the same replies on every connection, whatever it is asked.
     struct Parrot {
         replies: &'static [&'static str],
-        movable_clock: bool,
     }
 
     struct ParrotConnection {
@@ -457,7 +455,7 @@ mod tests {
             Ok(Box::new(ParrotConnection { replies }))
         }
         fn advance(&mut self, _by: Duration) -> bool {
-            self.movable_clock
+            false
         }
         fn has(&self, need: &Need) -> bool {
             *need != Need::Sanderling
@@ -485,7 +483,7 @@ mod tests {
     fn report(replies: &'static [&'static str], steps: &str) -> Report {
         let transcript = transcript::parse("t", &format!("@section s\n{steps}")).expect("valid");
         let mut report = Report::default();
-        let mut peer = Parrot { replies, movable_clock: false };
+        let mut peer = Parrot { replies };
         run(&transcript, Protocol::Resp2, &mut peer, &mut report);
         report
     }
@@ -517,7 +515,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_cannot_do_is_skipped_with_its_replies_and_named() {
-        let steps = "@needs-type list\n> A\n< +OK\n@sanderling-only r\n> B\n< :9\n> C\n< :1";
+        let steps = "@since 7.0 r\n> A\n< +OK\n@sanderling-only r\n> B\n< :9\n> C\n< :1";
         let skipping = report(&["+OK\r\n", ":1\r\n"], &format!("> 0\n<none\n{steps}"));
         assert_eq!(skipping.failures.as_slice(), &[] as &[String]);
         assert_eq!(skipping.skipped, ["t:8: B: needs Sanderling"]);
@@ -542,7 +540,7 @@ mod tests {
 
     /// As `@bind x` takes it from a reply.
     fn bound(text: &str) -> (String, String) {
-        let mut peer = Parrot { replies: &[], movable_clock: false };
+        let mut peer = Parrot { replies: &[] };
         let mut report = Report::default();
         let mut run = SectionRun::new("t", Protocol::Resp2, &mut peer, &mut report);
         run.open(FIRST_CONNECTION).unwrap();

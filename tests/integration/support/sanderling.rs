@@ -1,17 +1,18 @@
 //! This server as a peer: started in the test's process, with a clock that the test moves.
 
-use super::peer::{Connection, Need, Peer, Protocol, REPLY_TIMEOUT, SocketConnection};
-use super::process::free_port;
+use super::patience::PATIENCE;
+use super::peer::{Connection, Need, Peer, Protocol, SocketConnection};
+use super::process::{connect, free_port};
 use super::resp::Reply;
 use sanderling::base::clock::Clock;
 use sanderling::config::flags::{self, CommandLine};
 use sanderling::config::{Config, password};
 use sanderling::exec::Engine;
 use sanderling::persist::disk::{Disk, SystemDisk};
-use sanderling::server::{Ended, Server, StartupError};
+use sanderling::server::{Ended, Server, StartupError, Surroundings};
 use std::ffi::OsString;
 use std::io;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -77,6 +78,18 @@ impl Sanderling {
         directory: &Path,
         flags: &[&str],
     ) -> Result<Self, String> {
+        Self::start_by(directory, flags, |config| {
+            let surroundings = Surroundings::with_clock(Clock::manual(unix_ms));
+            Server::start(config, Surroundings { disk: Arc::clone(&disk), ..surroundings })
+        })
+    }
+
+    /// Starts it in this way, on a port that is free.
+    pub fn start_by(
+        directory: &Path,
+        flags: &[&str],
+        start: impl Fn(Config) -> Result<Server, StartupError>,
+    ) -> Result<Self, String> {
         let dir = directory.to_str().expect("temporary paths are UTF-8");
         let mut problem = String::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -84,7 +97,7 @@ impl Sanderling {
             let mut all = vec!["--port", &text, "--data-dir", dir];
             all.extend_from_slice(flags);
             // Somebody else may take the port in between; then another one is tried.
-            match Server::start_on(config(&all), Clock::manual(unix_ms), Arc::clone(&disk)) {
+            match start(config(&all)) {
                 Ok(server) => return Ok(Self::wrap(server, text.parse().expect("it was a port"))),
                 Err(StartupError::Listen { error, .. }) => problem = error.to_string(),
                 Err(error) => return Err(error.to_string()),
@@ -109,15 +122,17 @@ impl Sanderling {
     }
 
     pub fn connect_tcp(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        connect(self.port)
     }
 
     /// A connection that speaks RESP2.
     pub fn client(&self) -> SocketConnection<TcpStream> {
+        self.client_with(Protocol::Resp2)
+    }
+
+    pub fn client_with(&self, protocol: Protocol) -> SocketConnection<TcpStream> {
         let stream = self.connect_tcp().expect("the server accepts");
-        SocketConnection::open(stream, Protocol::Resp2).expect("the server answers")
+        SocketConnection::open(stream, protocol).expect("the server answers")
     }
 }
 
@@ -142,11 +157,11 @@ impl Ticking {
     fn tick(&mut self) -> io::Result<()> {
         const STEP: Duration = Duration::from_millis(5);
         self.stream.set_read_timeout(Some(STEP))?;
-        let give_up = Instant::now() + REPLY_TIMEOUT;
+        let give_up = Instant::now() + PATIENCE;
         while self.stream.peek(&mut [0]).is_err() && Instant::now() < give_up {
             self.engine.clock.advance(STEP);
         }
-        self.stream.set_read_timeout(Some(REPLY_TIMEOUT))
+        self.stream.set_read_timeout(Some(PATIENCE))
     }
 }
 
@@ -187,9 +202,7 @@ impl Peer for Sanderling {
     fn has(&self, need: &Need) -> bool {
         match need {
             // Of later versions, transcripts have what is implemented.
-            Need::Since { .. } | Need::Sanderling | Need::Addresses => true,
-            Need::Type(_) => true,
-            Need::Command(name) => self.engine.registry.command(name.as_bytes()).is_some(),
+            Need::Since { .. } | Need::Sanderling => true,
         }
     }
 }

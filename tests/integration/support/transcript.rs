@@ -37,10 +37,8 @@
 //! | `@protocol 3`    | at the head of a section: run only where RESP3 is spoken                  |
 //! | `@since 7.2 …`   | behaviour of that Redis version; skipped on older ones                    |
 //! | `@sanderling-only …` | with the reason; skipped elsewhere                                    |
-//! | `@needs-type list`, `@needs-command MULTI` | skipped on a server without it                  |
-//! | `@needs-addresses` | skipped where clients have no address of their own                      |
 //!
-//! The last five apply to the whole section when they stand at its head, otherwise to the next
+//! The last two apply to the whole section when they stand at its head, otherwise to the next
 //! command with its replies. What `<%` expects is written in sorted order. In commands and expectations `{x*100}` stands
 //! for a hundred `x`. What `@bind` takes from a reply with other than printable characters (a `DUMP`) is a quoted word.
 //!
@@ -236,7 +234,6 @@ fn parse_directive(directive: &str) -> Result<Action, String> {
     if argument.is_empty() {
         return match name {
             "eof" => Ok(Action::CloseSending),
-            "needs-addresses" => Ok(Action::Need(Need::Addresses)),
             _ => Err(format!("@{name} is not known, or needs an argument")),
         };
     }
@@ -251,8 +248,6 @@ fn parse_directive(directive: &str) -> Result<Action, String> {
         "advance" => Action::Advance(parse_duration(argument)?),
         "since" => Action::Need(parse_version(argument)?),
         "sanderling-only" => Action::Need(Need::Sanderling),
-        "needs-type" => Action::Need(Need::Type(argument.to_owned())),
-        "needs-command" => Action::Need(Need::Command(argument.to_owned())),
         _ => return Err(format!("@{name} is not known")),
     })
 }
@@ -315,12 +310,12 @@ mod tests {
     #[test]
     fn conditions_at_the_head_of_a_section_are_the_sections() {
         let text =
-            "@section s\n@since 7.2 new\n@protocol 3\n> X\n< +OK\n@needs-type list\n> Y\n< +OK";
+            "@section s\n@since 7.2 new\n@protocol 3\n> X\n< +OK\n@sanderling-only r\n> Y\n< +OK";
         let transcript = parse("t", text).expect("valid");
         let section = &transcript.sections[0];
         assert_eq!(section.needs, [Need::Since { major: 7, minor: 2 }]);
         assert_eq!(section.protocol, Some(Protocol::Resp3));
-        assert_eq!(section.steps[2].action, Action::Need(Need::Type("list".to_owned())));
+        assert_eq!(section.steps[2].action, Action::Need(Need::Sanderling));
         assert_eq!(section.steps[2].line, 6);
     }
 

@@ -30,7 +30,7 @@ use order::{Item, Order, Weight};
 use pattern::Pattern;
 
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
-use crate::commands::encodings::list_limits;
+use crate::commands::shared::encodings::list_limits;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_text};
 use crate::resp::ArgList;
 use crate::store::{Key, Poisoned, Text, ValueRef, View, event};

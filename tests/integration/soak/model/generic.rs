@@ -3,7 +3,7 @@
 use super::want::OK;
 use super::{Answer, Deadline, Model, Want, Window, Words, number, text_of};
 use crate::soak::Reply;
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::sync::Arc;
 
@@ -17,32 +17,32 @@ const READERS: [(&str, &str); 6] = [
     ("XLEN", "log"),
 ];
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let kind = dice.kind();
-    let key = dice.key(kind);
-    match dice.below(20) {
-        0 => words![dice.pick(&["DEL", "UNLINK"]), key],
-        1 if dice.one_in(2) => {
-            words!["DEL", key, dice.key("text"), dice.key("list"), dice.key("set")]
+pub fn draw(choices: &mut Choices) -> Words {
+    let kind = choices.kind();
+    let key = choices.key(kind);
+    match choices.below(20) {
+        0 => words![choices.pick(&["DEL", "UNLINK"]), key],
+        1 if choices.one_in(2) => {
+            words!["DEL", key, choices.key("text"), choices.key("list"), choices.key("set")]
         }
-        1 | 2 => words!["EXISTS", key.clone(), key, dice.key("hash")],
+        1 | 2 => words!["EXISTS", key.clone(), key, choices.key("hash")],
         3 => words!["TYPE", key],
-        4 => words!["RENAME", key.clone(), dice.other_key(kind, &key)],
-        5 => words!["RENAMENX", key.clone(), dice.other_key(kind, &key)],
-        6 => words!["COPY", key.clone(), dice.other_key(kind, &key)],
-        7 => words!["COPY", key.clone(), dice.other_key(kind, &key), "REPLACE"],
-        8 => words!["MOVE", key, dice.below(crate::soak::DATABASES).to_string()],
-        9 => words!["TOUCH", key, dice.key("rank")],
+        4 => words!["RENAME", key.clone(), choices.other_key(kind, &key)],
+        5 => words!["RENAMENX", key.clone(), choices.other_key(kind, &key)],
+        6 => words!["COPY", key.clone(), choices.other_key(kind, &key)],
+        7 => words!["COPY", key.clone(), choices.other_key(kind, &key), "REPLACE"],
+        8 => words!["MOVE", key, choices.below(crate::soak::DATABASES).to_string()],
+        9 => words!["TOUCH", key, choices.key("rank")],
         10 => {
             // Most find another type than they want.
-            let ((name, _), (_, kind)) = (dice.pick(&READERS), dice.pick(&READERS));
-            words![name, dice.key(kind)]
+            let ((name, _), (_, kind)) = (choices.pick(&READERS), choices.pick(&READERS));
+            words![name, choices.key(kind)]
         }
         11 => words!["PERSIST", key],
         12 => words!["PEXPIRETIME", key],
         13..15 => words!["PTTL", key],
-        15..18 if dice.may_expire => words!["PEXPIREAT", key, dice.deadline_ms().to_string()],
-        18 if dice.may_expire => words!["PEXPIRE", key, (20 + dice.below(2_000)).to_string()],
+        15..18 if choices.may_expire => words!["PEXPIREAT", key, choices.deadline_ms().to_string()],
+        18 if choices.may_expire => words!["PEXPIRE", key, (20 + choices.below(2_000)).to_string()],
         _ => words!["EXISTS", key],
     }
 }

@@ -1,7 +1,7 @@
 //! Hashes and the deadlines of their fields.
 
 use super::{Answer, Model, Want, Window, Words, number};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::BTreeMap;
 
@@ -13,37 +13,37 @@ pub struct Field {
 
 pub type Hash = BTreeMap<Vec<u8>, Field>;
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("hash");
-    let field = dice.member();
-    match dice.below(18) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("hash");
+    let field = choices.member();
+    match choices.below(18) {
         0..4 => {
             let mut words = words!["HSET", key];
-            for field in dice.members() {
+            for field in choices.members() {
                 words.push(field.into());
-                words.push(dice.short_value());
+                words.push(choices.short_value());
             }
             words
         }
-        4 => words!["HSETNX", key, field, dice.value()],
+        4 => words!["HSETNX", key, field, choices.value()],
         5 => words!["HGET", key, field],
-        6 => words!["HMGET", key, field, dice.member(), dice.member()],
+        6 => words!["HMGET", key, field, choices.member(), choices.member()],
         7 | 8 => {
             let mut words = words!["HDEL", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
         9 => words!["HLEN", key],
-        10 => words![dice.pick(&["HGETALL", "HKEYS"]), key],
+        10 => words![choices.pick(&["HGETALL", "HKEYS"]), key],
         11 => words!["HEXISTS", key, field],
         12 => words!["HSTRLEN", key, field],
         13 | 14 => {
-            words!["HINCRBY", key, format!("n{}", dice.below(20)), dice.number().to_string()]
+            words!["HINCRBY", key, format!("n{}", choices.below(20)), choices.number().to_string()]
         }
         15 => words!["HPERSIST", key, "FIELDS", "1", field],
-        16 => words!["HPEXPIRETIME", key, "FIELDS", "2", field, dice.member()],
-        _ if dice.one_in(2) => words!["HRANDFIELD", key, dice.below(9).to_string()],
-        _ => words!["HPEXPIREAT", key, dice.deadline_ms().to_string(), "FIELDS", "1", field],
+        16 => words!["HPEXPIRETIME", key, "FIELDS", "2", field, choices.member()],
+        _ if choices.one_in(2) => words!["HRANDFIELD", key, choices.below(9).to_string()],
+        _ => words!["HPEXPIREAT", key, choices.deadline_ms().to_string(), "FIELDS", "1", field],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::want::OK;
 use super::{Answer, Model, Want, Words, number, span};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::VecDeque;
 
@@ -11,45 +11,45 @@ pub type List = VecDeque<Vec<u8>>;
 /// A list beyond this is trimmed.
 const LEN_MAX: &str = "4000";
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("list");
-    let end = dice.pick(&["LEFT", "RIGHT"]);
-    match dice.below(20) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("list");
+    let end = choices.pick(&["LEFT", "RIGHT"]);
+    match choices.below(20) {
         0..5 => {
-            let mut words = words![dice.pick(&["LPUSH", "RPUSH", "LPUSHX", "RPUSHX"]), key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            let mut words = words![choices.pick(&["LPUSH", "RPUSH", "LPUSHX", "RPUSHX"]), key];
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
-        5 => words!["RPUSH", key, dice.value()],
-        6 => words![dice.pick(&["LPOP", "RPOP"]), key],
-        7 => words![dice.pick(&["LPOP", "RPOP"]), key, dice.below(60).to_string()],
+        5 => words!["RPUSH", key, choices.value()],
+        6 => words![choices.pick(&["LPOP", "RPOP"]), key],
+        7 => words![choices.pick(&["LPOP", "RPOP"]), key, choices.below(60).to_string()],
         8 => words!["LLEN", key],
-        9 | 10 => words!["LRANGE", key, dice.index(), dice.index()],
-        11 => words!["LINDEX", key, dice.index()],
-        12 => words!["LSET", key, dice.index(), dice.short_value()],
+        9 | 10 => words!["LRANGE", key, choices.index(), choices.index()],
+        11 => words!["LINDEX", key, choices.index()],
+        12 => words!["LSET", key, choices.index(), choices.short_value()],
         13 => {
             words![
                 "LINSERT",
                 key,
-                dice.pick(&["BEFORE", "AFTER"]),
-                dice.member(),
-                dice.short_value()
+                choices.pick(&["BEFORE", "AFTER"]),
+                choices.member(),
+                choices.short_value()
             ]
         }
-        14 => words!["LREM", key, (dice.below(5) as i64 - 2).to_string(), dice.member()],
-        15 => words!["LTRIM", key, dice.below(5).to_string(), LEN_MAX],
-        16 => words!["LMOVE", key, dice.key("list"), end, dice.pick(&["LEFT", "RIGHT"])],
-        17 => words!["LPOS", key, dice.member()],
+        14 => words!["LREM", key, (choices.below(5) as i64 - 2).to_string(), choices.member()],
+        15 => words!["LTRIM", key, choices.below(5).to_string(), LEN_MAX],
+        16 => words!["LMOVE", key, choices.key("list"), end, choices.pick(&["LEFT", "RIGHT"])],
+        17 => words!["LPOS", key, choices.member()],
         18 => words![
             "LMPOP",
             "2",
             key,
-            dice.key("list"),
+            choices.key("list"),
             end,
             "COUNT",
-            dice.below(9).max(1).to_string()
+            choices.below(9).max(1).to_string()
         ],
-        _ => words!["LTRIM", key, dice.index(), "-1"],
+        _ => words!["LTRIM", key, choices.index(), "-1"],
     }
 }
 

@@ -18,7 +18,7 @@ mod want;
 
 pub use want::Want;
 
-use super::dice::Dice;
+use super::choices::Choices;
 use hashes::Hash;
 use lists::List;
 use places::Places;
@@ -394,8 +394,8 @@ pub fn is_question(words: &[Vec<u8>]) -> bool {
 }
 
 /// A random command.
-pub fn draw(dice: &mut Dice) -> Words {
-    let groups: [fn(&mut Dice) -> Words; 12] = [
+pub fn draw(choices: &mut Choices) -> Words {
+    let groups: [fn(&mut Choices) -> Words; 12] = [
         texts::draw,
         texts::draw,
         lists::draw,
@@ -409,7 +409,7 @@ pub fn draw(dice: &mut Dice) -> Words {
         places::draw,
         generic::draw,
     ];
-    groups[dice.below(groups.len())](dice)
+    groups[choices.below(groups.len())](choices)
 }
 
 /// Commands whose replies show all that a key of this kind contains.

@@ -1,7 +1,7 @@
 //! Positions: some cities, far enough from each other that nobody is near two of them.
 
 use super::{Answer, Model, Want, Words};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,20 +13,20 @@ pub struct Places(pub BTreeMap<Vec<u8>, usize>);
 const CITIES: [[&str; 2]; 4] =
     [["13.4", "52.5"], ["-74.0", "40.7"], ["151.2", "-33.9"], ["139.7", "35.7"]];
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("place");
-    let [longitude, latitude] = dice.pick(&CITIES);
-    match dice.below(6) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("place");
+    let [longitude, latitude] = choices.pick(&CITIES);
+    match choices.below(6) {
         0..3 => {
             let mut words = words!["GEOADD", key];
-            for member in dice.members() {
+            for member in choices.members() {
                 words.extend(words![longitude, latitude, member]);
             }
             words
         }
         3 => {
             let mut words = words!["ZREM", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
         4 => words!["ZCARD", key],

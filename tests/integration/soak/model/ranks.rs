@@ -2,7 +2,7 @@
 
 use super::want::score_text;
 use super::{Answer, Model, Want, Words, number, span, text_of};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,48 +48,55 @@ impl Ranks {
     }
 }
 
-fn score(dice: &mut Dice) -> Vec<u8> {
-    score_text(dice.below(400) as i64 - 200)
+fn score(choices: &mut Choices) -> Vec<u8> {
+    score_text(choices.below(400) as i64 - 200)
 }
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("rank");
-    let bounds = [dice.below(100), dice.below(100)].map(|bound| (bound as i64 - 50).to_string());
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("rank");
+    let bounds =
+        [choices.below(100), choices.below(100)].map(|bound| (bound as i64 - 50).to_string());
     let [low, high] = bounds;
-    match dice.below(20) {
+    match choices.below(20) {
         0..4 => {
             let mut words = words!["ZADD", key];
-            for member in dice.members() {
-                words.push(score(dice));
+            for member in choices.members() {
+                words.push(score(choices));
                 words.push(member.into());
             }
             words
         }
         4 | 5 => {
-            let option = dice.pick(&["NX", "XX", "GT", "LT", "CH", "INCR"]);
-            words!["ZADD", key, option, score(dice), dice.member()]
+            let option = choices.pick(&["NX", "XX", "GT", "LT", "CH", "INCR"]);
+            words!["ZADD", key, option, score(choices), choices.member()]
         }
-        6 => words!["ZINCRBY", key, score(dice), dice.member()],
+        6 => words!["ZINCRBY", key, score(choices), choices.member()],
         7 => {
             let mut words = words!["ZREM", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
-        8 => words!["ZSCORE", key, dice.member()],
-        9 => words!["ZMSCORE", key, dice.member(), dice.member()],
+        8 => words!["ZSCORE", key, choices.member()],
+        9 => words!["ZMSCORE", key, choices.member(), choices.member()],
         10 => words!["ZCARD", key],
         11 => words!["ZCOUNT", key, low, high],
-        12 => words![dice.pick(&["ZRANK", "ZREVRANK"]), key, dice.member()],
-        13 => words!["ZRANGE", key, dice.index(), dice.index(), dice.pick(&["WITHSCORES", "REV"])],
-        14 => words!["ZRANGEBYSCORE", key, low, high, "LIMIT", dice.below(5).to_string(), "7"],
-        15 => words![dice.pick(&["ZPOPMIN", "ZPOPMAX"]), key],
-        16 => words![dice.pick(&["ZPOPMIN", "ZPOPMAX"]), key, dice.below(40).to_string()],
-        17 if dice.one_in(3) => words!["ZREMRANGEBYSCORE", key, low, high],
-        17 => words!["ZREMRANGEBYRANK", key, dice.index(), dice.index()],
-        18 => words!["ZRANGESTORE", key, dice.key("rank"), dice.index(), dice.index()],
+        12 => words![choices.pick(&["ZRANK", "ZREVRANK"]), key, choices.member()],
+        13 => words![
+            "ZRANGE",
+            key,
+            choices.index(),
+            choices.index(),
+            choices.pick(&["WITHSCORES", "REV"])
+        ],
+        14 => words!["ZRANGEBYSCORE", key, low, high, "LIMIT", choices.below(5).to_string(), "7"],
+        15 => words![choices.pick(&["ZPOPMIN", "ZPOPMAX"]), key],
+        16 => words![choices.pick(&["ZPOPMIN", "ZPOPMAX"]), key, choices.below(40).to_string()],
+        17 if choices.one_in(3) => words!["ZREMRANGEBYSCORE", key, low, high],
+        17 => words!["ZREMRANGEBYRANK", key, choices.index(), choices.index()],
+        18 => words!["ZRANGESTORE", key, choices.key("rank"), choices.index(), choices.index()],
         _ => {
-            let name = dice.pick(&["ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE"]);
-            words![name, key, "2", dice.key("rank"), dice.key("rank")]
+            let name = choices.pick(&["ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE"]);
+            words![name, key, "2", choices.key("rank"), choices.key("rank")]
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Answer, Model, Want, Words, WrongType, number};
 use crate::soak::Reply;
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::BTreeSet;
 
@@ -11,37 +11,45 @@ pub type Set = BTreeSet<Vec<u8>>;
 /// Who takes by chance from more than this is not drawn: without a reply each member may be the one.
 const CHANCE_MAX: usize = 40;
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("set");
-    match dice.below(16) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("set");
+    match choices.below(16) {
         0..4 => {
             let mut words = words!["SADD", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
         4 => {
             // Integers have an encoding of their own.
             let mut words = words!["SADD", key];
-            words.extend((0..1 + dice.below(9)).map(|_| dice.number().to_string().into_bytes()));
+            words.extend(
+                (0..1 + choices.below(9)).map(|_| choices.number().to_string().into_bytes()),
+            );
             words
         }
         5 | 6 => {
             let mut words = words!["SREM", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
-        7 => words!["SISMEMBER", key, dice.member()],
-        8 => words!["SMISMEMBER", key, dice.member(), dice.member(), dice.number().to_string()],
+        7 => words!["SISMEMBER", key, choices.member()],
+        8 => words![
+            "SMISMEMBER",
+            key,
+            choices.member(),
+            choices.member(),
+            choices.number().to_string()
+        ],
         9 => words!["SCARD", key],
-        10 => words!["SMOVE", key.clone(), dice.other_key("set", &key), dice.member()],
-        11 => words![dice.pick(&["SINTER", "SUNION", "SDIFF"]), key, dice.key("set")],
+        10 => words!["SMOVE", key.clone(), choices.other_key("set", &key), choices.member()],
+        11 => words![choices.pick(&["SINTER", "SUNION", "SDIFF"]), key, choices.key("set")],
         12 => {
-            let name = dice.pick(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]);
-            words![name, key, dice.key("set"), dice.key("set")]
+            let name = choices.pick(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]);
+            words![name, key, choices.key("set"), choices.key("set")]
         }
-        13 => words!["SINTERCARD", "2", key, dice.key("set")],
+        13 => words!["SINTERCARD", "2", key, choices.key("set")],
         14 => words!["SPOP", key],
-        _ => words!["SRANDMEMBER", key, dice.below(9).to_string()],
+        _ => words!["SRANDMEMBER", key, choices.below(9).to_string()],
     }
 }
 

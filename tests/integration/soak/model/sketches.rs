@@ -2,24 +2,24 @@
 
 use super::want::OK;
 use super::{Answer, Model, Want, Words, WrongType};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch(BTreeSet<Vec<u8>>);
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("sketch");
-    match dice.below(6) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("sketch");
+    match choices.below(6) {
         0..3 => {
             let mut words = words!["PFADD", key];
-            words.extend(dice.members().into_iter().map(String::into_bytes));
+            words.extend(choices.members().into_iter().map(String::into_bytes));
             words
         }
         3 => words!["PFCOUNT", key],
-        4 => words!["PFCOUNT", key, dice.key("sketch")],
-        _ => words!["PFMERGE", key.clone(), dice.other_key("sketch", &key)],
+        4 => words!["PFCOUNT", key, choices.key("sketch")],
+        _ => words!["PFMERGE", key.clone(), choices.other_key("sketch", &key)],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::want::OK;
 use super::{Answer, Model, Want, Words, number, text_of};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 use std::collections::BTreeMap;
 
@@ -28,32 +28,32 @@ pub const GROUP: &str = "g";
 /// Replies to readers of a group that there is not.
 const NO_GROUP: Want = Want::Error("NOGROUP ");
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("log");
-    match dice.below(18) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("log");
+    match choices.below(18) {
         0..6 => {
-            let mut words = words!["XADD", key, dice.next_id()];
-            for _ in 0..1 + dice.below(3) {
-                words.push(dice.member().into());
-                words.push(dice.short_value());
+            let mut words = words!["XADD", key, choices.next_id()];
+            for _ in 0..1 + choices.below(3) {
+                words.push(choices.member().into());
+                words.push(choices.short_value());
             }
             words
         }
-        6 => words!["XADD", key, dice.next_id(), "large", dice.value()],
+        6 => words!["XADD", key, choices.next_id(), "large", choices.value()],
         7 => words!["XLEN", key],
-        8 => words!["XRANGE", key, dice.some_id(), "+", "COUNT", "20"],
-        9 => words!["XREVRANGE", key, "+", dice.some_id()],
-        10 => words!["XDEL", key, dice.some_id(), dice.some_id()],
-        11 => words!["XTRIM", key, "MAXLEN", "=", (50 + dice.below(500)).to_string()],
-        12 => words!["XTRIM", key, "MINID", "=", dice.some_id()],
-        13 => words!["XREAD", "COUNT", "5", "STREAMS", key, dice.some_id()],
-        14 => words!["XGROUP", "CREATE", key, GROUP, dice.pick(&["0", "$"]), "MKSTREAM"],
+        8 => words!["XRANGE", key, choices.some_id(), "+", "COUNT", "20"],
+        9 => words!["XREVRANGE", key, "+", choices.some_id()],
+        10 => words!["XDEL", key, choices.some_id(), choices.some_id()],
+        11 => words!["XTRIM", key, "MAXLEN", "=", (50 + choices.below(500)).to_string()],
+        12 => words!["XTRIM", key, "MINID", "=", choices.some_id()],
+        13 => words!["XREAD", "COUNT", "5", "STREAMS", key, choices.some_id()],
+        14 => words!["XGROUP", "CREATE", key, GROUP, choices.pick(&["0", "$"]), "MKSTREAM"],
         15 => {
-            let consumer = dice.pick(&["ann", "bob"]);
+            let consumer = choices.pick(&["ann", "bob"]);
             words!["XREADGROUP", "GROUP", GROUP, consumer, "COUNT", "9", "STREAMS", key, ">"]
         }
-        16 => words!["XACK", key, GROUP, dice.some_id(), dice.some_id(), dice.some_id()],
-        _ if dice.one_in(4) => words!["XGROUP", "DESTROY", key, GROUP],
+        16 => words!["XACK", key, GROUP, choices.some_id(), choices.some_id(), choices.some_id()],
+        _ if choices.one_in(4) => words!["XGROUP", "DESTROY", key, GROUP],
         _ => words!["XPENDING", key, GROUP],
     }
 }

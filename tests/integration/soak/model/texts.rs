@@ -2,7 +2,7 @@
 
 use super::want::OK;
 use super::{Answer, Deadline, Model, Want, Words, number, span, text_of};
-use crate::soak::dice::Dice;
+use crate::soak::choices::Choices;
 use crate::soak::model::words;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,33 +10,47 @@ pub struct Text(pub Vec<u8>);
 
 const NOT_A_NUMBER: Want = Want::Error("ERR value is not an integer or out of range");
 
-pub fn draw(dice: &mut Dice) -> Words {
-    let key = dice.key("text");
-    let value = dice.value();
-    match dice.below(22) {
+pub fn draw(choices: &mut Choices) -> Words {
+    let key = choices.key("text");
+    let value = choices.value();
+    match choices.below(22) {
         0..3 => words!["SET", key, value],
-        3 => words!["SET", key, value, dice.pick(&["NX", "XX", "GET", "KEEPTTL"])],
-        4 if dice.may_expire => words!["SET", key, value, "PXAT", dice.deadline_ms().to_string()],
-        5 if dice.may_expire => words!["GETEX", key, "PXAT", dice.deadline_ms().to_string()],
-        4 | 5 => words!["GETEX", key, "PERSIST"],
-        6 => words![dice.pick(&["GETSET", "SETNX"]), key, value],
-        7 => words!["GETDEL", key],
-        8 => words!["APPEND", key, dice.short_value()],
-        9 => words!["SETRANGE", key, dice.below(3_000).to_string(), dice.short_value()],
-        10 => words!["GETRANGE", key, dice.index(), dice.index()],
-        11 => words!["MSET", key.clone(), value, dice.other_key("text", &key), dice.short_value()],
-        12 => {
-            words!["MSETNX", key.clone(), value, dice.other_key("text", &key), dice.short_value()]
+        3 => words!["SET", key, value, choices.pick(&["NX", "XX", "GET", "KEEPTTL"])],
+        4 if choices.may_expire => {
+            words!["SET", key, value, "PXAT", choices.deadline_ms().to_string()]
         }
-        13 => words!["MGET", key.clone(), dice.key("count"), dice.key("list"), key],
-        14 | 15 => draw_bits(dice),
+        5 if choices.may_expire => words!["GETEX", key, "PXAT", choices.deadline_ms().to_string()],
+        4 | 5 => words!["GETEX", key, "PERSIST"],
+        6 => words![choices.pick(&["GETSET", "SETNX"]), key, value],
+        7 => words!["GETDEL", key],
+        8 => words!["APPEND", key, choices.short_value()],
+        9 => words!["SETRANGE", key, choices.below(3_000).to_string(), choices.short_value()],
+        10 => words!["GETRANGE", key, choices.index(), choices.index()],
+        11 => words![
+            "MSET",
+            key.clone(),
+            value,
+            choices.other_key("text", &key),
+            choices.short_value()
+        ],
+        12 => {
+            words![
+                "MSETNX",
+                key.clone(),
+                value,
+                choices.other_key("text", &key),
+                choices.short_value()
+            ]
+        }
+        13 => words!["MGET", key.clone(), choices.key("count"), choices.key("list"), key],
+        14 | 15 => draw_bits(choices),
         16..19 => {
-            let kind = if dice.one_in(20) { "text" } else { "count" };
-            let key = dice.key(kind);
-            match dice.below(3) {
+            let kind = if choices.one_in(20) { "text" } else { "count" };
+            let key = choices.key(kind);
+            match choices.below(3) {
                 0 => words!["INCR", key],
-                1 => words!["DECRBY", key, dice.number().to_string()],
-                _ => words!["INCRBY", key, dice.number().to_string()],
+                1 => words!["DECRBY", key, choices.number().to_string()],
+                _ => words!["INCRBY", key, choices.number().to_string()],
             }
         }
         19 => words!["STRLEN", key],
@@ -44,19 +58,19 @@ pub fn draw(dice: &mut Dice) -> Words {
     }
 }
 
-fn draw_bits(dice: &mut Dice) -> Words {
-    let key = dice.key("bits");
-    let end = if dice.one_in(5) { 100_000 } else { 200 };
-    let offset = dice.below(end).to_string();
-    match dice.below(6) {
-        0 => words!["SETBIT", key, offset, dice.pick(&["0", "1"])],
+fn draw_bits(choices: &mut Choices) -> Words {
+    let key = choices.key("bits");
+    let end = if choices.one_in(5) { 100_000 } else { 200 };
+    let offset = choices.below(end).to_string();
+    match choices.below(6) {
+        0 => words!["SETBIT", key, offset, choices.pick(&["0", "1"])],
         1 => words!["GETBIT", key, offset],
         2 => words!["BITCOUNT", key],
         3 => words!["BITPOS", key, "1"],
-        4 => words!["SETRANGE", key, dice.below(200).to_string(), dice.short_value()],
+        4 => words!["SETRANGE", key, choices.below(200).to_string(), choices.short_value()],
         _ => {
-            let how = dice.pick(&["AND", "OR", "XOR"]);
-            words!["BITOP", how, key, dice.key("bits"), dice.key("bits")]
+            let how = choices.pick(&["AND", "OR", "XOR"]);
+            words!["BITOP", how, key, choices.key("bits"), choices.key("bits")]
         }
     }
 }

@@ -69,15 +69,11 @@ fn word(generator: &mut Generator, placeholder: &str) -> Option<Vec<u8>> {
         "W" => generator.pick(WEIGHTS),
         "A" => generator.pick(&["sum", "min", "max", "MIN", "avg"]),
         "Q" => generator.pick(&["min", "max", "MIN", "MAX"]),
-        "T" => return Some(prefixed(generator, b"set1")),
-        "Y" => return Some(prefixed(generator, NAMES)),
+        "T" => return Some(generator.prefixed(b"set1")),
+        "Y" => return Some(generator.prefixed(NAMES)),
         _ => return None,
     };
     Some(text.into())
-}
-
-fn prefixed(generator: &Generator, key: &[u8]) -> Vec<u8> {
-    [&generator.key_prefix[..], key].concat()
 }
 
 pub(super) const GROUP: Group = Group {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::family_help::family_help;
 use crate::base::allocator;
 use crate::base::process_memory::resident_bytes;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::keyspec::{RO, key_at};
 use crate::exec::spec::{LOADING, NONE, READ, STALE, WALKS};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, family};

@@ -1,7 +1,8 @@
-//! One run of the server process between two ends, as those who work on it see it; and a count of what really
+//! An epoch: one run of the server process between two ends, as those who work on it see it; and a count of what really
 //! happened.
 
 use super::Reply;
+use crate::support::patience::PATIENCE;
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::process::connect;
 use crate::support::resp;
@@ -10,9 +11,6 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-/// Generous: only a defect uses it up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server is gone because its time was over.
 #[derive(Debug)]
@@ -51,11 +49,11 @@ impl Tally {
 }
 
 /// See the module's description.
-pub struct Stage<'a> {
+pub struct Epoch<'a> {
     pub port: u16,
     pub seed: u64,
     /// Rises by one with each start of the server.
-    pub epoch: u64,
+    pub number: u64,
     /// Whether there is a limit of memory, so that keys with a deadline may be evicted.
     pub is_tight: bool,
     pub tally: &'a Tally,
@@ -63,10 +61,10 @@ pub struct Stage<'a> {
     changed: Condvar,
 }
 
-impl<'a> Stage<'a> {
-    pub fn new(port: u16, seed: u64, epoch: u64, is_tight: bool, tally: &'a Tally) -> Stage<'a> {
+impl<'a> Epoch<'a> {
+    pub fn new(port: u16, seed: u64, number: u64, is_tight: bool, tally: &'a Tally) -> Epoch<'a> {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Stage { port, seed, epoch, is_tight, tally, state, changed }
+        Epoch { port, seed, number, is_tight, tally, state, changed }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,14 +76,14 @@ impl<'a> Stage<'a> {
         format!(
             "SEED={} epoch {}{}",
             self.seed,
-            self.epoch,
+            self.number,
             if self.is_tight { " (tight)" } else { "" }
         )
     }
 
     /// A number for whoever needs a seed of its own.
     pub fn seed_of(&self, number: usize) -> u64 {
-        (self.seed * 1_000 + self.epoch) * 1_000 + number as u64
+        (self.seed * 1_000 + self.number) * 1_000 + number as u64
     }
 
     pub fn is_over(&self) -> bool {
@@ -141,29 +139,29 @@ impl<'a> Stage<'a> {
             stream.set_nodelay(true)?;
             let connection = SocketConnection::open(stream.try_clone()?, protocol)?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            Ok(Line { stage: self, connection })
+            Ok(Line { epoch: self, connection })
         };
         open().map_err(|error: std::io::Error| self.gone(&error.to_string()))
     }
 }
 
-/// A connection to the server that is on stage.
+/// A connection to the server of this epoch.
 pub struct Line<'a> {
-    stage: &'a Stage<'a>,
+    epoch: &'a Epoch<'a>,
     pub connection: SocketConnection<TcpStream>,
 }
 
 impl Line<'_> {
     pub fn send(&mut self, bytes: &[u8]) -> Run {
-        self.connection.send(bytes).map_err(|error| self.stage.gone(&error.to_string()))
+        self.connection.send(bytes).map_err(|error| self.epoch.gone(&error.to_string()))
     }
 
     #[track_caller]
     pub fn receive(&mut self) -> Result<Reply, Gone> {
         match self.connection.receive() {
             Ok(Some(reply)) => Ok(reply),
-            Ok(None) => Err(self.stage.gone("closed")),
-            Err(error) => Err(self.stage.gone(&error.to_string())),
+            Ok(None) => Err(self.epoch.gone("closed")),
+            Err(error) => Err(self.epoch.gone(&error.to_string())),
         }
     }
 
@@ -182,7 +180,7 @@ impl Line<'_> {
     #[track_caller]
     pub fn expect(&mut self, line: &str, wanted: &str) -> Run {
         let got = self.say(line)?;
-        assert_eq!(got, wanted, "{}: {line}", self.stage.place());
+        assert_eq!(got, wanted, "{}: {line}", self.epoch.place());
         Ok(())
     }
 
@@ -195,12 +193,12 @@ impl Line<'_> {
             if wanted(&reply) {
                 return Ok(reply);
             }
-            let place = self.stage.place();
+            let place = self.epoch.place();
             assert!(
                 Instant::now() < deadline,
                 "{place}: {line} is not as wanted in the end: {reply}"
             );
-            self.stage.rest(Duration::from_millis(1));
+            self.epoch.rest(Duration::from_millis(1));
         }
     }
 
@@ -222,13 +220,13 @@ impl Line<'_> {
 /// Somebody who works on the server, epoch after epoch.
 pub trait Member: Send {
     /// After each start, while nobody else works: what is there must be what was promised.
-    fn recover(&mut self, stage: &Stage<'_>) -> Run;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run;
 
-    /// Until the stage is over, or the server gone.
-    fn work(&mut self, stage: &Stage<'_>) -> Run;
+    /// Until the epoch is over, or the server gone.
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run;
 
     /// At the very end, when nobody works any more and the server is still there.
-    fn conclude(&mut self, stage: &Stage<'_>) -> Run {
-        self.recover(stage)
+    fn conclude(&mut self, epoch: &Epoch<'_>) -> Run {
+        self.recover(epoch)
     }
 }

@@ -1,15 +1,18 @@
 //! `COMMAND`: what the server knows of its own commands, told from their rows.
 
-use super::command_docs::command_docs;
-use super::command_info::{command, command_info};
-use super::family_help::family_help;
+mod docs;
+mod info;
+
 use crate::base::glob::glob_match;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::keyspec::{KeyFlags, KeySpec, NOT_KEY, VARIABLE_FLAGS};
 use crate::exec::spec::{LOADING, NO_MANDATORY_KEYS, SENTINEL, STALE};
 use crate::exec::{
     Args, Command, CommandError, Context, Lookup, Outcome, Spec, check_pattern, cmd,
 };
 use crate::resp::ArgList;
+use docs::command_docs;
+use info::{command, command_info};
 
 const ABOUT: u32 = LOADING | STALE | SENTINEL;
 const CONNECTION: &[&str] = &["connection"];

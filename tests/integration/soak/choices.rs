@@ -1,7 +1,7 @@
 //! Random choices of one client: keys, members and values, few enough that commands meet.
 
+use crate::support::data::now_ms;
 use sanderling::base::random::Random;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Kinds of keys. Each has keys of its own, so that most commands find the type that they want.
 pub const KINDS: [&str; 10] =
@@ -13,7 +13,7 @@ const LARGE_VALUE_ONE_IN: usize = 60;
 const LARGE_VALUE: usize = 100 << 10;
 
 /// See the module's description.
-pub struct Dice {
+pub struct Choices {
     random: Random,
     prefix: String,
     /// Whether keys may get deadlines.
@@ -22,14 +22,9 @@ pub struct Dice {
     counter: i64,
 }
 
-/// Unix milliseconds.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis() as i64
-}
-
-impl Dice {
-    pub fn new(seed: u64, prefix: &str) -> Dice {
-        Dice {
+impl Choices {
+    pub fn new(seed: u64, prefix: &str) -> Choices {
+        Choices {
             random: Random::seeded(seed),
             prefix: prefix.to_owned(),
             may_expire: true,

@@ -4,7 +4,7 @@
 use crate::exec::{Args, CommandError, Context, Keys};
 
 /// Arguments behind a command's name, and behind the timeout if it has one.
-pub(super) struct ManyPop<'a, End> {
+pub(in crate::commands) struct ManyPop<'a, End> {
     pub keys: Keys<'a>,
     pub end: End,
     pub count: usize,
@@ -12,7 +12,7 @@ pub(super) struct ManyPop<'a, End> {
 
 impl<'a, End> ManyPop<'a, End> {
     /// Reads `numkeys key [key ...] end [COUNT count]`; `parse_end` reads what the command calls an end.
-    pub(super) fn parse(
+    pub(in crate::commands) fn parse(
         ctx: &Context<'a>,
         args: &mut Args<'a>,
         parse_end: impl FnOnce(&mut Args<'a>) -> Result<End, CommandError>,

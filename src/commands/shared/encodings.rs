@@ -13,14 +13,14 @@ fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
 }
 
-pub(super) fn hash_limits(config: &Config) -> hash::Limits {
+pub(in crate::commands) fn hash_limits(config: &Config) -> hash::Limits {
     hash::Limits {
         fields: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
         bytes: limit(config, params::HASH_MAX_LISTPACK_VALUE),
     }
 }
 
-pub(super) fn set_limits(config: &Config) -> SetLimits {
+pub(in crate::commands) fn set_limits(config: &Config) -> SetLimits {
     SetLimits {
         intset_entries: limit(config, params::SET_MAX_INTSET_ENTRIES),
         listpack_entries: limit(config, params::SET_MAX_LISTPACK_ENTRIES),
@@ -28,18 +28,18 @@ pub(super) fn set_limits(config: &Config) -> SetLimits {
     }
 }
 
-pub(super) fn list_limits(config: &Config) -> ListLimits {
+pub(in crate::commands) fn list_limits(config: &Config) -> ListLimits {
     ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
 }
 
-pub(super) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
+pub(in crate::commands) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
     sorted_set::Thresholds {
         entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
         value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
     }
 }
 
-pub(super) fn node_limits(config: &Config) -> NodeLimits {
+pub(in crate::commands) fn node_limits(config: &Config) -> NodeLimits {
     let bytes = match config.int(params::STREAM_NODE_MAX_BYTES) {
         0 => NODE_BYTES_MAX,
         bytes => bytes.min(NODE_BYTES_MAX),

@@ -9,14 +9,20 @@ const OUT_OF_RANGE: CommandError = CommandError::text("ERR timeout is out of ran
 
 /// The deadline, in Unix milliseconds, of a timeout in seconds with decimals. `None`: no deadline, which
 /// is what 0 stands for. What is shorter than a millisecond counts as one.
-pub(super) fn deadline_of_seconds(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CommandError> {
+pub(in crate::commands) fn deadline_of_seconds(
+    arg: &[u8],
+    now_ms: i64,
+) -> Result<Option<i64>, CommandError> {
     let seconds = LongDouble::parse(arg)
         .ok_or(CommandError::text("ERR timeout is not a float or out of range"))?;
     deadline(seconds.times_rounded_up(1000).ok_or(OUT_OF_RANGE)?, now_ms)
 }
 
 /// The same of a timeout in whole milliseconds.
-pub(super) fn deadline_of_millis(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CommandError> {
+pub(in crate::commands) fn deadline_of_millis(
+    arg: &[u8],
+    now_ms: i64,
+) -> Result<Option<i64>, CommandError> {
     let millis = parse_i64(arg)
         .ok_or(CommandError::text("ERR timeout is not an integer or out of range"))?;
     deadline(millis, now_ms)

@@ -1,8 +1,11 @@
 //! The connection itself: who the client is, which protocol it speaks, which database it works on.
 
+mod client;
+mod client_list;
+mod client_tracking;
+
 use subtle::ConstantTimeEq;
 
-use super::client;
 use crate::base::number::parse_i64;
 use crate::base::version::REDIS_VERSION;
 use crate::config::params;

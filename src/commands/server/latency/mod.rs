@@ -1,13 +1,15 @@
 //! `LATENCY`: spikes by kind of event, and how long each command takes.
 
-use super::family_help::family_help;
-use super::latency_report::{advice, graph};
+mod report;
+
 use crate::base::histogram::Counts;
+use crate::commands::shared::family_help::family_help;
 use crate::config::params;
 use crate::exec::spec::{ADMIN, LOADING, NONE, NOSCRIPT, STALE};
 use crate::exec::{
     Args, Command, CommandError, Context, Outcome, Series, Spec, cmd, excerpt, family,
 };
+use report::{advice, graph};
 
 pub static COMMANDS: &[Spec] = &[family("LATENCY", -2, NONE, LATENCY).doc(
     "2.8.13",

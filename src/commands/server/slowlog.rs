@@ -1,7 +1,7 @@
 //! `SLOWLOG`: the last commands that took long.
 
-use super::family_help::family_help;
 use crate::base::number::parse_i64;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::spec::{ADMIN, LOADING, NONE, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, SlowCommand, Spec, cmd, excerpt, family};
 use crate::resp::Reply;

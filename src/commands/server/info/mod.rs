@@ -4,7 +4,8 @@
 //! are those of Redis 7.2, as tools read them. A field is there if this server has something to say in
 //! it; those that describe machinery which it does not have are left out, unless tools rely on them.
 
-use super::info_sections as sections;
+mod sections;
+
 use crate::exec::spec::{LOADING, SENTINEL, STALE, WALKS};
 use crate::exec::{Args, Context, Outcome, Spec, cmd};
 use crate::store::Poisoned;

@@ -4,15 +4,16 @@
 //! `EXCLUSIVE`: what is digested is one state, and what is populated appears at once. Nothing here runs
 //! long but `POPULATE` and `DIGEST` of much data; `SLEEP` lets only its own client wait.
 
+mod digest;
+
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 
-use super::debug_digest::DataDigest;
-use super::family_help::{HelpEntry, reply_help};
-use super::generic::encoding;
 use crate::base::glob::glob_match;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::base::words::write_word;
+use crate::commands::generic::encoding;
+use crate::commands::shared::family_help::{HelpEntry, reply_help};
 use crate::exec::spec::{ADMIN, EXCLUSIVE, Handler, LOADING, NOSCRIPT, PROTECTED, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Reload, Spec, cmd, excerpt};
 use crate::persist::snapshot::write_entry;
@@ -20,6 +21,7 @@ use crate::resp::Protocol;
 use crate::session::WaitKind;
 use crate::store::{Deadline, EntryRef, Mode, StringRef, Tracking, ValueRef, event};
 use crate::value::Value;
+use digest::DataDigest;
 
 pub static COMMANDS: &[Spec] =
     &[cmd("DEBUG", -2, &[], ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED | EXCLUSIVE, debug)

@@ -1,10 +1,11 @@
-//! A client with keys of its own. Nobody else writes them, so every reply follows from what it has sent before, and
+//! Private keys: a client that owns all keys with a prefix. Nobody else writes them, so every reply follows from what it has sent before, and
 //! after a crash its keys must be as some beginning of what was not answered has left them.
 
-use super::dice::{Dice, now_ms};
+use super::choices::Choices;
+use super::epoch::{Epoch, Gone, Line, Member, Run};
 use super::model::{self, Model, Want, Window, Words};
-use super::stage::{Gone, Line, Member, Run, Stage};
 use super::{DATABASES, Reply};
+use crate::support::data::now_ms;
 use crate::support::generator::shown;
 use crate::support::peer::Protocol;
 use crate::support::resp;
@@ -59,10 +60,10 @@ impl Unit {
 }
 
 /// See the module's description.
-pub struct Soloist {
+pub struct Owner {
     number: usize,
     prefix: String,
-    dice: Dice,
+    choices: Choices,
     /// All states that are possible after what was heard so far; usually one.
     worlds: Vec<Model>,
     /// What was sent last and never answered.
@@ -71,25 +72,25 @@ pub struct Soloist {
     history: VecDeque<String>,
 }
 
-impl Soloist {
-    pub fn new(number: usize, seed: u64) -> Soloist {
+impl Owner {
+    pub fn new(number: usize, seed: u64) -> Owner {
         let prefix = format!("c{number}:");
-        let dice = Dice::new(seed, &prefix);
+        let choices = Choices::new(seed, &prefix);
         let doubt_window = Window { from_ms: 0, to_ms: 0 };
         let worlds = vec![Model::default()];
         let (doubt, history) = (Vec::new(), VecDeque::new());
-        Soloist { number, prefix, dice, worlds, doubt, doubt_window, history }
+        Owner { number, prefix, choices, worlds, doubt, doubt_window, history }
     }
 
-    fn connect<'a>(&self, stage: &'a Stage<'_>) -> Result<(Line<'a>, bool), Gone> {
-        let is_resp3 = (self.number as u64 + stage.epoch).is_multiple_of(2);
+    fn connect<'a>(&self, epoch: &'a Epoch<'_>) -> Result<(Line<'a>, bool), Gone> {
+        let is_resp3 = (self.number as u64 + epoch.number).is_multiple_of(2);
         let protocol = if is_resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
-        Ok((stage.connect(protocol)?, is_resp3))
+        Ok((epoch.connect(protocol)?, is_resp3))
     }
 
     fn draw(&mut self, has_gambled: &mut bool) -> Words {
         loop {
-            let words = model::draw(&mut self.dice);
+            let words = model::draw(&mut self.choices);
             if !model::is_by_chance(&words) {
                 return words;
             }
@@ -101,17 +102,17 @@ impl Soloist {
     }
 
     fn pipeline(&mut self) -> Vec<Unit> {
-        let depth = if self.dice.one_in(3) { 1 } else { 1 + self.dice.below(DEPTH_MAX) };
+        let depth = if self.choices.one_in(3) { 1 } else { 1 + self.choices.below(DEPTH_MAX) };
         let mut has_gambled = false;
         let mut units = Vec::with_capacity(depth);
         while units.len() < depth && !has_gambled {
-            if self.dice.one_in(DEPTH_MAX) {
-                let db = self.dice.below(DATABASES).to_string();
+            if self.choices.one_in(DEPTH_MAX) {
+                let db = self.choices.below(DATABASES).to_string();
                 units.push(Unit::Command(model::words!["SELECT", db]));
-            } else if self.dice.one_in(TRANSACTION_ONE_IN) {
-                let len = 1 + self.dice.below(TRANSACTION_MAX);
+            } else if self.choices.one_in(TRANSACTION_ONE_IN) {
+                let len = 1 + self.choices.below(TRANSACTION_MAX);
                 let commands = (0..len).map(|_| self.draw(&mut has_gambled)).collect();
-                let is_given_up = self.dice.one_in(8);
+                let is_given_up = self.choices.one_in(8);
                 units.push(if is_given_up {
                     Unit::Discarded(commands)
                 } else {
@@ -127,7 +128,7 @@ impl Soloist {
     /// Sends all at once and looks at each reply.
     fn run(
         &mut self,
-        stage: &Stage<'_>,
+        epoch: &Epoch<'_>,
         line: &mut Line<'_>,
         is_resp3: bool,
         units: Vec<Unit>,
@@ -140,7 +141,7 @@ impl Soloist {
             match units[0].receive(line) {
                 Ok(reply) => {
                     let window = Window { from_ms, to_ms: now_ms() };
-                    self.check(stage, &units[0], &reply, is_resp3, window);
+                    self.check(epoch, &units[0], &reply, is_resp3, window);
                     units.pop_front();
                 }
                 Err(gone) => outcome = Err(gone),
@@ -154,45 +155,45 @@ impl Soloist {
 
     fn check(
         &mut self,
-        stage: &Stage<'_>,
+        epoch: &Epoch<'_>,
         unit: &Unit,
         reply: &Reply,
         is_resp3: bool,
         window: Window,
     ) {
-        stage.tally.add("replies", 1);
-        if let (true, Reply::Error(text)) = (stage.is_tight, reply)
+        epoch.tally.add("replies", 1);
+        if let (true, Reply::Error(text)) = (epoch.is_tight, reply)
             && (text.starts_with(b"OOM ") || text.starts_with(b"EXECABORT "))
         {
             // Nothing that may be evicted was left.
-            stage.tally.add("refused for want of memory", 1);
+            epoch.tally.add("refused for want of memory", 1);
             return;
         }
         match (unit, reply) {
-            (Unit::Command(words), reply) => self.step(stage, words, reply, is_resp3, window),
+            (Unit::Command(words), reply) => self.step(epoch, words, reply, is_resp3, window),
             (Unit::Transaction(commands), Reply::Array(replies))
                 if replies.len() == commands.len() =>
             {
-                stage.tally.add("transactions", 1);
+                epoch.tally.add("transactions", 1);
                 for (words, reply) in commands.iter().zip(replies) {
-                    self.step(stage, words, reply, is_resp3, window);
+                    self.step(epoch, words, reply, is_resp3, window);
                 }
             }
             (Unit::Discarded(_), Reply::Simple(text)) if text == b"OK" => {}
-            (_, reply) => panic!("{}: a transaction ended with {reply:?}", stage.place()),
+            (_, reply) => panic!("{}: a transaction ended with {reply:?}", epoch.place()),
         }
     }
 
     /// Goes on with the states to which this reply is possible.
     fn step(
         &mut self,
-        stage: &Stage<'_>,
+        epoch: &Epoch<'_>,
         words: &Words,
         reply: &Reply,
         is_resp3: bool,
         window: Window,
     ) {
-        let line = format!("epoch {}: {} -> {}", stage.epoch, brief_words(words), brief(reply));
+        let line = format!("epoch {}: {} -> {}", epoch.number, brief_words(words), brief(reply));
         self.note(line);
         let keys = self.keys_of(words);
         let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
@@ -228,7 +229,7 @@ impl Soloist {
             }
         }
         if possible.is_empty() {
-            self.fail(stage, words, reply, &wanted, window);
+            self.fail(epoch, words, reply, &wanted, window);
         }
         self.worlds = Model::without_doubles(possible);
     }
@@ -243,7 +244,7 @@ impl Soloist {
     /// The keys that a command names.
     fn keys_of(&self, words: &Words) -> Vec<Vec<u8>> {
         if words[0] == b"KEYS" {
-            return self.dice.keys().into_iter().map(|(_, key)| key.into_bytes()).collect();
+            return self.choices.keys().into_iter().map(|(_, key)| key.into_bytes()).collect();
         }
         let prefix = self.prefix.as_bytes();
         words.iter().filter(|word| word.starts_with(prefix)).cloned().collect()
@@ -251,7 +252,7 @@ impl Soloist {
 
     fn fail(
         &self,
-        stage: &Stage<'_>,
+        epoch: &Epoch<'_>,
         words: &Words,
         reply: &Reply,
         wanted: &[Want],
@@ -270,7 +271,7 @@ impl Soloist {
         let told: Vec<_> = told.into_iter().rev().collect();
         panic!(
             "{}: client {}: {} between {} and {}\nhad the reply {}\nwanted was {} (one of {})\nbefore:\n{}",
-            stage.place(),
+            epoch.place(),
             self.number,
             short(shown(words)),
             window.from_ms,
@@ -303,63 +304,66 @@ impl Soloist {
     }
 
     /// Reads everything.
-    fn look(&mut self, stage: &Stage<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
+    fn look(&mut self, epoch: &Epoch<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
         for db in 0..DATABASES {
             let mut commands = vec![model::words!["SELECT", db.to_string()]];
             commands.push(model::words!["KEYS", format!("{}*", self.prefix)]);
-            for (kind, key) in self.dice.keys() {
+            for (kind, key) in self.choices.keys() {
                 commands.extend(model::questions(kind, key.as_bytes()));
             }
             let units = commands.into_iter().map(Unit::Command).collect();
-            self.run(stage, line, is_resp3, units)?;
+            self.run(epoch, line, is_resp3, units)?;
         }
         Ok(())
     }
 
     /// Removes what no question could decide: that somebody was counted, say, and the estimate is the same.
-    fn decide(&mut self, stage: &Stage<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
+    fn decide(&mut self, epoch: &Epoch<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
         for (db, key) in Model::differences(&self.worlds) {
             let commands = [model::words!["SELECT", db.to_string()], model::words!["DEL", key]];
-            self.run(stage, line, is_resp3, commands.map(Unit::Command).into())?;
+            self.run(epoch, line, is_resp3, commands.map(Unit::Command).into())?;
         }
         Ok(())
     }
 
     /// Where keys with deadlines may be evicted, there are none of them.
-    fn persist(&mut self, stage: &Stage<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
+    fn persist(&mut self, epoch: &Epoch<'_>, line: &mut Line<'_>, is_resp3: bool) -> Run {
         for db in 0..DATABASES {
             let select = model::words!["SELECT", db.to_string()];
-            self.run(stage, line, is_resp3, vec![Unit::Command(select)])?;
+            self.run(epoch, line, is_resp3, vec![Unit::Command(select)])?;
             let volatile = self.worlds.iter().flat_map(Model::volatile_names);
             let commands = volatile.map(|key| model::words!["PERSIST", key.clone()]);
             let units = commands.map(Unit::Command).collect();
-            self.run(stage, line, is_resp3, units)?;
+            self.run(epoch, line, is_resp3, units)?;
         }
         Ok(())
     }
 }
 
-impl Member for Soloist {
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
+impl Member for Owner {
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
         self.imagine();
-        stage.tally.add("imagined", self.worlds.len() as u64);
-        let (mut line, is_resp3) = self.connect(stage)?;
-        self.look(stage, &mut line, is_resp3)?;
-        self.decide(stage, &mut line, is_resp3)?;
-        if stage.is_tight {
-            self.persist(stage, &mut line, is_resp3)?;
+        epoch.tally.add("imagined", self.worlds.len() as u64);
+        let (mut line, is_resp3) = self.connect(epoch)?;
+        self.look(epoch, &mut line, is_resp3)?;
+        self.decide(epoch, &mut line, is_resp3)?;
+        if epoch.is_tight {
+            self.persist(epoch, &mut line, is_resp3)?;
         }
-        self.dice.may_expire = !stage.is_tight;
+        self.choices.may_expire = !epoch.is_tight;
         self.worlds.iter_mut().for_each(|world| world.db = 0);
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        self.dice.reseed(stage.seed_of(self.number));
-        let (mut line, is_resp3) = self.connect(stage)?;
-        while !stage.is_over() {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        self.choices.reseed(epoch.seed_of(self.number));
+        let (mut line, is_resp3) = self.connect(epoch)?;
+        // What a short run must not do without.
+        let first = Unit::Transaction(vec![self.draw(&mut false)]);
+        self.run(epoch, &mut line, is_resp3, vec![first])?;
+        while !epoch.is_over() {
             let units = self.pipeline();
-            self.run(stage, &mut line, is_resp3, units)?;
+            self.run(epoch, &mut line, is_resp3, units)?;
         }
         Ok(())
     }

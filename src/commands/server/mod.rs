@@ -1,10 +1,23 @@
-//! The server as a whole: saving, stopping, emptying databases, the time.
+//! Commands about the server. Here is what concerns it as a whole: saving, stopping, emptying databases, the time; families
+//! of subcommands, and reports, have files of their own.
+
+pub(super) mod bigkeys;
+pub(super) mod command;
+pub(super) mod config;
+pub(super) mod debug;
+pub(super) mod help;
+pub(super) mod hotkeys;
+pub(super) mod info;
+mod key_report;
+pub(super) mod latency;
+mod lolwut;
+pub(super) mod memory;
+pub(super) mod slowlog;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::lolwut::beach;
 use crate::base::number::parse_i64;
 use crate::base::version::VERSION;
 use crate::config::params;
@@ -14,6 +27,7 @@ use crate::exec::spec::{
 };
 use crate::exec::{Args, BackgroundSave, CommandError, Context, Outcome, Shutdown, Spec, cmd};
 use crate::session::WaitKind;
+use lolwut::beach;
 
 pub static COMMANDS: &[Spec] = &[
     cmd("BACKUP", -1, &[], NO_ASYNC_LOADING | ADMIN | NOSCRIPT | NO_MULTI, backup).doc(

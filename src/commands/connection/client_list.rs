@@ -7,8 +7,8 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use super::DEFAULT_USER;
 use super::client_tracking::redirection;
-use super::connection::DEFAULT_USER;
 use crate::base::number::parse_i64;
 use crate::exec::{Args, CommandError, Context, Outcome, Registry, excerpt};
 use crate::session::{CacheFlags, Client, ClientType, Endpoint, SubscriptionKind};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::family_help::family_help;
+use crate::commands::shared::family_help::family_help;
 use crate::config::kind::Kind;
 use crate::config::{Param, params};
 use crate::exec::spec::{ADMIN, EXCLUSIVE, LOADING, NONE, NOSCRIPT, STALE};

@@ -1,8 +1,8 @@
-//! Messages and keyspace events: who listens hears everything, in order, once. And clients that wait for a key are
-//! served by whoever brings it.
+//! Publish and subscribe: who listens to messages and keyspace events hears everything, in order, once. And clients that
+//! wait for a key are served by whoever brings it.
 
 use super::Reply;
-use super::stage::{Gone, Line, Member, Run, Stage};
+use super::epoch::{Epoch, Gone, Line, Member, Run};
 use crate::support::peer::Protocol;
 use crate::support::resp;
 use crate::support::words::split;
@@ -13,7 +13,7 @@ const EVENTS: &str = "__keyspace@0__:ev:";
 
 /// See the module's description.
 #[derive(Default)]
-pub struct Radio {
+pub struct PubSub {
     round: u64,
 }
 
@@ -28,19 +28,19 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn open(stage: &'a Stage<'_>) -> Result<Lines<'a>, Gone> {
+    fn open(epoch: &'a Epoch<'_>) -> Result<Lines<'a>, Gone> {
         let protocol =
-            if stage.epoch.is_multiple_of(2) { Protocol::Resp3 } else { Protocol::Resp2 };
-        let mut by_name = stage.connect(protocol)?;
-        by_name.say("SUBSCRIBE radio:a radio:b")?;
+            if epoch.number.is_multiple_of(2) { Protocol::Resp3 } else { Protocol::Resp2 };
+        let mut by_name = epoch.connect(protocol)?;
+        by_name.say("SUBSCRIBE pubsub:a pubsub:b")?;
         by_name.receive()?;
-        let mut by_pattern = stage.connect(protocol)?;
-        by_pattern.say("PSUBSCRIBE radio:*")?;
-        let mut events = stage.connect(protocol)?;
+        let mut by_pattern = epoch.connect(protocol)?;
+        by_pattern.say("PSUBSCRIBE pubsub:*")?;
+        let mut events = epoch.connect(protocol)?;
         events.say(&format!("PSUBSCRIBE {EVENTS}*"))?;
-        let mut waiter = stage.connect(Protocol::Resp2)?;
+        let mut waiter = epoch.connect(Protocol::Resp2)?;
         let waiter_id = waiter.say("CLIENT ID")?.trim_start_matches(':').to_owned();
-        let speaker = stage.connect(Protocol::Resp2)?;
+        let speaker = epoch.connect(Protocol::Resp2)?;
         Ok(Lines { speaker, by_name, by_pattern, events, waiter, waiter_id })
     }
 }
@@ -58,36 +58,36 @@ fn message(line: &mut Line<'_>) -> Result<Vec<String>, Gone> {
     Ok(items.iter().map(text).collect())
 }
 
-impl Radio {
-    fn messages(&self, stage: &Stage<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
+impl PubSub {
+    fn messages(&self, epoch: &Epoch<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
         let count = 1 + random.below(MESSAGES_MAX);
         let sent: Vec<[String; 2]> = (0..count)
             .map(|n| {
                 let text = format!("{}:{n}:{}", self.round, "x".repeat(random.below(1_000)));
-                [["radio:a", "radio:b"][random.below(2)].to_owned(), text]
+                [["pubsub:a", "pubsub:b"][random.below(2)].to_owned(), text]
             })
             .collect();
         let publish = |[channel, text]: &[String; 2]| resp::encode(&["PUBLISH", channel, text]);
         lines.speaker.send(&sent.iter().flat_map(publish).collect::<Vec<u8>>())?;
         for _ in &sent {
             let heard = lines.speaker.receive()?;
-            assert_eq!(heard, Reply::Integer(2), "{}: so many hear it", stage.place());
+            assert_eq!(heard, Reply::Integer(2), "{}: so many hear it", epoch.place());
         }
         for [channel, text] in &sent {
-            let place = stage.place();
+            let place = epoch.place();
             assert_eq!(message(&mut lines.by_name)?, ["message", channel, text], "{place}");
             assert_eq!(
                 message(&mut lines.by_pattern)?,
-                ["pmessage", "radio:*", channel, text],
+                ["pmessage", "pubsub:*", channel, text],
                 "{place}"
             );
         }
-        stage.tally.add("messages", 2 * count as u64);
+        epoch.tally.add("messages", 2 * count as u64);
         Ok(())
     }
 
     /// What commands on new keys tell, each as key and event.
-    fn events(&self, stage: &Stage<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
+    fn events(&self, epoch: &Epoch<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
         let round = self.round;
         let all: [(&str, &[(&str, &str)]); 8] = [
             ("SET ev:K text", &[("", "set")]),
@@ -114,38 +114,38 @@ impl Radio {
         lines.speaker.send(&bytes)?;
         for _ in 0..=all.len() {
             let reply = lines.speaker.receive()?;
-            assert!(!matches!(reply, Reply::Error(_)), "{}: {reply:?}", stage.place());
+            assert!(!matches!(reply, Reply::Error(_)), "{}: {reply:?}", epoch.place());
         }
         for (key, event) in wanted {
-            Self::event(stage, lines, &key, &[&event])?;
+            Self::event(epoch, lines, &key, &[&event])?;
         }
         for key in [":n", ":h", ":z"].map(|key| format!("ev:{round}{key}")) {
             lines.speaker.ask(&["DEL", &key])?;
-            Self::event(stage, lines, &key, &["del"])?;
+            Self::event(epoch, lines, &key, &["del"])?;
         }
         let key = format!("ev:{round}");
         let ms = (1 + random.below(30)).to_string();
         lines.speaker.ask(&["SET", &key, "soon", "PX", &ms])?;
-        Self::event(stage, lines, &key, &["set"])?;
-        Self::event(stage, lines, &key, &["expire"])?;
+        Self::event(epoch, lines, &key, &["set"])?;
+        Self::event(epoch, lines, &key, &["expire"])?;
         // Where memory is limited, it may go before its time.
-        let ends: &[&str] = if stage.is_tight { &["expired", "evicted"] } else { &["expired"] };
-        Self::event(stage, lines, &key, ends)?;
-        stage.tally.add("expired", 1);
+        let ends: &[&str] = if epoch.is_tight { &["expired", "evicted"] } else { &["expired"] };
+        Self::event(epoch, lines, &key, ends)?;
+        epoch.tally.add("expired", 1);
         Ok(())
     }
 
-    fn event(stage: &Stage<'_>, lines: &mut Lines<'_>, key: &str, events: &[&str]) -> Run {
+    fn event(epoch: &Epoch<'_>, lines: &mut Lines<'_>, key: &str, events: &[&str]) -> Run {
         let channel = EVENTS.trim_end_matches("ev:").to_owned() + key;
         let heard = message(&mut lines.events)?;
         let is_right = heard[2] == channel && events.contains(&&*heard[3]);
-        assert!(is_right, "{}: {heard:?} is heard, and not {events:?} of {key}", stage.place());
-        stage.tally.add("events", 1);
+        assert!(is_right, "{}: {heard:?} is heard, and not {events:?} of {key}", epoch.place());
+        epoch.tally.add("events", 1);
         Ok(())
     }
 
     /// One waits, the other brings.
-    fn meeting(&self, stage: &Stage<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
+    fn meeting(&self, epoch: &Epoch<'_>, lines: &mut Lines<'_>, random: &mut Random) -> Run {
         const WAYS: [(&str, &str, &str); 5] = [
             ("BLPOP meet 0", "RPUSH meet x", r#"[ "meet", "x" ]"#),
             ("BRPOP nowhere meet 0", "LPUSH meet x", r#"[ "meet", "x" ]"#),
@@ -158,30 +158,30 @@ impl Radio {
         let list = format!("CLIENT LIST ID {}", lines.waiter_id);
         lines.speaker.say_until(&list, |client| client.contains(" flags=b "))?;
         let brought = lines.speaker.say(bring)?;
-        assert_eq!(brought, ":1", "{}: {bring}", stage.place());
+        assert_eq!(brought, ":1", "{}: {bring}", epoch.place());
         let got = resp::render(&lines.waiter.receive()?);
-        assert_eq!(got, wanted, "{}: {wait}", stage.place());
-        stage.tally.add("waits served", 1);
+        assert_eq!(got, wanted, "{}: {wait}", epoch.place());
+        epoch.tally.add("waits served", 1);
         Ok(())
     }
 }
 
-impl Member for Radio {
+impl Member for PubSub {
     /// What was brought and not fetched when the server was killed is of no use to anybody.
-    fn recover(&mut self, stage: &Stage<'_>) -> Run {
-        let mut line = stage.connect(Protocol::Resp2)?;
+    fn recover(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut line = epoch.connect(Protocol::Resp2)?;
         line.say("DEL meet met meet:z")?;
         Ok(())
     }
 
-    fn work(&mut self, stage: &Stage<'_>) -> Run {
-        let mut random = Random::seeded(stage.seed_of(400));
-        let mut lines = Lines::open(stage)?;
-        while !stage.is_over() {
+    fn work(&mut self, epoch: &Epoch<'_>) -> Run {
+        let mut random = Random::seeded(epoch.seed_of(400));
+        let mut lines = Lines::open(epoch)?;
+        while !epoch.is_over() {
             self.round += 1;
-            self.messages(stage, &mut lines, &mut random)?;
-            self.events(stage, &mut lines, &mut random)?;
-            self.meeting(stage, &mut lines, &mut random)?;
+            self.meeting(epoch, &mut lines, &mut random)?;
+            self.messages(epoch, &mut lines, &mut random)?;
+            self.events(epoch, &mut lines, &mut random)?;
         }
         Ok(())
     }

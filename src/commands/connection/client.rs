@@ -1,13 +1,13 @@
 //! `CLIENT`: what this connection says of itself, and what may be done to others.
 
-use super::blocking_timeout::deadline_of_millis;
+use super::DEFAULT_USER;
 use super::client_list::{client_info, client_list, parse_type};
 use super::client_tracking::{
     client_caching, client_getredir, client_tracking, client_trackinginfo,
 };
-use super::connection::DEFAULT_USER;
-use super::family_help::family_help;
 use crate::base::number::parse_i64;
+use crate::commands::shared::blocking_timeout::deadline_of_millis;
+use crate::commands::shared::family_help::family_help;
 use crate::exec::spec::{ADMIN, KEEPS_CACHING, LOADING, NOSCRIPT, SENTINEL, STALE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, excerpt, family};
 use crate::session::{Client, ClientType, ReplyMode};

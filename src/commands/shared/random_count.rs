@@ -4,7 +4,7 @@ use crate::base::limits::DRAWS_MAX;
 use crate::exec::{Args, CommandError};
 
 /// How many random elements are wanted, and how.
-pub(super) struct RandomCount {
+pub(in crate::commands) struct RandomCount {
     pub number: usize,
     /// Each is drawn from all, so the same one may come several times.
     pub with_repetition: bool,
@@ -15,7 +15,7 @@ pub(super) struct RandomCount {
 impl RandomCount {
     /// Reads `count` and, if the command knows one, `[word]` to the end. A negative count is one with
     /// repetition. The word doubles the length of the reply, so with it only half as many are allowed.
-    pub(super) fn parse(
+    pub(in crate::commands) fn parse(
         args: &mut Args<'_>,
         word: Option<&str>,
     ) -> Result<RandomCount, CommandError> {

@@ -11,7 +11,7 @@ const COUNT_DEFAULT: usize = 10;
 
 /// What is scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scanned {
+pub(in crate::commands) enum Scanned {
     /// The option `TYPE` exists.
     Keys,
     Elements,
@@ -20,16 +20,16 @@ pub(super) enum Scanned {
 }
 
 /// See the module's description.
-pub(super) struct ScanOptions<'a> {
+pub(in crate::commands) struct ScanOptions<'a> {
     pattern: &'a [u8],
-    pub(super) count: usize,
-    pub(super) type_name: Option<&'a [u8]>,
-    pub(super) no_values: bool,
+    pub(in crate::commands) count: usize,
+    pub(in crate::commands) type_name: Option<&'a [u8]>,
+    pub(in crate::commands) no_values: bool,
 }
 
 impl<'a> ScanOptions<'a> {
     /// Reads all arguments that are left.
-    pub(super) fn parse(
+    pub(in crate::commands) fn parse(
         args: &mut Args<'a>,
         scanned: Scanned,
     ) -> Result<ScanOptions<'a>, CommandError> {
@@ -53,18 +53,18 @@ impl<'a> ScanOptions<'a> {
     }
 
     /// Whether a key or an element is one that the client asked for.
-    pub(super) fn matches(&self, name: &[u8]) -> bool {
+    pub(in crate::commands) fn matches(&self, name: &[u8]) -> bool {
         matches(self.pattern, name)
     }
 }
 
 /// `*` matches everything, the empty string included, which the glob itself would not.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(in crate::commands) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern == b"*" || glob_match(pattern, name, false)
 }
 
 /// The next argument as a cursor.
-pub(super) fn parse_cursor(args: &mut Args<'_>) -> Result<u64, CommandError> {
+pub(in crate::commands) fn parse_cursor(args: &mut Args<'_>) -> Result<u64, CommandError> {
     cursor(args.bytes()?).ok_or(CommandError::InvalidCursor)
 }
 
@@ -80,7 +80,11 @@ fn cursor(text: &[u8]) -> Option<u64> {
 }
 
 /// The reply: where to go on, and what was found.
-pub(super) fn reply_scan<T: AsRef<[u8]>>(reply: &mut Reply<'_>, cursor: u64, found: &[T]) {
+pub(in crate::commands) fn reply_scan<T: AsRef<[u8]>>(
+    reply: &mut Reply<'_>,
+    cursor: u64,
+    found: &[T],
+) {
     reply.array(2);
     reply.bulk(itoa::Buffer::new().format(cursor));
     reply.bulk_array(found);
