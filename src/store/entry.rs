@@ -152,12 +152,24 @@ impl ValueRef<'_> {
 }
 
 impl OwnedValue {
+    pub fn type_name(&self) -> &'static str {
+        self.as_ref().type_name()
+    }
+
     pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
             OwnedValue::Integer(number) => ValueRef::Integer(*number),
             OwnedValue::Short { bytes, edited } => ValueRef::Short { bytes, edited: *edited },
             OwnedValue::Object(value) => ValueRef::Object(value),
         }
+    }
+}
+
+/// The integer that bytes stand for, if storing it as one gives back the same bytes.
+pub fn string_ref(bytes: &[u8]) -> StringRef<'_> {
+    match crate::base::number::parse_i64(bytes) {
+        Some(number) => StringRef::Integer(number),
+        None => StringRef::Bytes { bytes, edited: false },
     }
 }
 

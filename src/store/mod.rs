@@ -1,16 +1,17 @@
 //! The store: databases of shards, entries, and the locked views through which commands reach them.
 //!
-//! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch) → `effects` (what it did, for
-//! others to hear) → `watchers` (`WATCH`) → `reach` (keys whose names depend on data) → `copies` (long work without
-//! locks) → `walk` (work on whole databases) → `evict` (what goes when memory is short) → `big` (the largest keys) →
-//! `relocate` (defragmentation) → `shard` (one lock's worth of entries) → `entry` (an entry as others see it) → `access`
-//! (when it was used) → `hash`, `table`, `slab`, `record`, `label` (how entries are found, and lie in memory) → `cut`
-//! (what a snapshot in progress keeps, and how it is read).
+//! In reading order: `keyspace` (databases, gates) → `view` (what a command may touch) → `edit` (how it changes entries)
+//! → `effects` (what it did, for others to hear) → `watchers` (`WATCH`) → `reach` (keys whose names depend on data) →
+//! `copies` (long work without locks) → `walk` (work on whole databases) → `evict` (what goes when memory is short) →
+//! `big` (the largest keys) → `relocate` (defragmentation) → `shard` (one lock's worth of entries) → `entry` (an entry
+//! as others see it) → `access` (when it was used) → `hash`, `table`, `slab`, `record`, `label` (how entries are found,
+//! and lie in memory) → `cut` (what a snapshot in progress keeps, and how it is read).
 
 mod access;
 mod big;
 mod copies;
 mod cut;
+mod edit;
 mod effects;
 mod entry;
 mod evict;
@@ -33,14 +34,15 @@ pub use access::{Access, Tracking};
 pub use big::{BigKey, Biggest, Measure};
 pub use copies::Copies;
 pub use cut::CutWalk;
+pub use edit::Change;
 pub use effects::{
     Effects, Event, EventClass, EventKind, Garbage, LogCommand, LogRecord, OwnedRecord, Wants,
     event,
 };
-pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef};
+pub use entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, ValueRef, string_ref};
 pub use evict::{EvictionOrder, EvictionRule, Evictor};
 pub use keyspace::{DatabaseCounts, IndexBytes, Keyspace, Lane, SHARDS_DEFAULT, Turn, World};
 pub use reach::Reach;
 pub use relocate::Relocation;
-pub use view::{Change, DeclaredKey, Key, Mode, Poisoned, View, WrongType, string_ref};
+pub use view::{DeclaredKey, Key, Mode, Poisoned, View, WrongType};
 pub use walk::Slice;
