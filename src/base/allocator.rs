@@ -5,8 +5,12 @@
 
 use tikv_jemalloc_ctl::{Access, AsName, Error, epoch, stats, stats_print};
 
-/// What threads keep in store, in all arenas.
+/// What threads keep in store, in all arenas: 4096 is the allocator's number for these (`MALLCTL_ARENAS_ALL`).
 const IN_STORE: &[u8] = b"stats.arenas.4096.tcache_bytes\0";
+/// Up to here, sizes rise by [`STEP`]; beyond, there are `2^DOUBLING_BITS` for each doubling.
+const STEPPED_MAX: usize = 128;
+const STEP: usize = 16;
+const DOUBLING_BITS: u32 = 2;
 
 /// Bytes, by the allocator's count at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,16 +35,17 @@ pub fn figures() -> Figures {
             resident: stats::resident::read()? as u64,
         })
     };
-    read().unwrap_or_default()
+    read().expect("the allocator has these figures")
 }
 
 /// The least size, of those that the allocator has, in which so many bytes fit: multiples of 16 up to 128, then
-/// four for each power of two.
+/// four for each power of two. (It has 8, too, which nothing here is small enough for.)
+#[inline]
 pub fn allocation_size(bytes: usize) -> usize {
-    if bytes <= 128 {
-        return bytes.next_multiple_of(16);
+    if bytes <= STEPPED_MAX {
+        return bytes.next_multiple_of(STEP);
     }
-    let step = 1 << ((bytes - 1).ilog2() - 2);
+    let step = 1 << ((bytes - 1).ilog2() - DOUBLING_BITS);
     bytes.next_multiple_of(step)
 }
 

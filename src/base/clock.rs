@@ -146,10 +146,6 @@ impl Moment {
     pub fn unix_millis(&self) -> i64 {
         self.unix_micros.div_euclid(1000)
     }
-
-    pub fn monotonic_millis(&self) -> i64 {
-        self.monotonic_nanos / 1_000_000
-    }
 }
 
 #[cfg(test)]

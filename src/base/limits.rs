@@ -9,6 +9,13 @@ pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// the places of the arguments count, too.
 pub const REQUEST_ELEMENTS_MAX: usize = i32::MAX as usize;
 
+/// `proto-max-bulk-len` cannot be set higher than this, in bytes: a field and its value lie in one piece of memory that
+/// knows its length as 32 bits.
+pub const BULK_BYTES_MAX: u64 = (1 << 31) - 4096;
+
+/// `client-query-buffer-limit` neither: what one request adds to a collection's piece of memory is bounded with it.
+pub const QUERY_BUFFER_BYTES_MAX: u64 = 1 << 32;
+
 /// `proto-max-bulk-len` cannot be set lower than this, in bytes.
 pub const BULK_BYTES_MIN: u64 = 1024 * 1024;
 
@@ -66,6 +73,8 @@ const _: () = {
     assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BULK_BYTES_MIN);
     // It can send a password of any length that it is allowed.
     assert!(UNAUTHENTICATED_QUERY_BYTES_MAX as u64 > 2 * UNAUTHENTICATED_BULK_BYTES_MAX);
+    // A hash's field, its value and what lies between them, in a leaf of its own.
+    assert!(2 * BULK_BYTES_MAX + 1024 <= u32::MAX as u64);
     // A logged command stays a valid request, with two words per element and the words around them.
     assert!(LOGGED_ELEMENTS_MAX * 2 + 16 <= REQUEST_ELEMENTS_MAX);
     // One turn can take in the longest line.

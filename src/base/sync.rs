@@ -13,11 +13,12 @@
 //! | `Log` | the log buffer | 0 |
 //! | `Delivery` | registries that send to clients while locked: channels, monitors; tracked keys | 0; 1 and up |
 //! | `Inbox` | what others sent a client | 0 |
-//! | `Leaf` | registries: clients, watchers, statistics, configuration texts | 0 |
+//! | `Leaf` | registries: clients, waiters, statistics, configuration texts | 0 |
 //!
 //! Invariant: nobody writes to a disk or a socket, and nothing large is freed, while any of them is held, gate and
-//! directory excepted. Debug builds check the order at every acquisition, and by [`assert_may_wait`] that no lock is
-//! held at every write; release builds compile both checks away.
+//! directory excepted. A shard's lock is taken behind a gate only, or by who holds all gates. Debug builds check the order
+//! and the gate at every acquisition, and by [`assert_may_wait`] that no lock is held at every write; release builds compile
+//! these checks away.
 //!
 //! The locks themselves are `parking_lot`'s: small, fair enough, and without poisoning. What a panic
 //! leaves half-changed is marked by the shard itself (see `store::shard`).
@@ -47,7 +48,7 @@ struct Place {
 
 #[cfg(debug_assertions)]
 mod order {
-    use super::Place;
+    use super::{Place, Rank};
     use std::cell::RefCell;
 
     thread_local! {
@@ -60,6 +61,7 @@ mod order {
     impl Entered {
         pub(super) fn new(place: Place) -> Entered {
             HELD.with_borrow_mut(|held| {
+                assert_behind_a_gate(place, held);
                 if let Some(&highest) = held.iter().max() {
                     assert!(
                         place > highest,
@@ -72,9 +74,16 @@ mod order {
         }
     }
 
+    /// The store's own tests look at shards as nobody else does.
+    fn assert_behind_a_gate(place: Place, held: &[Place]) {
+        let is_exempt = cfg!(test) || place.rank != Rank::Shard;
+        let is_behind = || held.iter().any(|place| place.rank == Rank::Gate);
+        assert!(is_exempt || is_behind(), "{place:?} asked for without standing behind a gate");
+    }
+
     pub(super) fn assert_may_wait() {
         HELD.with_borrow(|held| {
-            let lock = held.iter().find(|place| place.rank > super::Rank::Gate);
+            let lock = held.iter().find(|place| place.rank > Rank::Gate);
             assert!(lock.is_none(), "waits for a device while {lock:?} is held");
         });
     }

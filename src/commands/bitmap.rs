@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::base::bytes::Bytes;
 use crate::base::number::parse_i64;
 use crate::config::params;
 use crate::exec::keyspec::{
@@ -18,7 +19,6 @@ use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable, wor
 use crate::resp::ArgList;
 use crate::session::Origin;
 use crate::store::{Change, Deadline, Key, StringRef, Text, View, event};
-use crate::value::Bytes;
 use crate::value::bitmap::{self, Action, Field, FieldType, Operation, Overflow, Unit};
 
 const BITFIELD_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);

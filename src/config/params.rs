@@ -171,14 +171,14 @@ params! {
         TIMEOUT: Int = "timeout", int(0, INT_MAX), "0", Changeable,
             "Seconds after which an idle connection is closed; 0 never closes one.";
         PROTO_MAX_BULK_LEN: Int = "proto-max-bulk-len",
-            memory(limits::BULK_BYTES_MIN, i64::MAX), "512mb", Changeable,
+            memory(limits::BULK_BYTES_MIN, limits::BULK_BYTES_MAX as i64), "512mb", Changeable,
             "The longest single argument, and so the longest string value.";
         MAX_KEY_SIZE: Int = "max-key-size", memory(0, i64::MAX), "512mb", Changeable,
             "The longest key that a command may name; 0 leaves it to proto-max-bulk-len.";
         MAX_VALUE_SIZE: Int = "max-value-size", memory(0, i64::MAX), "512mb", Changeable,
             "The longest string, and argument of a command that adds data; 0 leaves it to proto-max-bulk-len.";
         CLIENT_QUERY_BUFFER_LIMIT: Int = "client-query-buffer-limit",
-            memory(1024 * 1024, i64::MAX), "1gb", Changeable,
+            memory(1024 * 1024, limits::QUERY_BUFFER_BYTES_MAX as i64), "1gb", Changeable,
             "How much of an unfinished request is buffered before the connection is closed.";
         TURN_COMMAND_LIMIT: Int = "turn-command-limit", int(1, INT_MAX), "1000", Changeable,
             "How many commands of one client's pipeline are executed before other clients get their turn.";

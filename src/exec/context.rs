@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use super::asker::Asker;
 use super::engine::Engine;
 use super::transaction::end_watch;
+use crate::base::bytes::KeyBytes;
 use crate::base::clock::Moment;
 use crate::base::random::Random;
 use crate::resp::{ArgList, OwnedArgs, Protocol, Reply};
 use crate::session::{Client, Session, WaitKind, Waiting};
-use crate::store::{Key, KeyBytes, Text, View, World};
+use crate::store::{Key, Text, View, World};
 use crate::value::listpack::Element;
 
 /// What a client that found nothing waits for.

@@ -111,8 +111,8 @@ impl Executor {
                 break;
             }
             let evicted = self.evictor.evict(&mut view, rule, |view| {
-                engine.hooks.append_expirations(&view.effects);
-                view.effects.expirations.clear();
+                engine.hooks.append_removals(&view.effects);
+                view.effects.removals.clear();
             });
             has_more = evicted.is_some();
         }

@@ -106,9 +106,9 @@ impl Hooks {
     }
 
     /// The log's part of removals that no command asked for, to be called while the shard lock is held.
-    pub fn append_expirations(&self, effects: &Effects) {
-        if let (Some(log), false) = (self.log.get(), effects.expirations.is_empty()) {
-            log.append(&[LogRecord { removals: &effects.expirations, ..LogRecord::default() }]);
+    pub fn append_removals(&self, effects: &Effects) {
+        if let (Some(log), false) = (self.log.get(), effects.removals.is_empty()) {
+            log.append(&[LogRecord { removals: &effects.removals, ..LogRecord::default() }]);
         }
     }
 

@@ -20,8 +20,9 @@ use std::sync::Arc;
 
 use super::asker::Asker;
 use super::context::Wanted;
+use crate::base::bytes::KeyBytes;
 use crate::base::sync::{Mutex, Rank};
-use crate::store::{KeyBytes, Keyspace};
+use crate::store::Keyspace;
 
 /// A number that rises with every registration.
 pub type Ticket = u64;

@@ -32,7 +32,7 @@ const MORE_PERCENT: u64 = 5;
 pub(super) struct DefragFigures {
     pub is_running: AtomicBool,
     pub bytes_moved: AtomicU64,
-    /// Rounds through all entries.
+    /// Rounds through all entries that came to their end.
     pub rounds: AtomicU64,
 }
 
@@ -67,10 +67,12 @@ impl Defragmenter {
             let Some(percent) = self.look() else { continue };
             log::debug!("{percent} % of the memory in use are empty; moving keys and values");
             self.figures.is_running.store(true, Relaxed);
-            self.round();
+            let is_complete = self.round();
             self.figures.is_running.store(false, Relaxed);
-            self.figures.rounds.fetch_add(1, Relaxed);
-            self.left_percent = empty_room().1;
+            if is_complete {
+                self.figures.rounds.fetch_add(1, Relaxed);
+                self.left_percent = empty_room().1;
+            }
         }
     }
 
@@ -92,8 +94,8 @@ impl Defragmenter {
         is_worthwhile.then_some(percent)
     }
 
-    /// Moves everything once.
-    fn round(&self) {
+    /// Moves everything once; false if it was told to stop before the end.
+    fn round(&self) -> bool {
         let engine = &self.engine;
         let lane = engine.keyspace.lane();
         let mut relocation = Relocation::default();
@@ -105,10 +107,11 @@ impl Defragmenter {
                 continue;
             }
             if !engine.config.flag(params::ACTIVEDEFRAG) || !self.rest(self.rest_after(worked_ns)) {
-                return;
+                return false;
             }
             began_ns = engine.clock.monotonic_nanos();
         }
+        true
     }
 
     /// How long to rest after so much work.

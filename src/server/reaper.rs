@@ -136,7 +136,7 @@ impl Reaper {
         let now_ms = engine.clock.unix_millis();
         let access = Access { tracking: Tracking::Lru, now_ms: 0, touches: false, random: 0 };
         let mut view = View::new(&engine.keyspace, db, now_ms, access, engine.hooks.wants());
-        let log = |view: &mut View<'_>| engine.hooks.append_expirations(&view.effects);
+        let log = |view: &mut View<'_>| engine.hooks.append_removals(&view.effects);
         let Ok(removed) = view.expire_due(db, shard, SLICE, log) else { return false };
         executor.hand_out_unasked(engine, &mut view);
         executor.serve_noted();

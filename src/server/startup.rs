@@ -120,7 +120,6 @@ impl Server {
         disk: Arc<dyn Disk>,
         heeds_signals: bool,
     ) -> Result<Server, StartupError> {
-        let memory_at_start = allocator::allocated_bytes();
         let (config, clock) = (Arc::new(config), Arc::new(clock));
         let path = config.text(params::DIR);
         let accept_damage = config.flag(params::RECOVER_ANYWAY);
@@ -135,6 +134,8 @@ impl Server {
         let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);
         let backups = Backups::new(&engine, Arc::clone(directory.disk()));
         let snapshotter = Snapshotter::new(&engine, &directory, &log, &backups);
+        // All that a server without data has.
+        let memory_at_start = allocator::allocated_bytes();
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
             log: Arc::clone(&log),

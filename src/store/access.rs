@@ -19,7 +19,7 @@ const LFU_INITIAL: u32 = 5;
 const COUNTER_BITS: u32 = 8;
 const QUARTER_MASK: u32 = u32::MAX >> COUNTER_BITS;
 const QUARTERS_PER_MINUTE: u32 = 240;
-/// A last use so close before the present, in hundredths of a second, is one in the future: a clock was set back.
+/// An idle time so close to coming around, in hundredths of a second, is that of a use in the future: a clock was set back.
 const CLOCK_SLACK: u32 = 24 * 3600 * 100;
 
 /// How accesses are recorded at the moment.

@@ -14,13 +14,14 @@
 //! [`Biggest::unlisted_max`] tells in any case what no key is larger than that is not listed. Shards are looked at one
 //! after the other, so what changes meanwhile may be told as it was or as it is.
 //!
-//! Short strings (records of at most 2048 bytes) are not objects, and are never listed.
+//! Short strings (records of at most [`RECORD_MAX`](super::record::RECORD_MAX) bytes) are not objects, and are hardly ever listed: only where a shard
+//! is so full that they have become objects (see `store::slab`).
 
 use super::entry::{Stored, ValueRef};
-use super::excerpt::KeyExcerpt;
 use super::hash::KeyHash;
 use super::shard::Object;
 use super::view::{Mode, Poisoned, View};
+use crate::base::bytes::KeyExcerpt;
 
 /// Objects looked at per acquisition of a shard's lock.
 const SLICE: usize = 256;
@@ -188,8 +189,10 @@ pub struct Biggest {
 #[derive(Clone, Copy)]
 struct Occupied {
     top: u8,
+    /// The number under which the database was known when the search began.
     db: usize,
-    shard: usize,
+    /// The shard's place in the order of locks.
+    ordinal: u32,
 }
 
 /// The largest keys of those that were looked at.
@@ -254,8 +257,9 @@ impl View<'_> {
     pub fn biggest(&mut self, measure: Measure, wanted: usize) -> Result<Biggest, Poisoned> {
         let mut totals = [0; CLASSES];
         let mut shards = self.occupied(measure, &mut totals)?;
-        shards
-            .sort_by_key(|occupied| (std::cmp::Reverse(occupied.top), occupied.db, occupied.shard));
+        shards.sort_by_key(|occupied| {
+            (std::cmp::Reverse(occupied.top), occupied.db, occupied.ordinal)
+        });
         // Some of what is counted may have expired. Then more has to be looked at.
         let mut asked = wanted as u64;
         loop {
@@ -269,6 +273,21 @@ impl View<'_> {
         }
     }
 
+    /// The shards that hold anything, each with its database. Databases may be swapped during the search, and all must be
+    /// looked at nevertheless, each once.
+    fn in_use(&self) -> Vec<(usize, u32)> {
+        let _turn = self.step();
+        let mut in_use = Vec::new();
+        for db in 0..self.databases() {
+            let physical = self.keyspace.physical_now(db);
+            let cells = self.keyspace.shards_if_used(physical).iter().enumerate();
+            let first = physical * self.keyspace.shards();
+            let occupied = cells.filter(|(_, cell)| !cell.is_empty());
+            in_use.extend(occupied.map(|(shard, _)| (db, (first + shard) as u32)));
+        }
+        in_use
+    }
+
     /// Adds up how many objects there are of each class.
     fn occupied(
         &mut self,
@@ -276,17 +295,14 @@ impl View<'_> {
         totals: &mut [u64; CLASSES],
     ) -> Result<Vec<Occupied>, Poisoned> {
         let mut occupied = Vec::new();
-        for db in 0..self.databases() {
-            let cells = self.keyspace.shards_if_used(self.keyspace.physical(db));
-            for (shard, _) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
-                self.with_shard(db, shard, Mode::Read, |view| {
-                    let counts = view.only_shard().contents().census().by(measure);
-                    for (class, count) in counts {
-                        totals[usize::from(*class)] += u64::from(*count);
-                    }
-                    occupied.extend(counts.last().map(|&(top, _)| Occupied { top, db, shard }));
-                })?;
-            }
+        for (db, ordinal) in self.in_use() {
+            self.with_ordinal(ordinal, Mode::Read, |view| {
+                let counts = view.only_shard().contents().census().by(measure);
+                for (class, count) in counts {
+                    totals[usize::from(*class)] += u64::from(*count);
+                }
+                occupied.extend(counts.last().map(|&(top, _)| Occupied { top, db, ordinal }));
+            })?;
         }
         Ok(occupied)
     }
@@ -320,7 +336,7 @@ impl View<'_> {
         found: &mut Found,
     ) -> Result<usize, Poisoned> {
         let (now_ms, keyspace) = (self.now_ms, self.keyspace);
-        self.with_shard(at.db, at.shard, Mode::Read, |view| {
+        self.with_ordinal(at.ordinal, Mode::Read, |view| {
             let objects = view.only_shard().contents().objects();
             let end = end.min(objects.len());
             let start = end.saturating_sub(SLICE);
@@ -481,11 +497,7 @@ mod tests {
             for (number, change) in changes {
                 apply(&keyspace, number, change);
             }
-            for cell in (0..2).flat_map(|db| keyspace.shards_if_used(db)) {
-                let guard = cell.lock.read();
-                let contents = guard.contents();
-                prop_assert_eq!(contents.census(), &Census::of(contents.objects()));
-            }
+            (0..2).flat_map(|db| keyspace.shards_if_used(db)).for_each(|cell| cell.lock.read().check());
             for measure in [Measure::Bytes, Measure::Elements] {
                 let expected = all(&keyspace, measure);
                 for wanted in [1, 2, 5, 100] {
@@ -498,6 +510,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn databases_that_were_swapped_since_the_work_began_are_searched_once_each() {
+        let keyspace = Keyspace::new(2, 4, 2, [7; 16]);
+        for (db, name) in ["a", "b"].into_iter().enumerate() {
+            let value = OwnedValue::Object(Value::string(vec![b'x'; 5000]));
+            with(&keyspace, db, name.as_bytes(), |view, key| {
+                view.put_entry(key, Entry { value, deadline: None });
+            });
+        }
+        let lane = keyspace.lane();
+        let mut searching = view(&keyspace, NOW_MS);
+        searching.stride_behind(&lane);
+        view(&keyspace, NOW_MS).swap(0, 1, &keyspace.world());
+        let found = searching.biggest(Measure::Bytes, 10).expect("all is sound");
+        let mut found: Vec<_> = found.keys.iter().map(|it| (it.db, &it.key.shown[..])).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(0, &b"b"[..]), (1, &b"a"[..])]);
     }
 
     #[test]

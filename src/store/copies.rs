@@ -78,7 +78,6 @@ impl<'a> View<'a> {
     pub fn copy_declared(&mut self, mode: Mode) -> Copies {
         let copy = |view: &mut Self, index: usize| {
             let key = view.keys[index].1;
-            debug_assert_eq!(key.db, view.db, "copies are all of one database");
             if mode == Mode::Write {
                 view.settle(&key);
             }
@@ -93,6 +92,7 @@ impl<'a> View<'a> {
     fn different_keys(&self) -> Vec<usize> {
         let order = |index: usize| {
             let key = &self.keys[index].1;
+            debug_assert_eq!(key.db, self.db, "copies are all of one database");
             (key.hash.0, key.bytes)
         };
         let mut indexes: Vec<usize> = (0..self.keys.len()).collect();
@@ -157,6 +157,7 @@ impl<'a> View<'a> {
         for copied in &copies.0 {
             let key = self.copied_key(copied);
             self.put_in_place(&key, copied, &mut made);
+            // A command of many keys that works on copies changes one or two of them.
             if done.touched.iter().any(|(_, touched)| touched[..] == *key.bytes) {
                 self.shard_mut(&key).watchers.raise(key.hash, key.bytes);
             }
@@ -212,7 +213,7 @@ impl<'a> View<'a> {
 impl<'a> View<'a> {
     /// From now on this view stands behind the gate only while it locks a shard.
     pub fn stride_behind(&mut self, lane: &'a Lane<'a>) {
-        let db = (self.db, self.keyspace.physical(self.db));
+        let db = (self.db, self.keyspace.physical_now(self.db));
         self.stride = Some(Stride { lane, db });
     }
 
@@ -220,7 +221,7 @@ impl<'a> View<'a> {
     pub fn is_swapped(&self) -> bool {
         let stride = self.stride.as_ref();
         stride.is_some_and(|Stride { db: (db, physical), .. }| {
-            self.keyspace.physical(*db) != *physical
+            self.keyspace.physical_now(*db) != *physical
         })
     }
 
@@ -234,7 +235,7 @@ impl<'a> View<'a> {
     pub(super) fn physical(&self, db: usize) -> usize {
         match self.stride {
             Some(Stride { db: (logical, physical), .. }) if logical == db => physical,
-            _ => self.keyspace.physical(db),
+            _ => self.keyspace.physical_now(db),
         }
     }
 

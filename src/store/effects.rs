@@ -6,7 +6,7 @@
 //! says, once per command, who is listening.
 
 use super::shard::Contents;
-pub use crate::base::bytes::KeyBytes;
+use crate::base::bytes::KeyBytes;
 use crate::resp::ArgList;
 use crate::value::Value;
 
@@ -142,7 +142,7 @@ pub struct Event {
 pub struct Wants {
     pub events: bool,
     pub log: bool,
-    /// Somebody watches keys, or tracks them in a client-side cache.
+    /// Somebody waits for keys or keeps a cache of them, or the command works on copies.
     pub touched: bool,
 }
 
@@ -153,7 +153,7 @@ pub struct LogCommand {
     pub args: Vec<Vec<u8>>,
 }
 
-/// What the log repeats of one command. In order: removals of what had expired, then what to repeat in the
+/// What the log repeats of one command. In order: removals of what had expired or was evicted, then what to repeat in the
 /// command's place, or the command as it came. A unit of records is repeated as a whole or not at all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogRecord<'a> {
@@ -213,10 +213,11 @@ pub struct Effects {
     pub touched: Vec<(usize, KeyBytes)>,
     /// Whole databases that changed at once.
     pub flushed: Vec<usize>,
-    /// Removals of expired keys and fields, which come before the command's own record.
-    pub expirations: Vec<LogCommand>,
+    /// Removals of keys and fields that have expired, and of keys that were evicted. They come before the command's own
+    /// record.
+    pub removals: Vec<LogCommand>,
     /// How many changes of the command that is being executed are such removals.
-    pub expiry_changes: u64,
+    pub removal_changes: u64,
     /// What to log instead of the command as it came. `None`: log it verbatim if it changed anything.
     pub rewritten: Option<Vec<LogCommand>>,
     pub hits: u64,
@@ -245,10 +246,10 @@ impl Effects {
     /// The command's record; `args` is the command as it came, to database `db`.
     pub fn record<'a>(&'a self, db: usize, args: ArgList<'a>) -> LogRecord<'a> {
         // Removing what had expired is itself a change; a command that did nothing else is not repeated.
-        let changed_more = self.changes - self.recorded_changes > self.expiry_changes;
+        let changed_more = self.changes - self.recorded_changes > self.removal_changes;
         let is_verbatim = self.rewritten.is_none() && changed_more;
         LogRecord {
-            removals: &self.expirations,
+            removals: &self.removals,
             rewritten: self.rewritten.as_deref().unwrap_or_default(),
             verbatim: is_verbatim.then_some((db, args)),
         }
@@ -265,13 +266,13 @@ impl Effects {
         let record = self.must_log().then(|| {
             let is_verbatim = self.record(db, args).verbatim.is_some();
             OwnedRecord {
-                removals: std::mem::take(&mut self.expirations),
+                removals: std::mem::take(&mut self.removals),
                 rewritten: self.rewritten.take().unwrap_or_default(),
                 verbatim: is_verbatim.then_some((db, args)),
             }
         });
         self.recorded_changes = self.changes;
-        self.expiry_changes = 0;
+        self.removal_changes = 0;
         record
     }
 
@@ -286,7 +287,7 @@ impl Effects {
         self.hits += done.hits;
         self.misses += done.misses;
         self.garbage.extend(done.garbage);
-        debug_assert!(done.expirations.is_empty(), "nothing that has expired is copied");
+        debug_assert!(done.removals.is_empty(), "nothing that has expired is copied");
     }
 
     pub(super) fn event(&mut self, kind: EventKind, db: usize, key: &[u8]) {

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicU32;
 
 use super::record::Record;
 use super::shard::Object;
-use crate::value::{Bytes, Value};
+use crate::base::bytes::Bytes;
+use crate::value::Value;
 
 /// An entry in its shard. Valid while the shard's lock is held.
 #[derive(Clone, Copy)]
@@ -118,11 +119,6 @@ impl<'a> Stored<'a> {
     fn is_hollow(&self, now_ms: i64) -> bool {
         matches!(self, Stored::Object(object) if object.value.is_expired(now_ms))
     }
-
-    /// A copy that shares the payload of an object.
-    pub(super) fn to_owned_entry(self) -> Entry {
-        Entry { value: self.value().to_owned(), deadline: self.deadline() }
-    }
 }
 
 /// A value that is kept as a short string; others come back as they were.
@@ -210,7 +206,7 @@ impl<'a> EntryRef<'a> {
 
     /// A copy that shares the payload of an object.
     pub fn to_entry(self) -> Entry {
-        self.stored.to_owned_entry()
+        Entry { value: self.value().to_owned(), deadline: self.deadline() }
     }
 
     /// Bytes that the entry takes in its shard, its share of the index included.

@@ -29,8 +29,9 @@ use crate::base::random::Random;
 const REFRESH_MS: i64 = 100;
 /// Candidates that are kept for later rounds.
 const POOL: usize = 16;
-/// After so many rounds in vain there is nothing to evict.
-const TRIES: usize = 16;
+/// After so many rounds in vain, each of which begins with newer figures, there is nothing to evict: what is left is
+/// damaged. (One may be in vain because others were faster.)
+const TRIES: usize = 4;
 /// If fewer than one in so many keys have a deadline, these are looked up in their index.
 const SPARSE: usize = 8;
 /// Buckets from whose keys a random one is taken: so many that they are hardly ever all empty.
@@ -66,14 +67,21 @@ impl EvictionRule {
 
 /// A shard by its logical database and its number in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ShardId {
     db: u16,
     shard: u16,
 }
 
+impl ShardId {
+    fn new(db: usize, shard: usize) -> ShardId {
+        let short = |number: usize| u16::try_from(number).expect("there are at most 65536");
+        ShardId { db: short(db), shard: short(shard) }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    place: Place,
+    id: ShardId,
     hash: u64,
     word: u32,
 }
@@ -84,12 +92,12 @@ pub struct Evictor {
     rule: EvictionRule,
     /// `None`: at once.
     refreshed_ms: Option<i64>,
-    /// Places with the number of keys in them and in all before them.
-    shares: Vec<(u64, Place)>,
+    /// Shards with the number of keys in them and in all before them.
+    shares: Vec<(u64, ShardId)>,
     /// The least stale first.
     pool: Vec<Candidate>,
     /// Shards by their earliest deadlines.
-    by_deadline: BinaryHeap<Reverse<(i64, Place)>>,
+    by_deadline: BinaryHeap<Reverse<(i64, ShardId)>>,
 }
 
 impl Evictor {
@@ -144,25 +152,25 @@ impl Evictor {
         self.by_deadline.clear();
         let mut total = 0;
         for db in 0..view.databases() {
-            let cells = view.keyspace.shards_if_used(view.keyspace.physical(db));
+            let cells = view.keyspace.shards_if_used(view.physical(db));
             for (shard, cell) in cells.iter().enumerate() {
-                let (len, volatile_len, next_deadline) = cell.published();
-                let eligible = if self.rule.volatile_only { volatile_len } else { len };
+                let known = cell.published();
+                let eligible = if self.rule.volatile_only { known.volatile_len } else { known.len };
                 if eligible == 0 {
                     continue;
                 }
                 total += eligible as u64;
-                let place = Place { db: db as u16, shard: shard as u16 };
-                self.shares.push((total, place));
+                let id = ShardId::new(db, shard);
+                self.shares.push((total, id));
                 if self.rule.order == EvictionOrder::FirstToExpire {
-                    self.by_deadline.push(Reverse((next_deadline, place)));
+                    self.by_deadline.push(Reverse((known.next_key_deadline, id)));
                 }
             }
         }
     }
 
     /// A shard, with the probability of its share of the keys.
-    fn pick(&mut self) -> Option<Place> {
+    fn pick(&mut self) -> Option<ShardId> {
         let (total, _) = *self.shares.last()?;
         let rank = self.random.next_u64() % total;
         let index = self.shares.partition_point(|(up_to, _)| *up_to <= rank);
@@ -175,8 +183,8 @@ impl Evictor {
         log: &mut impl FnMut(&mut View<'_>),
     ) -> Result<Option<usize>, Poisoned> {
         self.look_around(view)?;
-        while let Some(Candidate { place, hash, word }) = self.pool.pop() {
-            let evicted = view.evict_at(place, |shard| shard.find_unused(hash, word), log)?;
+        while let Some(Candidate { id, hash, word }) = self.pool.pop() {
+            let evicted = view.evict_at(id, |shard| shard.find_unused(hash, word), log)?;
             if evicted.is_some() {
                 return Ok(evicted);
             }
@@ -186,15 +194,15 @@ impl Evictor {
 
     /// One round: looks at some keys and keeps the stalest.
     fn look_around(&mut self, view: &mut View<'_>) -> Result<(), Poisoned> {
-        let Some(place) = self.pick() else { return Ok(()) };
+        let Some(id) = self.pick() else { return Ok(()) };
         let (random, rule) = (self.random.next_u64(), self.rule);
         let access = view.access();
         let pool = &mut self.pool;
-        view.with_shard(place.db.into(), place.shard.into(), Mode::Read, |view| {
+        view.with_shard(id.db.into(), id.shard.into(), Mode::Read, |view| {
             let shard = view.only_shard();
             let mut consider = |at: u32, word: u32| {
                 if is_wanted(pool, access, word) && (!rule.volatile_only || shard.is_volatile(at)) {
-                    put(pool, access, Candidate { place, hash: shard.hash_at(at), word });
+                    put(pool, access, Candidate { id, hash: shard.hash_at(at), word });
                 }
             };
             if rule.volatile_only && is_sparse(shard) {
@@ -210,7 +218,7 @@ impl Evictor {
         view: &mut View<'_>,
         log: &mut impl FnMut(&mut View<'_>),
     ) -> Result<Option<usize>, Poisoned> {
-        let Some(place) = self.pick() else { return Ok(None) };
+        let Some(id) = self.pick() else { return Ok(None) };
         let (random, choice) = (self.random.next_u64(), self.random.next_u64());
         let volatile_only = self.rule.volatile_only;
         let find = |shard: &Shard| {
@@ -227,7 +235,7 @@ impl Evictor {
             let chosen = (choice as usize).checked_rem(seen.len())?;
             Some(seen[chosen])
         };
-        view.evict_at(place, find, log)
+        view.evict_at(id, find, log)
     }
 
     fn evict_first(
@@ -235,14 +243,14 @@ impl Evictor {
         view: &mut View<'_>,
         log: &mut impl FnMut(&mut View<'_>),
     ) -> Result<Option<usize>, Poisoned> {
-        let Some(Reverse((_, place))) = self.by_deadline.pop() else { return Ok(None) };
+        let Some(Reverse((_, id))) = self.by_deadline.pop() else { return Ok(None) };
         let mut next = None;
         let find = |shard: &Shard| {
             next = shard.second_deadline();
             shard.first_volatile()
         };
-        let evicted = view.evict_at(place, find, log)?;
-        self.by_deadline.extend(next.map(|deadline| Reverse((deadline, place))));
+        let evicted = view.evict_at(id, find, log)?;
+        self.by_deadline.extend(next.map(|deadline| Reverse((deadline, id))));
         Ok(evicted)
     }
 }
@@ -260,7 +268,7 @@ fn is_wanted(pool: &[Candidate], access: Access, word: u32) -> bool {
 /// Adds a candidate, in the place of the least stale one if the pool is full.
 fn put(pool: &mut Vec<Candidate>, access: Access, candidate: Candidate) {
     // It may have been seen before, and used since.
-    pool.retain(|other| other.hash != candidate.hash || other.place != candidate.place);
+    pool.retain(|other| other.hash != candidate.hash || other.id != candidate.id);
     if pool.len() == POOL {
         pool.remove(0);
     }
@@ -274,12 +282,12 @@ impl View<'_> {
     /// shard is locked.
     fn evict_at(
         &mut self,
-        place: Place,
+        id: ShardId,
         find: impl FnOnce(&Shard) -> Option<u32>,
         log: &mut impl FnMut(&mut Self),
     ) -> Result<Option<usize>, Poisoned> {
-        let db = usize::from(place.db);
-        self.with_shard(db, place.shard.into(), Mode::Write, |view| {
+        let db = usize::from(id.db);
+        self.with_shard(db, id.shard.into(), Mode::Write, |view| {
             let shard = view.only_shard();
             let bytes = KeyBytes::from_slice(shard.key_at(find(shard)?));
             let key = view.key_of_only_shard(db, &bytes);
@@ -302,6 +310,7 @@ impl View<'_> {
 mod tests {
     use super::*;
     use crate::store::{Deadline, DeclaredKey, Keyspace, Tracking, Wants, string_ref};
+    use crate::value::hash::{Hash, Limits};
 
     const NOW_MS: i64 = 1_790_000_000_000;
     const KEYS: i64 = 4_000;
@@ -338,7 +347,7 @@ mod tests {
         let mut logged = Vec::new();
         for _ in 0..count {
             let freed = evictor.evict(&mut view, rule, |view| {
-                logged.append(&mut view.effects.expirations);
+                logged.append(&mut view.effects.removals);
             });
             match freed {
                 Some(bytes) => assert!(bytes > 20, "an entry takes {bytes} bytes"),
@@ -378,9 +387,26 @@ mod tests {
         }
     }
 
+    /// Puts hashes into the store that stay, each with a field that expires, sooner than any key.
+    fn add_hashes_with_deadlines(keyspace: &Keyspace) {
+        for n in 0..100 {
+            let name = format!("hash:{n}");
+            let mut view = view(keyspace, NOW_MS);
+            let put = view.with_key(n % 2, name.as_bytes(), Mode::Write, |view, key| {
+                view.edit(key, |hash: &mut Hash, change| {
+                    hash.insert(b"field", b"value", &Limits { fields: 8, bytes: 8 });
+                    hash.set_deadline(b"field", NOW_MS + KEYS * 1000 + n as i64 + 1);
+                    change.silently();
+                })
+            });
+            assert_eq!(put, Ok(Ok(())));
+        }
+    }
+
     #[test]
     fn the_first_to_expire_goes_first() {
         let keyspace = filled(|n| n % 3 == 0);
+        add_hashes_with_deadlines(&keyspace);
         let evicted = evict(&keyspace, rule(EvictionOrder::FirstToExpire, true), 500);
         let expected: Vec<i64> = (0..KEYS).rev().filter(|n| n % 3 == 0).take(500).collect();
         assert!(evicted == expected, "in the order of their deadlines");
@@ -426,8 +452,8 @@ mod tests {
     }
 
     fn key_of(view: &mut View<'_>, candidate: &Candidate) -> i64 {
-        let Candidate { place, hash, word } = *candidate;
-        let found = view.with_shard(place.db.into(), place.shard.into(), Mode::Read, |view| {
+        let Candidate { id, hash, word } = *candidate;
+        let found = view.with_shard(id.db.into(), id.shard.into(), Mode::Read, |view| {
             let shard = view.only_shard();
             number_of(shard.key_at(shard.find_unused(hash, word).expect("it is there")))
         });
@@ -438,7 +464,7 @@ mod tests {
         let mut keys = Vec::new();
         for _ in 0..count {
             evictor.evict(view, rule(EvictionOrder::Stalest, false), |view| {
-                let commands = view.effects.expirations.drain(..);
+                let commands = view.effects.removals.drain(..);
                 keys.extend(commands.map(|command| number_of(&command.args[1])));
             });
         }

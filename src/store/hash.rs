@@ -1,9 +1,8 @@
-//! A key's hash and slot.
+//! The keyed hash of a key: where its entry is in its shard.
 //!
-//! Two functions of a key, computed once per command: the cluster slot (CRC16 of the hash tag, as Redis
-//! Cluster defines it) chooses the shard, so that keys of one hash tag share a shard; a keyed SipHash-1-3
-//! chooses the place inside the shard. The key of the hash is random per process, so nobody outside can
-//! make keys collide.
+//! A SipHash-1-3. Its own key is random per process, so nobody outside can make keys collide. A command computes it when
+//! it locks a key; the table computes it anew from an entry's key when it grows. (Which shard it is, the slot decides; see
+//! `store::keyspace`.)
 
 use siphasher::sip::SipHasher13;
 

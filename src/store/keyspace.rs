@@ -1,19 +1,20 @@
 //! The keyspace: databases of shards, and the gates that let someone have the whole world.
 //!
 //! A database is `shards` locks (1024 by default); databases after the first are allocated when first
-//! written to. The shard of a key is `slot & (shards - 1)`, where the slot is Redis Cluster's.
+//! written to. The shard of a key is `slot & (shards - 1)`, where the slot is Redis Cluster's: CRC16 of the hash tag
+//! (`base::crc16`), so keys of one hash tag share a shard.
 //!
 //! **Gates.** Every thread that changes the store owns a gate, a reader-writer lock of its own, and
 //! holds it shared while it executes a batch. Whoever needs everybody else to stand still takes all
 //! gates exclusively: [`Keyspace::world`]. On the ordinary path nobody touches anything shared.
 //!
-//! Invariant: a shard's lock is only taken by a thread that holds its gate (shared) or the world.
+//! Invariant: a shard's lock is only taken by a thread that holds its gate (shared) or the world. `base::sync` checks it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::hash::{KeyHash, KeyHasher};
-use super::shard::Shard;
+use super::shard::{Contents, Shard};
 use crate::base::crc16::key_slot;
 use crate::base::sync::{Mutex, MutexGuard, Rank, ReadGuard, RwLock, WriteGuard};
 
@@ -29,8 +30,21 @@ pub(super) struct ShardCell {
     pub lock: RwLock<Shard>,
     len: AtomicUsize,
     volatile_len: AtomicUsize,
+    /// Of an entry or a field.
     next_deadline: AtomicI64,
+    /// Of an entry.
+    next_key_deadline: AtomicI64,
     bytes: AtomicUsize,
+}
+
+/// What is known of a shard without its lock: as much as was published when it was last written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Published {
+    pub len: usize,
+    /// Entries that have a deadline.
+    pub volatile_len: usize,
+    /// The earliest deadline of an entry; in the far future if there is none.
+    pub next_key_deadline: i64,
 }
 
 /// What some of the shards take, alone in its cache line.
@@ -48,6 +62,7 @@ impl ShardCell {
             len: AtomicUsize::new(0),
             volatile_len: AtomicUsize::new(0),
             next_deadline: AtomicI64::new(NO_DEADLINE),
+            next_key_deadline: AtomicI64::new(NO_DEADLINE),
             bytes: AtomicUsize::new(0),
         }
     }
@@ -57,14 +72,12 @@ impl ShardCell {
         self.len.load(Ordering::Relaxed) == 0
     }
 
-    /// How many entries the shard holds, how many of them have a deadline, and the earliest deadline of an entry
-    /// or a field ([`NO_DEADLINE`] if there is none), as far as was published.
-    pub(super) fn published(&self) -> (usize, usize, i64) {
-        (
-            self.len.load(Ordering::Relaxed),
-            self.volatile_len.load(Ordering::Relaxed),
-            self.next_deadline.load(Ordering::Relaxed),
-        )
+    pub(super) fn published(&self) -> Published {
+        Published {
+            len: self.len.load(Ordering::Relaxed),
+            volatile_len: self.volatile_len.load(Ordering::Relaxed),
+            next_key_deadline: self.next_key_deadline.load(Ordering::Relaxed),
+        }
     }
 
     /// Makes the published figures true again, and the sum of bytes that the shard is part of; called before a
@@ -83,6 +96,10 @@ impl ShardCell {
         }
         if self.volatile_len.load(Ordering::Relaxed) != contents.volatile_len() {
             self.volatile_len.store(contents.volatile_len(), Ordering::Relaxed);
+        }
+        let next_key = contents.next_key_deadline().unwrap_or(NO_DEADLINE);
+        if self.next_key_deadline.load(Ordering::Relaxed) != next_key {
+            self.next_key_deadline.store(next_key, Ordering::Relaxed);
         }
         let next = shard.next_deadline().unwrap_or(NO_DEADLINE);
         if self.next_deadline.load(Ordering::Relaxed) != next {
@@ -143,6 +160,26 @@ pub struct World<'a> {
 pub struct DatabaseCounts {
     pub keys: usize,
     pub volatile: usize,
+}
+
+/// Bytes of a database that hold neither keys nor values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexBytes {
+    /// From hashes to entries.
+    pub table: usize,
+    /// The deadlines of entries and of fields, in order.
+    pub deadlines: usize,
+}
+
+impl IndexBytes {
+    pub fn total(self) -> usize {
+        self.table + self.deadlines
+    }
+
+    fn add(&mut self, contents: &Contents) {
+        self.table += contents.table_bytes();
+        self.deadlines += contents.deadline_bytes();
+    }
 }
 
 impl Keyspace {
@@ -227,7 +264,9 @@ impl Keyspace {
         usize::from(key_slot(key)) & (self.shards - 1)
     }
 
-    pub(super) fn physical(&self, db: usize) -> usize {
+    /// The physical number of a database at the moment. A view that works on while databases may be swapped asks
+    /// [`View::physical`](super::View::physical).
+    pub(super) fn physical_now(&self, db: usize) -> usize {
         self.order[db].load(Ordering::Relaxed) as usize
     }
 
@@ -274,12 +313,12 @@ impl Keyspace {
     pub fn begin_cut(&self, _world: &World<'_>) -> Vec<usize> {
         let number = self.cut().number() + 1;
         self.cut.store(number << 1 | CutState::OPEN, Ordering::Relaxed);
-        (0..self.databases()).map(|db| self.physical(db)).collect()
+        (0..self.databases()).map(|db| self.physical_now(db)).collect()
     }
 
     /// Exchanges two databases.
     pub(super) fn swap(&self, a: usize, b: usize) {
-        let (of_a, of_b) = (self.physical(a) as u32, self.physical(b) as u32);
+        let (of_a, of_b) = (self.physical_now(a) as u32, self.physical_now(b) as u32);
         self.order[a].store(of_b, Ordering::Relaxed);
         self.order[b].store(of_a, Ordering::Relaxed);
     }
@@ -287,11 +326,23 @@ impl Keyspace {
     /// How many keys a database holds, expired ones that were not removed yet included.
     pub fn counts(&self, db: usize) -> DatabaseCounts {
         let mut counts = DatabaseCounts::default();
-        for cell in self.shards_if_used(self.physical(db)) {
+        for cell in self.shards_if_used(self.physical_now(db)) {
             counts.keys += cell.len.load(Ordering::Relaxed);
             counts.volatile += cell.volatile_len.load(Ordering::Relaxed);
         }
         counts
+    }
+
+    /// Looks at one shard after the other, damaged ones included: their sizes are as good as any. The caller holds no
+    /// shard, and is behind a gate.
+    pub fn index_bytes(&self, db: usize) -> IndexBytes {
+        let mut sum = IndexBytes::default();
+        for cell in self.shards_if_used(self.physical_now(db)) {
+            if !cell.is_empty() {
+                sum.add(cell.lock.read().contents());
+            }
+        }
+        sum
     }
 
     /// Shards that have an entry due at `now_ms`, as `(database, shard)`; and the earliest deadline
@@ -300,7 +351,7 @@ impl Keyspace {
         let mut due = Vec::new();
         let mut next = NO_DEADLINE;
         for db in 0..self.databases() {
-            for (shard, cell) in self.shards_if_used(self.physical(db)).iter().enumerate() {
+            for (shard, cell) in self.shards_if_used(self.physical_now(db)).iter().enumerate() {
                 let deadline = cell.next_deadline.load(Ordering::Relaxed);
                 if deadline <= now_ms {
                     due.push((db, shard));
@@ -311,18 +362,6 @@ impl Keyspace {
         }
         (due, (next != NO_DEADLINE).then_some(next))
     }
-}
-
-/// Chooses a shard with the probability of its share of all keys; `None` if there are no keys.
-pub(super) fn shard_by_weight(shards: &[ShardCell], random: u64) -> Option<usize> {
-    let total: usize = shards.iter().map(|cell| cell.len.load(Ordering::Relaxed)).sum();
-    let mut rank = (random as usize).checked_rem(total)?;
-    shards.iter().position(|cell| {
-        let len = cell.len.load(Ordering::Relaxed);
-        let found = rank < len;
-        rank = rank.saturating_sub(len);
-        found
-    })
 }
 
 /// A thread's own gate.

@@ -11,8 +11,8 @@
 
 use super::entry::ValueRef;
 
-/// Longest record: what is longer is better shared with replies and snapshots than copied, and pays one allocation for the
-/// key and two for the value.
+/// The longest record. What is longer is shared with replies and snapshots instead of copied, which costs one allocation
+/// for the key and two for the value.
 pub(super) const RECORD_MAX: usize = 2048;
 const HEADER: usize = 4;
 const DEADLINE: usize = 8;

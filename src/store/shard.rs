@@ -11,24 +11,24 @@
 //! replace one silently.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::access::Access;
 use super::big::{Census, Size};
 use super::cut::{Cut, Emit};
+#[cfg(test)]
+use super::entry::ValueRef;
 use super::entry::{Deadline, EntryRef, OwnedValue, Stored as StoredRef, StringRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::keyspace::CutState;
 use super::label::Label;
 use super::record::{Form, Parts, Record};
-use super::slab::{Cell, Slabs};
+use super::slab::{Cell, OBJECTS_MAX, Slabs};
 use super::table::{Position, Table};
 use super::watchers::Watchers;
 use crate::base::allocator::allocation_size;
 use crate::value::Value;
 
-/// Places below this number are indexes into the objects; others are slab cells.
-const OBJECTS_MAX: u32 = 1 << 26;
 /// When the list of objects shrinks, room for one in so many is kept.
 const OBJECTS_STEP: usize = 8;
 
@@ -66,9 +66,10 @@ impl Object {
         self.label.heap_bytes() + self.value.heap_bytes()
     }
 
-    fn relocate(&mut self) {
+    /// Tells how many bytes were moved.
+    fn relocate(&mut self) -> usize {
         self.label = self.label.clone();
-        self.value.relocate();
+        self.label.heap_bytes() + self.value.relocate()
     }
 }
 
@@ -107,7 +108,7 @@ pub(super) struct Due;
 /// How far emitting has come.
 pub(super) enum Emitted {
     Some,
-    /// What was kept is no longer needed.
+    /// There is nothing more in the shard; what the cut keeps itself is still to be emitted.
     All(Option<Box<Cut>>),
 }
 
@@ -122,7 +123,8 @@ pub struct Contents {
     deadlines: BTreeSet<(i64, u64)>,
     /// `(earliest deadline of a field, hash)` of every entry with fields that have one.
     field_deadlines: BTreeSet<(i64, u64)>,
-    /// The first of both, for everybody who asks before a change.
+    /// The first of `deadlines`, and of both, for everybody who asks before or after a change.
+    next_key_deadline: Option<i64>,
     next_deadline: Option<i64>,
 }
 
@@ -151,6 +153,11 @@ impl Contents {
     /// How many entries have a deadline.
     pub fn volatile_len(&self) -> usize {
         self.deadlines.len()
+    }
+
+    /// The earliest deadline of an entry, in Unix milliseconds.
+    pub(super) fn next_key_deadline(&self) -> Option<i64> {
+        self.next_key_deadline
     }
 
     /// Bytes taken from the allocator, as far as the parts know. O(1).
@@ -211,11 +218,24 @@ impl Contents {
         Some(EntryRef::new(self.stored_at(self.table.place(at)), self.table.access(at)))
     }
 
-    /// Stores parts in a new place: a slab cell if they fit, else an object.
+    /// Visits entries in hash order from `from` on until `budget` were visited; see [`Table::walk`].
+    pub(super) fn walk(
+        &self,
+        from: u64,
+        budget: usize,
+        hasher: KeyHasher,
+        mut visit: impl FnMut(KeyHash, EntryRef<'_>),
+    ) -> Option<u64> {
+        let hash_of = |place| hasher.hash(self.key_at(place)).0;
+        self.table.walk(from, budget, hash_of, |hash, place, access| {
+            visit(KeyHash(hash), EntryRef::new(self.stored_at(place), access));
+        })
+    }
+
+    /// Stores parts in a new place: a slab cell if they fit and there is room for them, else an object.
     fn store(&mut self, parts: Parts<'_>) -> u32 {
-        match parts.size() {
-            Some(size) => {
-                let cell = self.slabs.allocate(size);
+        match parts.size().and_then(|size| self.slabs.allocate(size)) {
+            Some(cell) => {
                 parts.write(self.slabs.get_mut(cell));
                 cell.to_place()
             }
@@ -282,8 +302,10 @@ impl Contents {
     }
 
     fn note_next_deadline(&mut self) {
-        let first = [self.deadlines.first(), self.field_deadlines.first()];
-        self.next_deadline = first.into_iter().flatten().map(|(deadline, _)| *deadline).min();
+        let first = |index: &BTreeSet<(i64, u64)>| index.first().map(|(deadline, _)| *deadline);
+        self.next_key_deadline = first(&self.deadlines);
+        self.next_deadline =
+            self.next_key_deadline.into_iter().chain(first(&self.field_deadlines)).min();
     }
 
     /// The earliest deadline of the fields of the entry at a place.
@@ -306,7 +328,8 @@ fn move_in_index(
         debug_assert!(was_there, "every deadline is in the index");
     }
     if let Some(new) = new {
-        index.insert((new, hash.0));
+        let is_new = index.insert((new, hash.0));
+        debug_assert!(is_new, "no entry is in the index twice");
     }
 }
 
@@ -372,12 +395,7 @@ impl Shard {
         budget: usize,
         mut visit: impl FnMut(EntryRef<'_>),
     ) -> Option<u64> {
-        let contents = &self.contents;
-        let hash_of = |place| self.hasher.hash(contents.key_at(place)).0;
-        contents.table.walk(from, budget, hash_of, |_, place, access| {
-            let access = AtomicU32::new(access);
-            visit(EntryRef::new(contents.stored_at(place), &access));
-        })
+        self.contents.walk(from, budget, self.hasher, |_, entry| visit(entry))
     }
 
     /// Some entry, chosen by `random`: uniform over buckets, not exactly over keys.
@@ -662,8 +680,10 @@ impl Shard {
     /// and whether all have been.
     pub(super) fn relocate(&mut self, at: &mut Relocated, budget: usize) -> (usize, bool) {
         let Contents { slabs, objects, census, .. } = &mut self.contents;
-        let mut moved = 0;
-        while moved < budget {
+        // To look at what is not moved is work, too.
+        let (mut moved, mut looked_at) = (0, 0);
+        while moved + looked_at * size_of::<Object>() < budget {
+            looked_at += 1;
             if at.class < slabs.classes() {
                 match slabs.relocate_chunk(at.class, at.chunk) {
                     Some(bytes) => {
@@ -678,9 +698,8 @@ impl Shard {
             } else if let Some(object) = objects.get_mut(at.objects) {
                 at.objects += 1;
                 let before = Size::of(object);
-                object.relocate();
+                moved += object.relocate();
                 census.replace(before, Size::of(object));
-                moved += object.payload_bytes().min(budget);
             } else {
                 return (moved, true);
             }
@@ -697,10 +716,7 @@ impl Shard {
                 cut.give_up();
                 contents
             }
-            Some(cut) => {
-                cut.freeze(contents);
-                Contents::default()
-            }
+            Some(cut) => cut.freeze(contents).unwrap_or_default(),
             None => contents,
         }
     }
@@ -713,6 +729,37 @@ fn hash_at(slabs: &Slabs, objects: &[Object], hasher: &KeyHasher, place: u32) ->
         Record::new(slabs.get(Cell::from_place(place))).key()
     };
     hasher.hash(key).0
+}
+
+#[cfg(test)]
+impl Shard {
+    /// Has room for so few chunks of records of a size from now on. It must be empty.
+    pub(super) fn limit_chunks(&mut self, chunks_max: usize) {
+        assert!(self.contents.is_empty());
+        self.contents.slabs = Slabs::with_chunks_max(chunks_max);
+    }
+
+    /// Holds what is kept beside the entries against the entries.
+    pub(super) fn check(&self) {
+        let (mut deadlines, mut field_deadlines, mut len) = (BTreeSet::new(), BTreeSet::new(), 0);
+        let contents = &self.contents;
+        contents.walk(0, usize::MAX, self.hasher, |hash, entry| {
+            len += 1;
+            assert_eq!(hash, self.hasher.hash(entry.key()));
+            deadlines.extend(entry.deadline().map(|deadline| (deadline, hash.0)));
+            if let ValueRef::Object(value) = entry.value() {
+                field_deadlines.extend(value.next_field_deadline().map(|at| (at, hash.0)));
+            }
+        });
+        assert_eq!(contents.len(), len);
+        assert_eq!(contents.deadlines, deadlines);
+        assert_eq!(contents.field_deadlines, field_deadlines);
+        let first = |index: &BTreeSet<(i64, u64)>| index.first().map(|(deadline, _)| *deadline);
+        let firsts = [first(&deadlines), first(&field_deadlines)];
+        assert_eq!(contents.next_key_deadline, firsts[0]);
+        assert_eq!(contents.next_deadline, firsts.into_iter().flatten().min());
+        assert_eq!(contents.census, Census::of(&contents.objects));
+    }
 }
 
 /// A snapshot's access to the shard (see `store::cut`).
@@ -734,28 +781,14 @@ impl Shard {
         }
     }
 
-    /// Emits up to `budget` entries of the cut that were not emitted yet. When it has emitted all of them
-    /// the shard owes the snapshot nothing any more, and what was kept comes back to be freed elsewhere.
+    /// Emits up to `budget` entries of the cut that are still in the shard. When there are no more the shard owes the
+    /// snapshot nothing, and the cut comes out, with what it has kept.
     pub(super) fn emit_cut(&mut self, budget: usize, emit: &mut Emit<'_>) -> Emitted {
         let Some(cut) = &mut self.cut else { return Emitted::All(None) };
-        let contents = cut.frozen().unwrap_or(&self.contents);
-        let hasher = &self.hasher;
-        let hash_of = |place| hasher.hash(contents.key_at(place)).0;
-        let next = contents.table.walk(cut.position(), budget, hash_of, |hash, place, _| {
-            let stored = contents.stored_at(place);
-            if !cut.was_kept(KeyHash(hash), stored.key()) {
-                emit(stored.key(), stored.value(), stored.deadline());
-            }
-        });
-        match next {
-            Some(position) => {
-                cut.advance(position);
-                Emitted::Some
-            }
-            None => {
-                cut.emit_kept(emit);
-                Emitted::All(self.cut.take())
-            }
+        if cut.emit_live(&self.contents, budget, emit) {
+            Emitted::All(self.cut.take())
+        } else {
+            Emitted::Some
         }
     }
 
@@ -767,11 +800,5 @@ impl Shard {
     /// Gives out what was kept for a snapshot that was given up, to be freed without a lock.
     pub(super) fn leave_cut(&mut self) -> Option<Box<Cut>> {
         self.cut.take()
-    }
-}
-
-impl Default for Table {
-    fn default() -> Table {
-        Table::new()
     }
 }

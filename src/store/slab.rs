@@ -11,7 +11,11 @@
 //! Records of more than 640 bytes are *loose*: each is one allocation. Their cells would be most of a chunk, and there are as
 //! many last chunks as shards and classes.
 //!
-//! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`; that of a loose record is `class · number`.
+//! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`; that of a loose record is `class · number`. Places below
+//! [`OBJECTS_MAX`] are numbers of objects (see `store::shard`), so classes begin behind them.
+//!
+//! Limits: a class has 2^18 chunks, about 1 GiB, and there are 2^26 loose records. Then there is no room
+//! ([`Slabs::allocate`]), and further records of the size become objects, which take more.
 
 use smallvec::SmallVec;
 
@@ -24,16 +28,21 @@ const CHUNK_STEP: usize = 512;
 /// The largest record that shares a chunk with others.
 const CELL_MAX: usize = 640;
 const CELL_MIN: usize = 16;
-/// The class of loose records. Class 0 never occurs: its places mean objects (see `store::shard`).
+/// The class of loose records. Class 0 never occurs.
 const LOOSE: usize = class_of_cell(CELL_MAX) + 1;
 const CELL_BITS: u32 = 8;
 const CLASS_SHIFT: u32 = 26;
+/// In a place, classes are counted from here: what no class needs belongs to the objects.
+const CLASS_BASE: usize = 63 - LOOSE;
+/// Places below this number are those of objects.
+pub(super) const OBJECTS_MAX: u32 = (CLASS_BASE as u32 + 1) << CLASS_SHIFT;
 const CHUNK_MAX: usize = 1 << (CLASS_SHIFT - CELL_BITS);
-const LOOSE_MAX: usize = 1 << CLASS_SHIFT;
+/// Loose records are numbered as if they lay in chunks of so many cells.
+const LOOSE_IN_CHUNK: usize = 1 << CELL_BITS;
 /// The list of loose records grows by one in so many.
 const LOOSE_STEP: usize = 8;
 
-const _: () = assert!(LOOSE < 64);
+const _: () = assert!(LOOSE + CLASS_BASE < 64 && OBJECTS_MAX > 1 << 30);
 const _: () = assert!(CELL_MAX < RECORD_MAX);
 const _: () = assert!(CHUNK_BYTES / CELL_MIN <= 1 << CELL_BITS);
 
@@ -49,7 +58,7 @@ impl Cell {
     #[inline]
     pub(super) fn from_place(place: u32) -> Cell {
         Cell {
-            class: (place >> CLASS_SHIFT) as usize,
+            class: (place >> CLASS_SHIFT) as usize - CLASS_BASE,
             chunk: (place >> CELL_BITS) as usize & (CHUNK_MAX - 1),
             cell: place as usize & ((1 << CELL_BITS) - 1),
         }
@@ -57,7 +66,8 @@ impl Cell {
 
     #[inline]
     pub(super) fn to_place(self) -> u32 {
-        (self.class as u32) << CLASS_SHIFT | (self.chunk as u32) << CELL_BITS | self.cell as u32
+        let class = (self.class + CLASS_BASE) as u32;
+        class << CLASS_SHIFT | (self.chunk as u32) << CELL_BITS | self.cell as u32
     }
 
     /// The number of a loose record.
@@ -67,7 +77,7 @@ impl Cell {
     }
 
     fn loose(number: usize) -> Cell {
-        Cell { class: LOOSE, chunk: number >> CELL_BITS, cell: number & ((1 << CELL_BITS) - 1) }
+        Cell { class: LOOSE, chunk: number >> CELL_BITS, cell: number % LOOSE_IN_CHUNK }
     }
 }
 
@@ -109,9 +119,13 @@ struct Class {
 }
 
 impl Class {
-    fn push(&mut self, stride: usize, cells_max: usize) -> (usize, usize) {
+    /// Makes a cell for one more record: its chunk and its number there. `None` if there are `chunks_max` full chunks.
+    fn push(&mut self, stride: usize, chunks_max: usize) -> Option<(usize, usize)> {
+        let cells_max = CHUNK_BYTES / stride;
         if self.chunks.last().is_none_or(|chunk| chunk.len() == cells_max * stride) {
-            assert!(self.chunks.len() < CHUNK_MAX, "a shard's size class is full");
+            if self.chunks.len() == chunks_max {
+                return None;
+            }
             self.full_bytes += self.tail_bytes();
             self.chunks.push(Vec::new());
         }
@@ -122,7 +136,7 @@ impl Class {
             chunk.reserve_exact(roomy(cell + 1, stride) * stride - chunk.len());
         }
         chunk.resize(chunk.len() + stride, 0);
-        (number, cell)
+        Some((number, cell))
     }
 
     /// Moves the last record into a cell and returns from where: its chunk and its number there.
@@ -170,17 +184,30 @@ impl Class {
 }
 
 /// See the module's description.
-#[derive(Default)]
 pub(super) struct Slabs {
-    /// By class number; only as long as the largest class in use.
+    /// By class number. The last one holds records.
     classes: Vec<Class>,
     /// Each as long as its allocation, so that another of about its size can take its place.
     loose: Vec<Box<[u8]>>,
     /// Of all classes and loose records.
     bytes: usize,
+    /// Chunks of a class at most.
+    chunks_max: usize,
+}
+
+impl Default for Slabs {
+    fn default() -> Slabs {
+        Slabs::with_chunks_max(CHUNK_MAX)
+    }
 }
 
 impl Slabs {
+    /// Slabs whose classes, and loose records, have room for so many chunks.
+    pub(super) fn with_chunks_max(chunks_max: usize) -> Slabs {
+        debug_assert!(chunks_max <= CHUNK_MAX, "a chunk's number has a place of its own");
+        Slabs { classes: Vec::new(), loose: Vec::new(), bytes: 0, chunks_max }
+    }
+
     /// The bytes of a cell.
     #[inline]
     pub(super) fn get(&self, cell: Cell) -> &[u8] {
@@ -209,8 +236,8 @@ impl Slabs {
         }
     }
 
-    /// A new cell for a record of `size` bytes.
-    pub(super) fn allocate(&mut self, size: usize) -> Cell {
+    /// A new cell for a record of `size` bytes; `None` if there is no room for another one of about this size.
+    pub(super) fn allocate(&mut self, size: usize) -> Option<Cell> {
         if size > CELL_MAX {
             return self.allocate_loose(size);
         }
@@ -219,21 +246,23 @@ impl Slabs {
             self.classes.reserve_exact(class + 1 - self.classes.len());
             self.classes.resize_with(class + 1, Class::default);
         }
-        let (chunk, cell) =
-            self.counting(class, |class, stride| class.push(stride, CHUNK_BYTES / stride));
-        Cell { class, chunk, cell }
+        let chunks_max = self.chunks_max;
+        let (chunk, cell) = self.counting(class, |class, stride| class.push(stride, chunks_max))?;
+        Some(Cell { class, chunk, cell })
     }
 
-    fn allocate_loose(&mut self, size: usize) -> Cell {
+    fn allocate_loose(&mut self, size: usize) -> Option<Cell> {
         let number = self.loose.len();
-        assert!(number < LOOSE_MAX, "a shard holds too many loose records");
+        if number == self.chunks_max * LOOSE_IN_CHUNK {
+            return None;
+        }
         if number == self.loose.capacity() {
             self.loose.reserve_exact(number / LOOSE_STEP + 1);
         }
         let bytes = vec![0; allocation_size(size)].into_boxed_slice();
         self.bytes += bytes.len();
         self.loose.push(bytes);
-        Cell::loose(number)
+        Some(Cell::loose(number))
     }
 
     /// Gives a cell back. If that moved another record into it, tells from where.
@@ -243,9 +272,18 @@ impl Slabs {
         } else {
             let (chunk, number) = self
                 .counting(cell.class, |class, stride| class.remove(stride, cell.chunk, cell.cell));
+            self.give_back_classes();
             Cell { class: cell.class, chunk, cell: number }
         };
         (last != cell).then_some(last)
+    }
+
+    /// Forgets the classes at the end that hold nothing, and gives their memory back once it is more than half of all.
+    fn give_back_classes(&mut self) {
+        while self.classes.pop_if(|class| class.chunks.is_empty()).is_some() {}
+        if self.classes.len() * 2 < self.classes.capacity() {
+            self.classes.shrink_to_fit();
+        }
     }
 
     /// Removes a loose record, and tells which one took its number.
@@ -303,11 +341,16 @@ mod tests {
 
     #[test]
     fn places_round_trip() {
-        for cell in
-            [Cell { class: 35, chunk: CHUNK_MAX - 1, cell: 255 }, Cell::loose(LOOSE_MAX - 1)]
-        {
+        for cell in [
+            Cell { class: 1, chunk: 0, cell: 0 },
+            Cell { class: 35, chunk: CHUNK_MAX - 1, cell: 255 },
+            Cell::loose((1 << CLASS_SHIFT) - 1),
+        ] {
             assert_eq!(Cell::from_place(cell.to_place()), cell);
+            assert!(cell.to_place() >= OBJECTS_MAX);
         }
+        assert_eq!(Cell { class: 1, chunk: 0, cell: 0 }.to_place(), OBJECTS_MAX);
+        assert_eq!(Cell::loose((1 << CLASS_SHIFT) - 1).to_place(), u32::MAX);
         assert_eq!(Cell::loose(70_000).number(), 70_000);
     }
 
@@ -323,7 +366,7 @@ mod tests {
     #[test]
     fn loose_records_are_replaced_in_place_if_their_allocation_fits() {
         let mut slabs = Slabs::default();
-        let (first, last) = (slabs.allocate(700), slabs.allocate(2000));
+        let (first, last) = (slabs.allocate(700).unwrap(), slabs.allocate(2000).unwrap());
         assert!(slabs.fits(first, 768) && !slabs.fits(first, 769) && !slabs.fits(first, 640));
         slabs.get_mut(last)[0] = 7;
         assert_eq!(slabs.remove(first), Some(last));
@@ -337,7 +380,7 @@ mod tests {
         let mut slabs = Slabs::default();
         let cells: Vec<Cell> = (0..1_000u32)
             .map(|n| {
-                let cell = slabs.allocate(20);
+                let cell = slabs.allocate(20).unwrap();
                 slabs.get_mut(cell)[..4].copy_from_slice(&n.to_le_bytes());
                 cell
             })
@@ -353,13 +396,41 @@ mod tests {
     #[test]
     fn an_emptied_slab_keeps_no_chunks() {
         let mut slabs = Slabs::default();
-        let cells: Vec<Cell> = (0..1_000).map(|_| slabs.allocate(100)).collect();
+        let cells: Vec<Cell> = (0..1_000).map(|_| slabs.allocate(100).unwrap()).collect();
         let full = slabs.heap_bytes();
         for cell in cells.into_iter().rev() {
             assert_eq!(slabs.remove(cell), None);
         }
         assert!(slabs.heap_bytes() * 10 < full, "{} of {full}", slabs.heap_bytes());
-        assert_eq!(slabs.bytes, 0);
-        assert!(slabs.classes.iter().all(|class| !class.chunks.spilled()));
+        assert_eq!((slabs.bytes, slabs.heap_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn a_full_class_has_no_room_until_something_goes() {
+        let mut slabs = Slabs::with_chunks_max(2);
+        for size in [20, 100, 640, 700] {
+            let cells: Vec<Cell> = std::iter::from_fn(|| slabs.allocate(size)).collect();
+            let in_chunk = if size > CELL_MAX {
+                LOOSE_IN_CHUNK
+            } else {
+                CHUNK_BYTES / stride_of(class_of_cell(size))
+            };
+            assert_eq!(cells.len(), 2 * in_chunk, "{size}");
+            slabs.remove(cells[0]);
+            assert!(slabs.allocate(size).is_some() && slabs.allocate(size).is_none());
+        }
+    }
+
+    #[test]
+    fn classes_that_hold_nothing_any_more_take_nothing() {
+        let mut slabs = Slabs::default();
+        let small = slabs.allocate(20).unwrap();
+        let only_small = slabs.heap_bytes();
+        let others: Vec<Cell> = (30..640).map(|size| slabs.allocate(size).unwrap()).collect();
+        for cell in others.into_iter().rev() {
+            slabs.remove(cell);
+        }
+        assert!(slabs.heap_bytes() <= only_small, "{} of {only_small}", slabs.heap_bytes());
+        assert_eq!((slabs.get(small).len(), slabs.classes.len()), (24, 3));
     }
 }

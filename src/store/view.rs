@@ -19,9 +19,10 @@ use super::entry::{Deadline, Entry, EntryRef, OwnedValue, StringRef, Text, Value
 use super::hash::KeyHash;
 use super::keyspace::{DataBytes, Keyspace, ShardCell};
 use super::shard::{Shard, Stored, Write};
+use crate::base::bytes::Bytes;
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::base::sync::{ReadGuard, WriteGuard};
-use crate::value::{Bytes, Collection, Value};
+use crate::value::{Collection, Value};
 
 /// Whether a command may change what it locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -478,14 +479,14 @@ impl View<'_> {
         });
         let fields = removed.expect("an entry with due fields is there");
         self.note_change(key);
-        self.effects.expiry_changes += 1;
+        self.effects.removal_changes += 1;
         self.effects.event(event::HEXPIRED, key.db, key.bytes);
         let count = fields.len();
         if self.effects.wants.log {
             for batch in fields.chunks(LOGGED_ELEMENTS_MAX) {
                 let args = [&b"HDEL"[..], key.bytes].map(<[u8]>::to_vec).into_iter();
                 let args = args.chain(batch.iter().cloned()).collect();
-                self.effects.expirations.push(LogCommand { db: key.db, args });
+                self.effects.removals.push(LogCommand { db: key.db, args });
             }
         }
         count
@@ -515,11 +516,11 @@ impl View<'_> {
     pub(super) fn remove_unasked(&mut self, key: &Key<'_>) {
         let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
-        self.effects.expiry_changes += 1;
+        self.effects.removal_changes += 1;
         self.note_change(key);
         if self.effects.wants.log {
             let args = vec![b"DEL".to_vec(), key.bytes.to_vec()];
-            self.effects.expirations.push(LogCommand { db: key.db, args });
+            self.effects.removals.push(LogCommand { db: key.db, args });
         }
     }
 

@@ -2,11 +2,12 @@
 //!
 //! A cursor of `SCAN` is `shard (14 bits) · hash prefix (48 bits)`, and 0 both begins and ends a scan.
 //! It names a point in the order of hashes, so it stays valid whatever grows, shrinks or is deleted in
-//! the meantime, and a full scan returns every key that was there throughout exactly once.
+//! the meantime, and a full scan returns every key that was there throughout, and hardly ever one twice (two keys of
+//! one shard would have to agree in 48 bits of their hashes).
 
 use super::effects::{Garbage, event};
 use super::entry::EntryRef;
-use super::keyspace::World;
+use super::keyspace::{ShardCell, World};
 use super::view::{Key, Mode, Poisoned, View};
 
 const HASH_BITS: u32 = 48;
@@ -25,7 +26,15 @@ impl Cursor {
         Cursor { shard: (cursor >> HASH_BITS) as usize, hash: cursor << (64 - HASH_BITS) }
     }
 
-    /// The hash is rounded down: a few entries may come twice to the scan, never none.
+    /// Where to go on after a walk through its shard that ended before this hash, or at the end.
+    fn behind(self, next: Option<u64>) -> Cursor {
+        match next {
+            Some(hash) => Cursor { hash, ..self },
+            None => Cursor { shard: self.shard + 1, hash: 0 },
+        }
+    }
+
+    /// The hash is rounded down: an entry may come twice to the scan, never none.
     fn encode(self) -> u64 {
         (self.shard as u64) << HASH_BITS | self.hash >> (64 - HASH_BITS)
     }
@@ -48,16 +57,12 @@ impl View<'_> {
         budget: usize,
         mut visit: impl FnMut(EntryRef<'_>),
     ) -> Result<u64, Poisoned> {
-        let mut at = Cursor::decode(cursor);
+        let mut next = self.seek(Cursor::decode(cursor));
         let mut visited = 0;
         let now_ms = self.now_ms;
-        while visited < budget {
-            let Some(shard) = self.next_occupied(at.shard) else { return Ok(0) };
-            if shard != at.shard {
-                at = Cursor { shard, hash: 0 };
-            }
+        while let Some(at) = next.filter(|_| visited < budget) {
             let slice = (budget - visited).min(SLICE);
-            let next = self.with_shard(self.db, shard, Mode::Read, |view| {
+            let behind = self.with_shard(self.db, at.shard, Mode::Read, |view| {
                 view.only_shard().walk(at.hash, slice, |entry| {
                     visited += 1;
                     if !entry.is_due(now_ms) {
@@ -65,19 +70,18 @@ impl View<'_> {
                     }
                 })
             })?;
-            at = match next {
-                Some(hash) => Cursor { shard, hash },
-                None => Cursor { shard: shard + 1, hash: 0 },
-            };
+            next = self.seek(at.behind(behind));
         }
-        Ok(if self.next_occupied(at.shard).is_some() { at.encode() } else { 0 })
+        Ok(next.map_or(0, Cursor::encode))
     }
 
-    /// The first shard from this one on that holds something.
-    fn next_occupied(&self, from: usize) -> Option<usize> {
+    /// The first place from this one on in a shard that holds something; `None` at the end.
+    fn seek(&self, from: Cursor) -> Option<Cursor> {
         let cells = self.keyspace.shards_if_used(self.physical(self.db));
-        let occupied = cells.iter().skip(from).position(|cell| !cell.is_empty());
-        occupied.map(|offset| from + offset)
+        match cells.iter().skip(from.shard).position(|cell| !cell.is_empty())? {
+            0 => Some(from),
+            offset => Some(Cursor { shard: from.shard + offset, hash: 0 }),
+        }
     }
 
     /// Visits every live entry of the database, shard by shard.
@@ -99,9 +103,30 @@ impl View<'_> {
         mode: Mode,
         work: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Poisoned> {
-        debug_assert!(self.holds_nothing(), "walking and declared keys exclude each other");
         let _turn = self.step();
-        let held = self.hold(self.ordinal_in(db, shard), mode);
+        self.with_shard_held(self.ordinal_in(db, shard), mode, work)
+    }
+
+    /// The same for a shard by its place in the order of locks.
+    pub(super) fn with_ordinal<R>(
+        &mut self,
+        ordinal: u32,
+        mode: Mode,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> Result<R, Poisoned> {
+        let _turn = self.step();
+        self.with_shard_held(ordinal, mode, work)
+    }
+
+    /// The same for who stands behind a gate already.
+    fn with_shard_held<R>(
+        &mut self,
+        ordinal: u32,
+        mode: Mode,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> Result<R, Poisoned> {
+        debug_assert!(self.holds_nothing(), "walking and declared keys exclude each other");
+        let held = self.hold(ordinal, mode);
         let result = held.map(|()| work(self));
         self.unlock();
         result
@@ -132,8 +157,8 @@ impl View<'_> {
         /// After this many expired keys in a row, any live key will do.
         const TRIES: usize = 100;
         for _ in 0..TRIES {
-            let shards = self.keyspace.shards_if_used(self.keyspace.physical(self.db));
-            let Some(shard) = super::keyspace::shard_by_weight(shards, random()) else {
+            let shards = self.keyspace.shards_if_used(self.physical(self.db));
+            let Some(shard) = shard_by_weight(shards, random()) else {
                 return Ok(None);
             };
             let (now_ms, number) = (self.now_ms, random());
@@ -161,7 +186,7 @@ impl View<'_> {
         }
     }
 
-    /// How many keys the database holds, expired ones that were not removed yet included.
+    /// How many keys the database holds; see [`Keyspace::counts`](super::Keyspace::counts).
     pub fn count(&self) -> usize {
         self.keyspace.counts(self.db).keys
     }
@@ -175,32 +200,21 @@ impl View<'_> {
         is_wanted: impl Fn(&[u8]) -> bool,
         log: impl FnOnce(&mut Self),
     ) -> Result<Slice, Poisoned> {
-        let mut at = Cursor::decode(cursor);
-        let Some(shard) = self.next_occupied(at.shard) else { return Ok(Slice::default()) };
-        if shard != at.shard {
-            at = Cursor { shard, hash: 0 };
-        }
+        let Some(at) = self.seek(Cursor::decode(cursor)) else { return Ok(Slice::default()) };
         let db = self.db;
-        let work = |view: &mut Self| {
-            let mut wanted: Vec<Box<[u8]>> = Vec::new();
-            let next = view.only_shard().walk(at.hash, SLICE, |entry| {
-                if wanted.len() < limit && is_wanted(entry.key()) {
-                    wanted.push(entry.key().into());
-                }
-            });
-            let removed = view.remove_all(db, &wanted);
-            log(view);
-            (next, removed)
-        };
-        let held = self.hold(self.ordinal_in(db, shard), Mode::Write);
-        let result = held.map(|()| work(self));
-        self.unlock();
-        let (next, removed) = result?;
-        at = match next {
-            Some(hash) => Cursor { shard, hash },
-            None => Cursor { shard: shard + 1, hash: 0 },
-        };
-        let next = if self.next_occupied(at.shard).is_some() { at.encode() } else { 0 };
+        let (behind, removed) =
+            self.with_shard_held(self.ordinal_in(db, at.shard), Mode::Write, |view| {
+                let mut wanted: Vec<Box<[u8]>> = Vec::new();
+                let behind = view.only_shard().walk(at.hash, SLICE, |entry| {
+                    if wanted.len() < limit && is_wanted(entry.key()) {
+                        wanted.push(entry.key().into());
+                    }
+                });
+                let removed = view.remove_all(db, &wanted);
+                log(view);
+                (behind, removed)
+            })?;
+        let next = self.seek(at.behind(behind)).map_or(0, Cursor::encode);
         Ok(Slice { next, removed })
     }
 
@@ -232,7 +246,7 @@ impl View<'_> {
 
     fn flush_one(&mut self, db: usize) -> u64 {
         let mut removed = 0;
-        let physical = self.keyspace.physical(db);
+        let physical = self.physical(db);
         for shard in 0..self.keyspace.shards_if_used(physical).len() {
             // A poisoned shard is emptied too: this is how an operator gets rid of the damage.
             let _ = self.hold(self.ordinal_in(db, shard), Mode::Write);
@@ -284,6 +298,17 @@ impl View<'_> {
             removed.min(limit)
         })
     }
+}
+
+/// Chooses a shard with the probability of its share of all keys; `None` if there are no keys.
+fn shard_by_weight(shards: &[ShardCell], random: u64) -> Option<usize> {
+    let lens = || shards.iter().map(|cell| cell.published().len);
+    let mut rank = (random as usize).checked_rem(lens().sum())?;
+    lens().position(|len| {
+        let found = rank < len;
+        rank = rank.saturating_sub(len);
+        found
+    })
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ impl View<'_> {
 
     /// Whether anybody watches keys of a database.
     fn is_watched(&self, db: usize) -> bool {
-        let shards = self.keyspace.shards_if_used(self.keyspace.physical(db));
+        let shards = self.keyspace.shards_if_used(self.physical(db));
         shards.iter().any(|cell| !cell.lock.read().watchers.is_empty())
     }
 }

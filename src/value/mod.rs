@@ -1,11 +1,12 @@
 //! The data types as pure values: no keys, deadlines, locks or protocol.
 //!
 //! A [`Value`] is what an entry holds when it is not a short string kept inside the entry itself. Cloning
-//! one is cheap: small collections are copied (a few kilobytes at most), everything large is shared, and
-//! changing it while somebody else (a reply being sent, a snapshot being written) holds it copies only
+//! one is cheap: small collections are copied (some kilobytes; [`listpack::COLLECTION_BYTES_MAX`] at most, whatever the
+//! parameters allow), everything large is shared, and changing it while somebody else (a reply being sent, a snapshot being written) holds it copies only
 //! the part that is touched.
 
 mod draw;
+mod roomy;
 
 pub mod bitmap;
 pub mod geo;
@@ -21,7 +22,7 @@ pub mod stream;
 pub mod string;
 pub mod tree;
 
-pub use crate::base::bytes::Bytes;
+use crate::base::bytes::Bytes;
 pub use draw::Draw;
 pub use hash::Hash;
 pub use list::List;
@@ -175,16 +176,33 @@ impl Value {
         }
     }
 
-    /// Moves it to fresh memory, as far as that is little and nobody else holds it: what is large has pages of its own.
-    pub fn relocate(&mut self) {
+    /// Moves it to fresh memory, if it is one piece that is not large and nobody else holds it: what is large has pages of
+    /// its own. Tells how many bytes were moved.
+    pub fn relocate(&mut self) -> usize {
+        let bytes = self.heap_bytes();
+        let is_moved = bytes <= RELOCATED_BYTES_MAX
+            && match &*self {
+                Value::String { bytes, .. } => bytes.is_unique(),
+                collection => collection.is_small(),
+            };
+        if !is_moved {
+            return 0;
+        }
         match self {
-            Value::String { bytes, .. } => {
-                if bytes.len() <= RELOCATED_BYTES_MAX && bytes.is_unique() {
-                    *bytes = Bytes::new(bytes.to_vec());
-                }
-            }
-            // Copies what is small, and shares the rest with what is dropped.
+            Value::String { bytes, .. } => *bytes = Bytes::new(bytes.to_vec()),
             collection => *collection = collection.clone(),
+        }
+        bytes
+    }
+
+    /// Whether it is a collection in its small form, which a clone copies.
+    fn is_small(&self) -> bool {
+        match self {
+            Value::List(list) => list.is_small(),
+            Value::Set(set) => set.is_small(),
+            Value::Hash(hash) => hash.listpack().is_some(),
+            Value::SortedSet(set) => set.listpack().is_some(),
+            Value::String { .. } | Value::Stream(_) => false,
         }
     }
 
@@ -193,6 +211,70 @@ impl Value {
         match self {
             Value::Hash(hash) => hash.is_expired(now_ms),
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::list::{End, ListLimits};
+    use crate::value::set::SetLimits;
+
+    const MANY: usize = usize::MAX;
+
+    /// Collections of `count` elements, each of about a hundred bytes, or an integer, whose parameters allow any small form.
+    fn collections(count: u64) -> [Value; 4] {
+        let name = |n: u64| format!("{n:0100}").into_bytes();
+        let (mut hash, mut set, mut integers) = (Hash::new(), Set::default(), Set::default());
+        let mut sorted = SortedSet::new();
+        let limits =
+            SetLimits { intset_entries: MANY, listpack_entries: MANY, listpack_value: MANY };
+        for n in 0..count {
+            hash.insert(&name(n), b"value", &hash::Limits { fields: MANY, bytes: MANY });
+            set.insert(&name(n), &limits);
+            integers.insert(format!("{}", i64::MAX as u64 - n * 7).as_bytes(), &limits);
+            let thresholds = sorted_set::Thresholds { entries: MANY, value: MANY };
+            sorted.insert(&name(n), n as f64, &thresholds);
+        }
+        [Value::Hash(hash), Value::Set(set), Value::Set(integers), Value::SortedSet(sorted)]
+    }
+
+    #[test]
+    fn small_forms_are_bounded_whatever_the_parameters_allow() {
+        assert!(collections(500).iter().all(Value::is_small));
+        for value in collections(1500) {
+            // Integers take less.
+            assert_eq!(value.is_small(), value.heap_bytes() < 15_000, "{}", value.type_name());
+        }
+        assert!(!collections(20_000)[2].is_small());
+    }
+
+    #[test]
+    fn a_long_element_that_is_left_alone_does_not_make_a_list_small() {
+        let limits = ListLimits::new(1000);
+        let mut list = List::default();
+        for value in [&vec![b'x'; 1_000_000][..], b"short"] {
+            list.push_all(End::Right, [value].into_iter(), &limits);
+        }
+        list.remove(1..2);
+        list.shrink(&limits);
+        assert!(list.len() == 1 && !list.is_small());
+    }
+
+    #[test]
+    fn only_what_is_little_and_not_shared_is_moved_and_counted() {
+        let mut short = Value::string(vec![b'x'; 3000]);
+        assert_eq!(short.relocate(), short.heap_bytes());
+        let other = short.clone();
+        assert_eq!((short.relocate(), short.is_same(&other)), (0, true));
+        assert_eq!(Value::string(vec![b'x'; RELOCATED_BYTES_MAX]).relocate(), 0);
+        for mut value in collections(50) {
+            assert_eq!(value.relocate(), value.heap_bytes(), "{}", value.type_name());
+        }
+        for mut value in collections(500) {
+            let is_moved = value.heap_bytes() <= RELOCATED_BYTES_MAX;
+            assert_eq!(value.relocate() > 0, is_moved, "{}", value.type_name());
         }
     }
 }

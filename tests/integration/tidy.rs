@@ -263,6 +263,19 @@ fn what_is_forbidden_does_not_occur() {
 }
 
 #[test]
+fn locks_come_through_their_one_door() {
+    let sources = sources(&["src"]);
+    let others = sources.iter().filter(|source| source.name != "src/base/sync.rs");
+    let take = ["parking_lot::", "std::sync::Mutex", "std::sync::RwLock", "std::sync::{Mutex"];
+    let problems: Vec<String> = others
+        .flat_map(|source| source.code_lines().map(|(number, line)| (&source.name, number, line)))
+        .filter(|(.., line)| take.iter().any(|text| line.contains(text)))
+        .map(|(name, number, line)| format!("{name}:{number}: {line}"))
+        .collect();
+    conclude(&problems);
+}
+
+#[test]
 fn nothing_sleeps_or_is_left_to_do_in_tests_either() {
     /// In two parts, because this file is looked at as well.
     const TEXTS: [&str; 3] =

@@ -1,5 +1,6 @@
 //! `DUMP` and `RESTORE`: a value in Redis's format, to be carried to another server.
 
+use crate::base::bytes::Bytes;
 use crate::base::number::parse_i64;
 use crate::commands::shared::encodings::{
     hash_limits, list_limits, node_limits, set_limits, sorted_set_limits,
@@ -8,7 +9,6 @@ use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::persist::rdb::{self, PayloadError};
 use crate::resp::ArgList;
 use crate::store::{Entry, Key, Tracking, View, event};
-use crate::value::Bytes;
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
 const NEGATIVE_IDLE_TIME: CommandError =

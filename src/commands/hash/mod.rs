@@ -160,7 +160,7 @@ pub static COMMANDS: &[Spec] = &[
         "Tells in how many milliseconds fields of a hash expire.",
     ),
     cmd("HRANDFIELD", -2, &[key(RO_ACCESS)], READ, random::hrandfield)
-        .work(work::counted)
+        .work(random::work)
         .tips(NONDETERMINISTIC)
         .doc(
             "6.2.0",

@@ -2,10 +2,21 @@
 
 use super::reply_element;
 use crate::commands::shared::random_count::RandomCount;
-use crate::exec::{Args, Context, Outcome};
-use crate::resp::{Protocol, Reply};
+use crate::exec::{Args, Context, Outcome, work as estimates};
+use crate::resp::{ArgList, Protocol, Reply};
+use crate::store::View;
 use crate::value::Hash;
 use crate::value::hash::Pair;
+
+/// The fields that are asked for, or all if a list of them has to be made first.
+pub(super) fn work(args: ArgList<'_>, keys: &View<'_>) -> usize {
+    let counted = estimates::counted(args, keys);
+    let Some(key) = keys.declared(0) else { return counted };
+    match keys.peek_collection::<Hash>(&key) {
+        Ok(Some(hash)) if hash.is_drawn_from_list(keys.now_ms()) => counted.max(keys.work(&key)),
+        _ => counted,
+    }
+}
 
 /// `HRANDFIELD key [count [WITHVALUES]]`: a negative count draws each time from all fields.
 pub(super) fn hrandfield<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {

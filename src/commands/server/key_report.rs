@@ -1,8 +1,8 @@
 //! What `HOTKEYS` and `BIGKEYS` have in common: the option `COUNT`, and how a key is shown.
 
+use crate::base::bytes::KeyExcerpt;
 use crate::exec::{Args, CommandError};
 use crate::resp::Reply;
-use crate::store::KeyExcerpt;
 
 /// No report is longer.
 const COUNT_MAX: i64 = 1000;

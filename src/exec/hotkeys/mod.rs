@@ -24,8 +24,8 @@ use std::sync::{Arc, Weak};
 pub(super) use sampler::Sampler;
 use sketch::{Counter, Identity, Sketch};
 
+use crate::base::bytes::KeyExcerpt;
 use crate::base::sync::{Mutex, Rank};
-use crate::store::KeyExcerpt;
 
 /// After so long everything counts half.
 const HALVING_NS: i64 = 60_000_000_000;

@@ -9,7 +9,7 @@
 //! update looks at eight counters instead of all of them, without a heap or an index. What a set gives up is that many
 //! heavy keys may meet in one: with 64 sets it takes nine of them, and then their errors tell.
 
-use crate::store::KeyExcerpt;
+use crate::base::bytes::KeyExcerpt;
 
 const SETS: usize = 64;
 const WAYS: usize = 8;

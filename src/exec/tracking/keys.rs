@@ -13,10 +13,10 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::message::Invalidation;
+use crate::base::bytes::KeyBytes;
 use crate::base::crc16::key_slot;
 use crate::base::sync::{Rank, RwLock};
 use crate::session::{CacheFlags, Clients};
-use crate::store::KeyBytes;
 
 /// How many locks the table is spread over.
 const PARTS: usize = 64;

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::message::Invalidation;
+use crate::base::bytes::KeyBytes;
 use crate::base::prefixes::{Prefix, Prefixes};
 use crate::session::{CacheFlags, Client, Clients};
-use crate::store::KeyBytes;
 
 /// See the module's description.
 #[derive(Default)]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{Hash, Limits};
 use crate::base::random::Random;
+use crate::value::Draw;
 
 const LIMITS: Limits = Limits { fields: 8, bytes: 16 };
 const FOREVER: Limits = Limits { fields: usize::MAX, bytes: usize::MAX };
@@ -215,7 +216,9 @@ fn frequencies(hash: &Hash, now_ms: i64, several: bool) -> BTreeMap<Vec<u8>, usi
 #[test]
 fn every_field_is_drawn_equally_often_and_no_expired_one() {
     for limits in [LIMITS, FOREVER] {
-        for (expired, several) in [(0, false), (4, false), (20, false), (0, true), (16, true)] {
+        for (expired, several) in
+            [(0, false), (4, false), (20, false), (0, true), (4, true), (12, true), (16, true)]
+        {
             let mut hash = filled(24, &limits);
             (0..expired).for_each(|n| hash.set_deadline(format!("f{n}").as_bytes(), 5));
             let seen = frequencies(&hash, 5, several);
@@ -225,6 +228,24 @@ fn every_field_is_drawn_equally_often_and_no_expired_one() {
             // Chi-square, far beyond what 24 fields reach by chance once in ten thousand times.
             let sum: f64 = seen.values().map(|n| (*n as f64 - expected).powi(2) / expected).sum();
             assert!(sum < 60.0, "{sum} with {expired} expired: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_few_expired_fields_are_no_reason_to_list_all_others() {
+    let mut random = Random::seeded(4);
+    for (expired, is_listed) in [(0, false), (1, false), (50, false), (51, true), (99, true)] {
+        let mut hash = filled(100, &LIMITS);
+        (0..expired).for_each(|n| hash.set_deadline(format!("f{n}").as_bytes(), 5));
+        let draw = hash.draw(5);
+        assert_eq!(matches!(draw, Draw::Listed(_)), is_listed, "{expired}");
+        assert_eq!((draw.len(), hash.is_drawn_from_list(5)), (100 - expired, is_listed));
+        for count in [1, 2, 24, 26, 49, 50, 99, 100, 200] {
+            let drawn = draw.several(count, &mut random).map(|(field, _)| field.to_vec());
+            let drawn: std::collections::BTreeSet<_> = drawn.collect();
+            assert_eq!(drawn.len(), count.min(100 - expired), "{count} of those but {expired}");
+            assert!(drawn.iter().all(|field| hash.contains(field, 5)));
         }
     }
 }

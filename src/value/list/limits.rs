@@ -34,7 +34,7 @@ impl ListLimits {
         match usize::try_from(parameter) {
             Ok(count) => {
                 let len = count.max(1);
-                ListLimits { bytes: BYTES_SAFE, len, small_bytes: usize::MAX, small_len: len / 2 }
+                ListLimits { bytes: BYTES_SAFE, len, small_bytes: BYTES_WHOLE, small_len: len / 2 }
             }
             Err(_) => {
                 let level = parameter.unsigned_abs().min(LEVELS.len() as u64) as usize;

@@ -78,6 +78,11 @@ impl List {
         }
     }
 
+    /// Whether it is one piece of memory.
+    pub fn is_small(&self) -> bool {
+        matches!(self.0, Small(_))
+    }
+
     /// The name that `OBJECT ENCODING` prints.
     pub fn encoding(&self) -> &'static str {
         match &self.0 {
@@ -228,9 +233,13 @@ impl List {
             Large(blocks) => Arc::make_mut(blocks).remove_equal(value, limit, from, limits),
         }
     }
+}
 
+/// For tests.
+#[cfg(test)]
+impl List {
     /// A list of these values, in the form that its size calls for.
-    pub fn from_values<V: AsRef<[u8]>>(
+    fn from_values<V: AsRef<[u8]>>(
         values: impl IntoIterator<Item = V>,
         limits: &ListLimits,
     ) -> List {
@@ -241,16 +250,5 @@ impl List {
             list.push(End::Right, value, limits);
         }
         list
-    }
-
-    /// A list of pieces that another server made, in the form that its size calls for.
-    pub fn from_packs(packs: impl IntoIterator<Item = Listpack>, limits: &ListLimits) -> List {
-        let mut blocks = Blocks::default();
-        packs.into_iter().for_each(|pack| blocks.push_pack(pack));
-        match blocks.only() {
-            Some(pack) if limits.allows(pack.byte_len(), pack.len()) => List(Small(pack.clone())),
-            None if blocks.len() == 0 => List::default(),
-            _ => List(Large(Arc::new(blocks))),
-        }
     }
 }

@@ -134,22 +134,6 @@ fn a_clone_keeps_what_it_had_and_shares_what_is_not_changed() {
     assert!(copied <= 2, "{copied} of {} blocks were copied", kept.block_count());
 }
 
-#[test]
-fn pieces_of_another_server_are_taken_over() {
-    let limits = ListLimits::default();
-    let pack = |range: Range<usize>| {
-        let mut pack = Listpack::new();
-        range.for_each(|number| pack.push_back(number.to_string().as_bytes()));
-        pack
-    };
-    assert_eq!(List::from_packs([], &limits).len(), 0);
-    assert_eq!(List::from_packs([pack(0..5)], &limits).encoding(), "listpack");
-    let two = List::from_packs([pack(0..5), pack(0..0), pack(5..9)], &limits);
-    assert_eq!((two.encoding(), two.block_count(), two.len()), ("quicklist", 2, 9));
-    let large = List::from_packs([pack(0..9000)], &limits);
-    assert_eq!((large.encoding(), large.len()), ("quicklist", 9000));
-}
-
 #[derive(Clone, Debug)]
 enum Step {
     Push(End, String),

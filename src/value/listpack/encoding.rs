@@ -176,7 +176,8 @@ fn front_of_string(len: usize) -> Short {
         0..=0x3f => Short::of(&[0x80 | len as u8]),
         0x40..=0xfff => Short::of(&[0xe0 | (len >> 8) as u8, len as u8]),
         len => {
-            let len = u32::try_from(len).expect("strings are shorter than 4 GiB");
+            let len = u32::try_from(len)
+                .expect("elements are arguments, and bounded like these (base::limits)");
             Short::with_first(LONG_STRING, &len.to_le_bytes())
         }
     }

@@ -18,8 +18,9 @@ use encoding::{Encoded, checked_size};
 pub(super) use encoding::{decode, encode, previous, size_at};
 use piece::{COUNT_MAX, Piece};
 
-/// A small collection is not kept in one piece that is larger than this, whatever its limits. (Redis has the same.)
-pub const COLLECTION_BYTES_MAX: usize = 1 << 30;
+/// A small collection is not kept in one piece that is larger than this, whatever its limits: it is copied as a whole, with
+/// its shard locked. Redis's defaults stay below. (Redis itself allows a gigabyte.)
+pub const COLLECTION_BYTES_MAX: usize = 128 * 1024;
 
 /// See the module's description.
 #[derive(Clone, Debug, Default)]

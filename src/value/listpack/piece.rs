@@ -6,11 +6,9 @@
 //! ```
 //!
 //! Lengths lie with the elements, so that a listpack is two words wherever it is kept, and an empty one takes
-//! nothing besides. Many small collections must not waste half of their memory: growing takes the next size that the
-//! allocator has (a quarter more at most; see [`growing_size`]), and removing gives back memory of which more than half is unused.
+//! nothing besides.
 
-use crate::base::allocator::growing_size;
-use crate::base::bytes::resize;
+use crate::value::roomy::RoomyBytes;
 
 const HEAD: usize = 8;
 const USED_BITS: u32 = 33;
@@ -20,7 +18,7 @@ pub(super) const COUNT_MAX: usize = (1 << (64 - USED_BITS)) - 1;
 
 /// See the module's description. Nothing at all, or a head and what follows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Piece(Box<[u8]>);
+pub(super) struct Piece(RoomyBytes);
 
 impl Piece {
     /// A piece that holds these elements, of which there are `count`.
@@ -62,7 +60,7 @@ impl Piece {
 
     /// Bytes taken from the allocator.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.0.len()
+        self.0.heap_bytes()
     }
 
     /// Makes `added` bytes of the `removed` ones at `start` and moves what is behind; `count` elements there will be.
@@ -76,9 +74,7 @@ impl Piece {
     ) -> &mut [u8] {
         let old = self.used();
         let new = old - removed + added;
-        if HEAD + new > self.0.len() {
-            resize(&mut self.0, growing_size(HEAD + new));
-        }
+        self.0.grow(HEAD + new);
         self.0.copy_within(HEAD + start + removed..HEAD + old, HEAD + start + added);
         self.set_head(new, count);
         &mut self.0[HEAD + start..][..added]
@@ -90,19 +86,21 @@ impl Piece {
         self.0[..HEAD].copy_from_slice(&head.to_le_bytes());
     }
 
-    /// Gives back memory if more than half of it is unused.
+    /// Gives back memory if less than half of it is used.
     pub(super) fn trim(&mut self) {
-        if (HEAD + self.used()) * 2 < self.0.len() {
-            self.shrink();
-        }
+        self.0.trim(self.taken());
     }
 
     /// Gives back all memory that is unused.
     pub(super) fn shrink(&mut self) {
-        let used = self.used();
-        let wanted = if used == 0 { 0 } else { growing_size(HEAD + used) };
-        if wanted < self.0.len() {
-            resize(&mut self.0, wanted);
+        self.0.shrink(self.taken());
+    }
+
+    /// Without elements, no head is needed.
+    fn taken(&self) -> usize {
+        match self.used() {
+            0 => 0,
+            used => HEAD + used,
         }
     }
 }
@@ -110,6 +108,7 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::allocator::growing_size;
 
     #[test]
     fn memory_is_of_a_size_that_the_allocator_has_and_at_least_half_used() {

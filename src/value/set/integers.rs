@@ -4,14 +4,12 @@
 //! `DUMP` takes them over. The width grows when it must and never shrinks.
 //! Limits: inserting and removing moves what is behind.
 
-use crate::base::allocator::growing_size;
-use crate::base::bytes::resize;
+use crate::value::roomy::RoomyBytes;
 
 /// See the module's description.
 #[derive(Clone, Debug, Default)]
 pub struct Integers {
-    /// As many as the allocator gave: the integers, and behind them what is unused.
-    memory: Box<[u8]>,
+    memory: RoomyBytes,
     len: u32,
     width: Width,
 }
@@ -62,7 +60,7 @@ impl Integers {
 
     /// Bytes taken from the allocator.
     pub fn heap_bytes(&self) -> usize {
-        self.memory.len()
+        self.memory.heap_bytes()
     }
 
     fn bytes(&self) -> &[u8] {
@@ -72,11 +70,6 @@ impl Integers {
     /// Bytes of one integer, and all of them as Redis would have them behind an intset's header.
     pub fn encoded(&self) -> (usize, &[u8]) {
         (self.width.bytes(), self.bytes())
-    }
-
-    /// Makes room for so many bytes, and not more than the allocator gives for them.
-    fn resize(&mut self, bytes: usize) {
-        resize(&mut self.memory, growing_size(bytes));
     }
 
     /// The integer at an index.
@@ -121,9 +114,7 @@ impl Integers {
         let Err(index) = self.find(value) else { return false };
         let width = self.width.bytes();
         let (place, end) = (index * width, self.bytes().len());
-        if end + width > self.memory.len() {
-            self.resize(end + width);
-        }
+        self.memory.grow(end + width);
         self.memory.copy_within(place..end, place + width);
         self.memory[place..place + width].copy_from_slice(&value.to_le_bytes()[..width]);
         self.len += 1;
@@ -132,8 +123,8 @@ impl Integers {
 
     /// Makes room for one of the new width, too.
     fn widen(&mut self, width: Width) {
-        let mut wider = Integers { memory: Box::default(), len: self.len, width };
-        wider.resize((self.len() + 1) * width.bytes());
+        let mut wider = Integers { memory: RoomyBytes::default(), len: self.len, width };
+        wider.memory.grow((self.len() + 1) * width.bytes());
         for (bytes, value) in wider.memory.chunks_exact_mut(width.bytes()).zip(self.iter()) {
             bytes.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
         }
@@ -146,9 +137,7 @@ impl Integers {
         let (place, end) = (index * self.width.bytes(), self.bytes().len());
         self.memory.copy_within(place + self.width.bytes()..end, place);
         self.len -= 1;
-        if self.bytes().len() * 2 < self.memory.len() {
-            self.resize(self.bytes().len());
-        }
+        self.memory.trim(self.bytes().len());
         true
     }
 }

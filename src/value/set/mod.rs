@@ -20,8 +20,8 @@ use super::hashed::{Hashed, Members};
 use super::listpack::{self, COLLECTION_BYTES_MAX, Element, Listpack, element};
 use crate::base::allocator::allocation_size;
 
-/// What an intset may have, whatever the configuration says.
-const INTSET_ENTRIES_MAX: usize = 1 << 30;
+/// What an intset may have, whatever the configuration says, with eight bytes for each.
+const INTSET_ENTRIES_MAX: usize = COLLECTION_BYTES_MAX / 8;
 
 /// Up to where a set keeps its small forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Set {
         }
     }
 
+    /// Whether it is one piece of memory.
+    pub fn is_small(&self) -> bool {
+        !matches!(self.form, SetForm::Hashed(_))
+    }
+
     /// The name that `OBJECT ENCODING` prints.
     pub fn encoding(&self) -> &'static str {
         match &self.form {
@@ -134,7 +139,7 @@ impl Set {
     pub fn expect(&mut self, first: &[u8], count: usize, limits: &SetLimits) {
         if self.is_empty() {
             let is_integer = element(first).as_integer().is_some();
-            self.form = if is_integer && count <= limits.intset_entries {
+            self.form = if is_integer && count <= limits.intset_entries.min(INTSET_ENTRIES_MAX) {
                 SetForm::Integers(Integers::default())
             } else if count <= limits.listpack_entries {
                 SetForm::Listpack(Listpack::new())
@@ -144,7 +149,7 @@ impl Set {
             return;
         }
         let is_too_small = match &self.form {
-            SetForm::Integers(_) => count > limits.intset_entries,
+            SetForm::Integers(_) => count > limits.intset_entries.min(INTSET_ENTRIES_MAX),
             SetForm::Listpack(_) => count > limits.listpack_entries,
             SetForm::Hashed(_) => false,
         };

@@ -9,13 +9,12 @@ type Entry<'a> = (Element<'a>, f64);
 
 impl SortedSet {
     /// The members, to draw from. O(1), but O(n) for the small form.
-    pub fn draw<'a>(&'a self) -> Draw<Entry<'a>, impl Fn(usize) -> Entry<'a>> {
+    pub fn draw<'a>(&'a self) -> Draw<Entry<'a>, impl Fn(usize) -> Option<Entry<'a>>> {
         match &self.0 {
             Form::Small(_) => Draw::Listed(self.iter().collect()),
-            Form::Large(_) => Draw::Numbered {
-                len: self.len(),
-                at: |rank| self.at(rank).expect("the number is below how many there are"),
-            },
+            Form::Large(_) => {
+                Draw::Numbered { numbers: self.len(), len: self.len(), at: |rank| self.at(rank) }
+            }
         }
     }
 

@@ -27,7 +27,6 @@ pub use combine::{
 };
 pub use iter::Iter;
 
-use super::hashed::Hashed;
 use super::listpack::{COLLECTION_BYTES_MAX, Element, Listpack};
 use crate::base::allocator::allocation_size;
 use large::Large;
@@ -117,14 +116,6 @@ impl SortedSet {
         match &self.0 {
             Form::Small(pack) => Some(pack),
             Form::Large(_) => None,
-        }
-    }
-
-    /// The members of a large set in the order of their hashes; `None` of a small one.
-    pub fn hashed(&self) -> Option<&Hashed> {
-        match &self.0 {
-            Form::Small(_) => None,
-            Form::Large(large) => Some(large.members()),
         }
     }
 
@@ -223,12 +214,6 @@ impl SortedSet {
             Form::Large(large) => sorted.iter().for_each(|(m, score)| large.add(m, *score)),
         }
         set
-    }
-
-    /// Takes over a small set as Redis keeps it; `None` if it is damaged: a score that is none, members
-    /// out of order or twice.
-    pub fn from_listpack(pack: Listpack) -> Option<SortedSet> {
-        small::is_sound(&pack).then_some(SortedSet(Form::Small(pack)))
     }
 
     /// Sets the score of a member, which is not NaN; returns the one it had.

@@ -4,11 +4,9 @@
 //! hands out what Redis would have. Every text reads back as the same score, except that a negative zero
 //! becomes zero.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::bounds::{LexRange, ScoreRange};
-use super::order;
 use crate::base::number::{parse_f64, write_f64};
 use crate::value::listpack::{Element, Listpack};
 
@@ -130,30 +128,4 @@ pub(super) fn lex_ranks(pack: &Listpack, range: &LexRange<'_>, backwards: bool) 
     let before = from_front().take_while(|member| !reaches_min(member)).count();
     let inside = from_front().skip(before).take_while(reaches_max).count();
     before..before + inside
-}
-
-/// Whether it is what the functions above expect.
-pub(super) fn is_sound(pack: &Listpack) -> bool {
-    if !pack.len().is_multiple_of(STEP) {
-        return false;
-    }
-    let mut elements = pack.iter();
-    let mut before: Option<(Vec<u8>, f64)> = None;
-    let mut members = std::collections::HashSet::new();
-    while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
-        let score = match score {
-            Element::Integer(number) => Some(number as f64),
-            Element::Bytes(text) => parse_f64(text),
-        };
-        let Some(score) = score else { return false };
-        let member = member.to_vec();
-        let is_in_order = before.as_ref().is_none_or(|(other, other_score)| {
-            order::compare((other, *other_score), (&member, score)) == Ordering::Less
-        });
-        if !is_in_order || !members.insert(member.clone()) {
-            return false;
-        }
-        before = Some((member, score));
-    }
-    true
 }

@@ -27,6 +27,7 @@ pub struct Trim {
 }
 
 impl Trim {
+    #[cfg(test)]
     pub fn exactly(to: TrimTo) -> Trim {
         Trim { to, is_approximate: false, limit: 0 }
     }

@@ -299,7 +299,8 @@ fn shift(starts: &mut [u8], by: u16) {
 
 fn put_footer(bytes: &mut [u8], used: usize, count: usize, shape: u16) {
     let at = bytes.len() - FOOTER;
-    let used = u32::try_from(used).expect("strings are shorter than 4 GiB");
+    let used = u32::try_from(used)
+        .expect("keys and values are arguments, and bounded like these (base::limits)");
     bytes[at..at + 4].copy_from_slice(&used.to_le_bytes());
     put_u16(bytes, at + 4, count as u16);
     put_u16(bytes, at + 6, shape);

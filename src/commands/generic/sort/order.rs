@@ -13,10 +13,10 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use crate::base::bytes::Bytes;
 use crate::base::number::{parse_f64, parse_f64_loose};
 use crate::exec::quotable;
 use crate::store::Text;
-use crate::value::Bytes;
 use crate::value::listpack::Element;
 
 /// What an element is sorted by.

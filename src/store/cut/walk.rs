@@ -1,10 +1,11 @@
 //! Reading a consistent cut, slice by slice, while everybody goes on (see `store::cut`).
 
-use super::entry::ValueRef;
-use super::keyspace::{Keyspace, Lane, World};
-use super::shard::Emitted;
+use super::Cut;
+use crate::store::entry::ValueRef;
+use crate::store::keyspace::{Keyspace, Lane, World};
+use crate::store::shard::Emitted;
 
-/// Entries emitted per acquisition of a shard's lock.
+/// Entries emitted per acquisition of a shard's lock, and per slice.
 const SLICE: usize = 128;
 
 /// The cut that is being read. Dropping it before the end gives the cut up.
@@ -15,6 +16,9 @@ pub struct CutWalk<'a> {
     order: Vec<usize>,
     db: usize,
     shard: usize,
+    /// What the present shard has kept. The shard owes nothing any more, so this needs no lock, neither to be
+    /// emitted nor to be freed.
+    own: Option<Box<Cut>>,
 }
 
 /// A shard was damaged by a panic: its state at the cut is unknown.
@@ -30,7 +34,8 @@ pub struct DamagedShard {
 impl<'a> CutWalk<'a> {
     /// Makes the present state the one that will be read. One walk may be in progress at a time.
     pub fn begin(keyspace: &'a Keyspace, lane: &'a Lane<'a>, world: &World<'_>) -> CutWalk<'a> {
-        CutWalk { keyspace, lane, order: keyspace.begin_cut(world), db: 0, shard: 0 }
+        let order = keyspace.begin_cut(world);
+        CutWalk { keyspace, lane, order, db: 0, shard: 0, own: None }
     }
 
     /// Emits the next slice: `(database, key, value, deadline)` for each entry. False at the end.
@@ -38,29 +43,44 @@ impl<'a> CutWalk<'a> {
         &mut self,
         mut emit: impl FnMut(usize, &[u8], ValueRef<'_>, Option<i64>),
     ) -> Result<bool, DamagedShard> {
-        let _turn = self.lane.enter();
-        while let Some(&physical) = self.order.get(self.db) {
-            let Some(cell) = self.keyspace.shards_if_used(physical).get(self.shard) else {
-                (self.db, self.shard) = (self.db + 1, 0);
-                continue;
-            };
-            let mut shard = cell.lock.write();
-            shard.join_cut(self.keyspace.cut());
-            if shard.is_poisoned() || shard.is_cut_lost() {
-                return Err(DamagedShard { db: self.db, shard: self.shard });
-            }
+        if let Some(own) = &mut self.own {
             let db = self.db;
-            let mut emit =
-                |key: &[u8], value: ValueRef<'_>, deadline| emit(db, key, value, deadline);
-            let emitted = shard.emit_cut(SLICE, &mut emit);
-            drop(shard);
-            if let Emitted::All(kept) = emitted {
+            let is_end = own.emit_own(SLICE, &mut |key, value, at| emit(db, key, value, at));
+            if is_end {
+                self.own = None;
                 self.shard += 1;
-                drop(kept);
             }
             return Ok(true);
         }
+        while let Some(&physical) = self.order.get(self.db) {
+            if self.shard < self.keyspace.shards_if_used(physical).len() {
+                self.slice_of_shard(physical, &mut emit)?;
+                return Ok(true);
+            }
+            (self.db, self.shard) = (self.db + 1, 0);
+        }
         Ok(false)
+    }
+
+    fn slice_of_shard(
+        &mut self,
+        physical: usize,
+        emit: &mut impl FnMut(usize, &[u8], ValueRef<'_>, Option<i64>),
+    ) -> Result<(), DamagedShard> {
+        let _turn = self.lane.enter();
+        let mut shard = self.keyspace.shards_of(physical)[self.shard].lock.write();
+        shard.join_cut(self.keyspace.cut());
+        if shard.is_poisoned() || shard.is_cut_lost() {
+            return Err(DamagedShard { db: self.db, shard: self.shard });
+        }
+        let db = self.db;
+        if let Emitted::All(own) =
+            shard.emit_cut(SLICE, &mut |key, value, at| emit(db, key, value, at))
+        {
+            self.shard += usize::from(own.is_none());
+            self.own = own;
+        }
+        Ok(())
     }
 }
 
@@ -71,11 +91,11 @@ impl Drop for CutWalk<'_> {
         self.keyspace.end_cut();
         for physical in 0..self.keyspace.databases() {
             for cell in self.keyspace.shards_if_used(physical) {
-                let _turn = self.lane.enter();
+                let turn = self.lane.enter();
                 let mut shard = cell.lock.write();
                 shard.join_cut(self.keyspace.cut());
                 let kept = shard.leave_cut();
-                drop(shard);
+                drop((shard, turn));
                 drop(kept);
             }
         }
