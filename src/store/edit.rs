@@ -360,7 +360,7 @@ impl View<'_> {
         }
     }
 
-    /// Says how the entry was used: a word of [`Access`].
+    /// Says how the entry was used: a word of [`Access`](super::access::Access).
     pub fn set_access(&self, key: &Key<'_>, word: u32) {
         if let Some(entry) = self.peek(key) {
             entry.access().store(word, Ordering::Relaxed);
