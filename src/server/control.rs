@@ -29,7 +29,8 @@ pub(super) struct ServerControl {
     pub started_ms: i64,
     pub workers: usize,
     pub defrag: Arc<DefragFigures>,
-    pub memory_at_start: u64,
+    /// What the server takes without any data: noted when its threads have begun, before it loads.
+    pub memory_at_start: AtomicU64,
     pub memory_peak: AtomicU64,
     pub keys_loaded: AtomicU64,
     /// Bytes of a torn block that recovery cut off.

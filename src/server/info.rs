@@ -50,7 +50,7 @@ impl ServerControl {
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
-        let startup = self.memory_at_start;
+        let startup = self.memory_at_start.load(Ordering::Relaxed);
         let clients = self.engine.clients.memory.own_bytes() as u64;
         let log = self.log.buffer_bytes();
         let overhead = startup + clients + log + self.index_bytes();

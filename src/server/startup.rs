@@ -135,8 +135,6 @@ impl Server {
         let (defragmenter, defragmenter_stop) = Defragmenter::new(&engine);
         let backups = Backups::new(&engine, Arc::clone(directory.disk()));
         let snapshotter = Snapshotter::new(&engine, &directory, &log, &backups);
-        // All that a server without data has.
-        let memory_at_start = allocator::allocated_bytes();
         let control = Arc::new(ServerControl {
             engine: Arc::clone(&engine),
             log: Arc::clone(&log),
@@ -148,8 +146,8 @@ impl Server {
             run_id: random.hex(40),
             started_ms: engine.clock.unix_millis(),
             workers: worker_count(&engine.config),
-            memory_at_start,
-            memory_peak: AtomicU64::new(memory_at_start),
+            memory_at_start: AtomicU64::new(0),
+            memory_peak: AtomicU64::new(0),
             keys_loaded: AtomicU64::new(0),
             torn_bytes: AtomicU64::new(0),
         });
@@ -183,7 +181,11 @@ impl Server {
         let begun = self
             .start_threads(reaper, defragmenter)
             .map_err(StartupError::from)
-            .and_then(|()| self.load())
+            .and_then(|()| {
+                let bytes = allocator::allocated_bytes();
+                self.control.memory_at_start.store(bytes, Ordering::Relaxed);
+                self.load()
+            })
             .and_then(|()| {
                 if heeds_signals {
                     self.watch_signals();
