@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Plots and tables of what `versus` wrote with `--csv`.
+"""Pictures of what `versus` wrote with `--csv`. (`versus` prints tables of it: with a file that is complete, it
+measures nothing.)
 
-    python3 benches/plot.py docs/data/matrix.csv docs/data/scale.csv --plots docs/plots
+    python3 benches/plot.py matrix.csv scale.csv --plots docs/plots
 
 Of the part `matrix`: a heat map of ratios for each policy of the log, how the ratios are distributed, and latencies.
-Of the part `scale`: what things cost over the number of keys. The tables are printed as Markdown. Ratios are those
-of this server to the other, the median of the rounds. Needs matplotlib.
+Of the part `scale`: what things cost over the number of keys. Ratios are those of this server to the other, the median
+of the rounds. Needs matplotlib.
 """
 
 import argparse
@@ -61,11 +62,10 @@ SCALE = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="CSV")
-    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where PNG files go; only tables without")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", required=True, help="where the PNG files go")
     options = parser.parse_args()
-    if options.plots:
-        require_matplotlib()
-        options.plots.mkdir(parents=True, exist_ok=True)
+    require_matplotlib()
+    options.plots.mkdir(parents=True, exist_ok=True)
     for file in options.files:
         rows = read(file)
         if THROUGHPUT in rows[0]:
@@ -127,14 +127,6 @@ def servers_of(rows):
     return own[0], other[0]
 
 
-def markdown(title, head, lines):
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(head) + " |")
-    print("|---|" + "---:|" * (len(head) - 1))
-    for line in lines:
-        print("| " + " | ".join(line) + " |")
-
-
 # The part matrix.
 
 
@@ -156,10 +148,6 @@ class Cell:
         ratios = [number(own[column]) / (number(other[column]) or math.nan) for own, other in self.rounds]
         return statistics.median(ratios)
 
-    def label(self):
-        value = f", {self.value} bytes" if self.value else ""
-        return f"{self.command}, {self.clients} × {self.pipeline}{value}, log {self.log}"
-
 
 def cells_of(rows, servers):
     groups = defaultdict(list)
@@ -174,44 +162,14 @@ def matrix(rows, folder):
     servers = servers_of(rows)
     cells = cells_of(rows, servers)
     logs = [log for log in LOGS if any(cell.log == log for cell in cells)]
-    print_summary(cells, logs, servers)
-    for column, title, reverse in ((CPU, "CPU time per operation", True), (THROUGHPUT, "throughput", False)):
-        print_worst(cells, column, title, reverse)
-    if folder:
-        for log in logs:
-            draw_heat_map([cell for cell in cells if cell.log == log], log, servers, folder)
-        draw_distribution(cells, logs, servers, folder)
-        draw_latency(cells, logs, servers, folder)
+    for log in logs:
+        draw_heat_map([cell for cell in cells if cell.log == log], log, servers, folder)
+    draw_distribution(cells, logs, servers, folder)
+    draw_latency(cells, logs, servers, folder)
 
 
 def ratios_of(cells, column):
     return sorted(ratio for cell in cells if math.isfinite(ratio := cell.ratio(column)))
-
-
-def print_summary(cells, logs, servers):
-    lines = []
-    for command in COMMANDS:
-        for log in logs:
-            chosen = [cell for cell in cells if (cell.command, cell.log) == (command, log)]
-            throughput, cpu = (ratios_of(chosen, column) for column in (THROUGHPUT, CPU))
-            if throughput and cpu:
-                spread = [throughput[0], statistics.median(throughput), throughput[-1]]
-                spread += [cpu[-1], statistics.median(cpu), cpu[0]]
-                lines.append([f"{command}, {log}", str(len(chosen)), *(f"{ratio:.2f}" for ratio in spread)])
-    head = ["command, log", "cells", "throughput: worst", "median", "best", "CPU: worst", "median", "best"]
-    markdown(f"{servers[0]} beside {servers[1]}: ratios over the cells", head, lines)
-
-
-def print_worst(cells, column, title, reverse):
-    known = [cell for cell in cells if math.isfinite(cell.ratio(column))]
-    known.sort(key=lambda cell: cell.ratio(column), reverse=reverse)
-    lines = []
-    for cell in known[:10]:
-        figures = [cell.median(0, column), cell.median(1, column), cell.ratio(column)]
-        busy = [f"{cell.median(server, 'generator_percent'):.0f} %" for server in (0, 1)]
-        lines.append([cell.label(), *(f"{figure:,.2f}" for figure in figures), " / ".join(busy)])
-    head = ["cell", "sanderling", "other", "ratio", "generator busy"]
-    markdown(f"The ten worst cells by {title}", head, lines)
 
 
 def draw_heat_map(cells, log, servers, folder):
@@ -306,30 +264,8 @@ def scale(rows, folder):
         ]
         return statistics.median(chosen) if chosen else math.nan
 
-    for value in values:
-        lines = []
-        for column, caption in (line for lines_of in SCALE.values() for line in lines_of):
-            for server in servers:
-                figures = [figure_of(server, value, keys, column) for keys in sizes]
-                lines.append([f"{caption}, {server}", *map(compact, figures), growth(figures)])
-        head = ["", *(f"{keys:,} keys" for keys in sizes), "last to first"]
-        markdown(f"Values of {value} bytes", head, lines)
-    for name, captions in SCALE.items() if folder else ():
+    for name, captions in SCALE.items():
         draw_scale(name, captions, figure_of, (servers, values, sizes), folder)
-
-
-def compact(figure):
-    if not math.isfinite(figure):
-        return "-"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e4)):
-        if figure >= size:
-            return f"{figure / (1e3 if unit == 'k' else size):.3g}{unit}"
-    return f"{figure:.3g}" if figure < 1000 else f"{figure:.0f}"
-
-
-def growth(figures):
-    known = [figure for figure in figures if math.isfinite(figure)]
-    return f"{known[-1] / known[0]:.2f}" if len(known) > 1 and known[0] else "-"
 
 
 def draw_scale(name, captions, figure_of, axes, folder):

@@ -125,11 +125,7 @@ fn setbit<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `BYTE` or `BIT`.
 fn parse_unit(args: &mut Args<'_>) -> Result<Unit, CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"BYTE" => Ok(Unit::Byte),
-        b"BIT" => Ok(Unit::Bit),
-        _ => Err(CommandError::Syntax),
-    }
+    args.choice(&[("BYTE", Unit::Byte), ("BIT", Unit::Bit)])
 }
 
 /// `BITCOUNT key [start end [BYTE | BIT]]`
@@ -218,13 +214,12 @@ fn bitpos<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `BITOP <AND | OR | XOR | NOT> destkey key [key ...]`: a missing key is an empty string.
 fn bitop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let operation = match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"AND" => Operation::And,
-        b"OR" => Operation::Or,
-        b"XOR" => Operation::Xor,
-        b"NOT" => Operation::Not,
-        _ => return Err(CommandError::Syntax),
-    };
+    let operation = args.choice(&[
+        ("AND", Operation::And),
+        ("OR", Operation::Or),
+        ("XOR", Operation::Xor),
+        ("NOT", Operation::Not),
+    ])?;
     let target = args.key(&ctx.keys)?;
     if operation == Operation::Not && args.left() != 1 {
         let text = "ERR BITOP NOT must be called with a single source key.";
@@ -292,12 +287,11 @@ fn parse_fields(ctx: &Context<'_>, args: &mut Args<'_>) -> Result<Vec<Field>, Co
 }
 
 fn parse_overflow(args: &mut Args<'_>) -> Result<Overflow, CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"WRAP" => Ok(Overflow::Wrap),
-        b"SAT" => Ok(Overflow::Saturate),
-        b"FAIL" => Ok(Overflow::Fail),
-        _ => Err(CommandError::text("ERR Invalid OVERFLOW type specified")),
+    if args.is_empty() {
+        return Err(CommandError::Syntax);
     }
+    args.choice(&[("WRAP", Overflow::Wrap), ("SAT", Overflow::Saturate), ("FAIL", Overflow::Fail)])
+        .map_err(|_| CommandError::text("ERR Invalid OVERFLOW type specified"))
 }
 
 fn parse_field<'a>(

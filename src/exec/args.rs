@@ -75,6 +75,12 @@ impl<'a> Args<'a> {
         parse_i64(self.bytes()?).ok_or(CommandError::NotAnInteger)
     }
 
+    /// How many of something. What is no integer of at least `min`, or is not there, is answered with this error.
+    pub fn count_from(&mut self, min: usize, error: CommandError) -> Result<usize> {
+        let count = self.integer().ok().and_then(|count| usize::try_from(count).ok());
+        count.filter(|count| *count >= min).ok_or(error)
+    }
+
     pub fn float(&mut self) -> Result<f64> {
         parse_f64(self.bytes()?).ok_or(CommandError::NotAFloat)
     }
@@ -107,6 +113,13 @@ impl<'a> Args<'a> {
         let arg = self.peek()?;
         self.next += 1;
         Some(Word::new(arg))
+    }
+
+    /// The next argument, which must be one of these words, in any case; what it stands for.
+    pub fn choice<T: Copy>(&mut self, words: &[(&str, T)]) -> Result<T> {
+        let arg = self.bytes()?;
+        let is_it = |(word, _): &&(&str, T)| arg.eq_ignore_ascii_case(word.as_bytes());
+        words.iter().find(is_it).map(|(_, meaning)| *meaning).ok_or(CommandError::Syntax)
     }
 
     /// The arguments that are left; nothing is left afterwards.

@@ -176,33 +176,15 @@ mod tests {
 
     #[test]
     fn the_folder_of_backups_is_made_durably() {
-        struct Noting(std::sync::Mutex<Vec<PathBuf>>);
-        impl Disk for Noting {
-            fn create(&self, path: &Path) -> io::Result<Box<dyn disk::DiskFile>> {
-                SystemDisk.create(path)
-            }
-            fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-                SystemDisk.truncate(path, len)
-            }
-            fn sync_file(&self, path: &Path) -> io::Result<()> {
-                SystemDisk.sync_file(path)
-            }
-            fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-                SystemDisk.rename(from, to)
-            }
-            fn remove(&self, path: &Path) -> io::Result<()> {
-                SystemDisk.remove(path)
-            }
-            fn sync_directory(&self, path: &Path) -> io::Result<()> {
-                self.0.lock().unwrap().push(path.to_owned());
-                SystemDisk.sync_directory(path)
-            }
-        }
         let folder = tempfile::tempdir().unwrap();
-        let noting = Arc::new(Noting(std::sync::Mutex::default()));
-        let disk: Arc<dyn Disk> = noting.clone();
+        let synced = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let noted = Arc::clone(&synced);
+        let disk: Arc<dyn Disk> = Arc::new(disk::AskedBeforeSyncs(move |path: &Path| {
+            noted.lock().unwrap().push(path.to_owned());
+            Ok(())
+        }));
         create(&disk, &folder.path().join("a/b"), 0, |file| file.write_all(b"x")).unwrap();
-        let synced = noting.0.lock().unwrap();
+        let synced = synced.lock().unwrap();
         assert!(synced.contains(&folder.path().to_owned()), "{synced:?}");
         assert!(synced.contains(&folder.path().join("a")), "{synced:?}");
     }

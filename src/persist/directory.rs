@@ -401,44 +401,14 @@ impl DirectoryError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::persist::disk::SystemDisk;
     use crate::persist::manifest::SegmentEntry;
 
     fn open(path: &Path) -> Result<DataDirectory, DirectoryError> {
         DataDirectory::open(path, Arc::new(SystemDisk), false)
-    }
-
-    /// A disk whose directories cannot be synced while the number is not 0.
-    struct NeverDurable(AtomicU64);
-
-    impl Disk for NeverDurable {
-        fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-            SystemDisk.create(path)
-        }
-
-        fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-            SystemDisk.truncate(path, len)
-        }
-
-        fn sync_file(&self, path: &Path) -> io::Result<()> {
-            SystemDisk.sync_file(path)
-        }
-
-        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-            SystemDisk.rename(from, to)
-        }
-
-        fn remove(&self, path: &Path) -> io::Result<()> {
-            SystemDisk.remove(path)
-        }
-
-        fn sync_directory(&self, path: &Path) -> io::Result<()> {
-            match self.0.load(Relaxed) {
-                0 => SystemDisk.sync_directory(path),
-                _ => Err(io::ErrorKind::Other.into()),
-            }
-        }
     }
 
     fn files(path: &Path) -> Vec<String> {
@@ -509,16 +479,21 @@ mod tests {
     #[test]
     fn a_manifest_that_was_replaced_half_way_is_written_again() {
         let temp = tempfile::tempdir().unwrap();
-        let disk = Arc::new(NeverDurable(AtomicU64::new(0)));
-        let directory = DataDirectory::open(temp.path(), disk.clone(), false).unwrap();
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_broken);
+        let disk = disk::AskedBeforeSyncs(move |_: &Path| match asked.load(Relaxed) {
+            true => Err(io::ErrorKind::Other.into()),
+            false => Ok(()),
+        });
+        let directory = DataDirectory::open(temp.path(), Arc::new(disk), false).unwrap();
         directory.ensure_manifest().unwrap();
         let before = directory.manifest();
-        disk.0.store(1, Relaxed);
+        is_broken.store(true, Relaxed);
         let entry = SnapshotEntry { number: 7, segment: None };
         directory.update_manifest(|manifest| manifest.snapshots.push(entry)).unwrap_err();
         assert_eq!(directory.manifest(), before);
         assert_ne!(read_manifest(temp.path()).unwrap(), before);
-        disk.0.store(0, Relaxed);
+        is_broken.store(false, Relaxed);
         directory.ensure_manifest().unwrap();
         assert_eq!(read_manifest(temp.path()).unwrap(), before);
     }

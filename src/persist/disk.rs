@@ -79,6 +79,38 @@ impl Disk for SystemDisk {
     }
 }
 
+/// The disk of the machine, but the closure hears of each sync of a directory first, and can refuse it.
+#[cfg(test)]
+pub struct AskedBeforeSyncs<F>(pub F);
+
+#[cfg(test)]
+impl<F: Fn(&Path) -> io::Result<()> + Send + Sync> Disk for AskedBeforeSyncs<F> {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        SystemDisk.create(path)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        SystemDisk.truncate(path, len)
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.sync_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        (self.0)(path)?;
+        SystemDisk.sync_directory(path)
+    }
+}
+
 /// Creates a file that is either there whole or not at all: written under a temporary name, synced,
 /// renamed, and the directory synced. `write` gets the open file.
 pub fn create_whole<T>(

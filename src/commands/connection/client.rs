@@ -185,11 +185,7 @@ fn client_setinfo<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `ON` or `OFF`.
 fn parse_switch(args: &mut Args<'_>) -> Result<bool, CommandError> {
-    match args.option().as_ref().map(|option| option.as_bytes()) {
-        Some(b"ON") => Ok(true),
-        Some(b"OFF") => Ok(false),
-        _ => Err(CommandError::Syntax),
-    }
+    args.choice(&[("ON", true), ("OFF", false)])
 }
 
 /// `CLIENT NO-EVICT <ON | OFF>`
@@ -347,13 +343,10 @@ fn client_pause<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         return Err(too_many(&args));
     }
     let timeout = args.bytes()?;
-    let all = match args.option().as_ref().map(|option| option.as_bytes()) {
-        None | Some(b"ALL") => true,
-        Some(b"WRITE") => false,
-        Some(_) => {
-            return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL"));
-        }
-    };
+    let all = args.is_empty()
+        || args
+            .choice(&[("ALL", true), ("WRITE", false)])
+            .map_err(|_| CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL"))?;
     let now_ms = ctx.now_ms();
     let until_ms = deadline_of_millis(timeout, now_ms)?.unwrap_or(now_ms);
     ctx.engine.pause.begin(until_ms, all, now_ms);
@@ -375,14 +368,10 @@ fn client_unblock<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         return Err(too_many(&args));
     }
     let id = args.bytes()?;
-    let with_error = match args.option().as_ref().map(|option| option.as_bytes()) {
-        None | Some(b"TIMEOUT") => false,
-        Some(b"ERROR") => true,
-        Some(_) => {
-            let problem = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
-            return Err(CommandError::text(problem));
-        }
-    };
+    let with_error = !args.is_empty()
+        && args.choice(&[("TIMEOUT", false), ("ERROR", true)]).map_err(|_| {
+            CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+        })?;
     let id = parse_i64(id).ok_or(CommandError::NotAnInteger)?;
     let client = u64::try_from(id).ok().and_then(|id| ctx.engine.clients.get(id));
     let unblocked = client.is_some_and(|client| client.unblock(with_error));

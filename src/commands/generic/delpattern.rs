@@ -34,8 +34,7 @@ fn parse_limit(args: &mut Args<'_>) -> Result<usize, CommandError> {
     if !args.take_word("LIMIT") || args.is_empty() {
         return Err(CommandError::Syntax);
     }
-    let limit = args.integer().ok().and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.filter(|limit| *limit > 0).ok_or(CommandError::MustBePositive)?;
+    let limit = args.count_from(1, CommandError::MustBePositive)?;
     args.finish()?;
     Ok(limit)
 }

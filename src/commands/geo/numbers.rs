@@ -15,14 +15,11 @@ pub(super) fn parse_position(args: &mut Args<'_>) -> Result<Position, CommandErr
 
 /// How many meters the unit has.
 pub(super) fn parse_unit(args: &mut Args<'_>) -> Result<f64, CommandError> {
-    let unit = args.option().ok_or(CommandError::Syntax)?;
-    match unit.as_bytes() {
-        b"M" => Ok(1.0),
-        b"KM" => Ok(1_000.0),
-        b"FT" => Ok(0.3048),
-        b"MI" => Ok(1_609.34),
-        _ => Err(CommandError::text("ERR unsupported unit provided. please use M, KM, FT, MI")),
+    if args.is_empty() {
+        return Err(CommandError::Syntax);
     }
+    args.choice(&[("M", 1.0), ("KM", 1_000.0), ("FT", 0.3048), ("MI", 1_609.34)])
+        .map_err(|_| CommandError::text("ERR unsupported unit provided. please use M, KM, FT, MI"))
 }
 
 fn parse_length(args: &mut Args<'_>, error: &'static str) -> Result<f64, CommandError> {

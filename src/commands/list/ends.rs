@@ -1,7 +1,6 @@
 //! Pushing and popping at the ends.
 
 use super::{limits, parse_end, pop_command, pop_event, push_event};
-use crate::base::number::parse_i64;
 use crate::commands::shared::counted_keys::ManyPop;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::resp::Reply;
@@ -77,14 +76,13 @@ fn pop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End, command: &'stati
     if args.left() > 1 {
         return Err(CommandError::WrongArity(command.to_owned()));
     }
-    let Some(count) = args.peek() else {
+    if args.is_empty() {
         if !take(ctx, &key, end, 1, |_, _| {})? {
             ctx.reply.null();
         }
         return Ok(());
-    };
-    let count = parse_i64(count).and_then(|count| usize::try_from(count).ok());
-    let count = count.ok_or(CommandError::MustBePositive)?;
+    }
+    let count = args.count_from(0, CommandError::MustBePositive)?;
     if count == 0 {
         match ctx.keys.peek_collection::<List>(&key)? {
             Some(_) => ctx.reply.array(0),

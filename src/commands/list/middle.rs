@@ -86,11 +86,7 @@ pub(super) fn lset<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 /// `LINSERT key <BEFORE | AFTER> pivot element`: the new length; 0 without a list, -1 without a pivot.
 pub(super) fn linsert<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    let is_behind = match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"BEFORE" => false,
-        b"AFTER" => true,
-        _ => return Err(CommandError::Syntax),
-    };
+    let is_behind = args.choice(&[("BEFORE", false), ("AFTER", true)])?;
     let (pivot, value) = (args.bytes()?, args.bytes()?);
     let limits = limits(ctx);
     let len = ctx.keys.edit_existing(&key, |list: &mut List, change| {
@@ -166,15 +162,14 @@ impl LposOptions {
     fn parse(args: &mut Args<'_>) -> Result<LposOptions, CommandError> {
         let mut options = LposOptions { rank: 1, is_backwards: false, count: None, len_max: 0 };
         while let Some(option) = args.option() {
-            let value = args.bytes()?;
-            let number = |text| {
-                let number = parse_i64(value).and_then(|number| usize::try_from(number).ok());
-                number.ok_or(CommandError::text(text))
-            };
+            if args.is_empty() {
+                return Err(CommandError::Syntax);
+            }
+            let mut count = |text| args.count_from(0, CommandError::text(text));
             match option.as_bytes() {
-                b"RANK" => options.set_rank(negatable_integer(value)?)?,
-                b"COUNT" => options.count = Some(number("ERR COUNT can't be negative")?),
-                b"MAXLEN" => options.len_max = number("ERR MAXLEN can't be negative")?,
+                b"COUNT" => options.count = Some(count("ERR COUNT can't be negative")?),
+                b"MAXLEN" => options.len_max = count("ERR MAXLEN can't be negative")?,
+                b"RANK" => options.set_rank(negatable_integer(args.bytes()?)?)?,
                 _ => return Err(CommandError::Syntax),
             }
         }

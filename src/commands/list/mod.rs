@@ -194,11 +194,7 @@ fn limits(ctx: &Context<'_>) -> ListLimits {
 
 /// `LEFT` or `RIGHT`
 fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"LEFT" => Ok(End::Left),
-        b"RIGHT" => Ok(End::Right),
-        _ => Err(CommandError::Syntax),
-    }
+    args.choice(&[("LEFT", End::Left), ("RIGHT", End::Right)])
 }
 
 /// The event of adding at an end.

@@ -25,7 +25,10 @@ fn bigkeys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     while let Some(option) = args.option() {
         match option.as_bytes() {
             b"COUNT" => count = count_option(&mut args)?,
-            b"BY" => measure = measure_option(&mut args)?,
+            b"BY" => {
+                let measures = [("BYTES", Measure::Bytes), ("ELEMENTS", Measure::Elements)];
+                measure = args.choice(&measures)?;
+            }
             _ => return Err(CommandError::Syntax),
         }
     }
@@ -43,14 +46,6 @@ fn bigkeys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     reply.array(biggest.keys.len());
     biggest.keys.iter().for_each(|key| reply_key(reply, key));
     Ok(())
-}
-
-fn measure_option(args: &mut Args<'_>) -> Result<Measure, CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"BYTES" => Ok(Measure::Bytes),
-        b"ELEMENTS" => Ok(Measure::Elements),
-        _ => Err(CommandError::Syntax),
-    }
 }
 
 fn reply_key(reply: &mut Reply<'_>, key: &BigKey) {

@@ -31,7 +31,9 @@ fn hotkeys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     while let Some(option) = args.option() {
         match option.as_bytes() {
             b"COUNT" => count = count_option(&mut args)?,
-            b"BY" => heats = heat(&mut args)?,
+            b"BY" => {
+                heats = args.choice(&[("OPS", &[Heat::Ops][..]), ("BYTES", &[Heat::Bytes])])?;
+            }
             _ => return Err(CommandError::Syntax),
         }
     }
@@ -41,14 +43,6 @@ fn hotkeys<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let sampling = ctx.engine.config.int(params::HOTKEYS_SAMPLING);
     reply_reports(&mut ctx.reply, sampling, &reports);
     Ok(())
-}
-
-fn heat(args: &mut Args<'_>) -> Result<&'static [Heat], CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"OPS" => Ok(&[Heat::Ops]),
-        b"BYTES" => Ok(&[Heat::Bytes]),
-        _ => Err(CommandError::Syntax),
-    }
 }
 
 fn reply_reports(reply: &mut Reply<'_>, sampling: i64, reports: &[(Heat, HotReport)]) {

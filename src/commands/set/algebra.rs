@@ -1,5 +1,6 @@
 //! Several sets at once: union, intersection, difference.
 
+use crate::commands::shared::counted_keys::parse_numkeys;
 use crate::commands::shared::encodings::set_limits;
 use crate::exec::{Args, CommandError, Context, Keys, Outcome, reply_element};
 use crate::store::{EventKind, Key, View, event};
@@ -112,10 +113,7 @@ pub(super) fn sinter<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `SINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub(super) fn sintercard<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let count = args.integer().ok().and_then(|count| usize::try_from(count).ok());
-    let count = count
-        .filter(|count| *count > 0)
-        .ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
+    let count = parse_numkeys(&mut args)?;
     if count > args.left() {
         let text = "ERR Number of keys can't be greater than number of args";
         return Err(CommandError::text(text));
@@ -137,8 +135,7 @@ pub(in crate::commands) fn parse_limit(args: &mut Args<'_>) -> Result<usize, Com
         if !args.take_word("LIMIT") || args.is_empty() {
             return Err(CommandError::Syntax);
         }
-        let given = args.integer().ok().and_then(|limit| usize::try_from(limit).ok());
-        limit = given.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+        limit = args.count_from(0, CommandError::text("ERR LIMIT can't be negative"))?;
     }
     Ok(if limit == 0 { usize::MAX } else { limit })
 }

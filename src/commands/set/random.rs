@@ -16,8 +16,8 @@ pub(super) fn spop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if args.left() > 1 {
         return Err(CommandError::Syntax);
     }
-    let count = args.integer().ok().and_then(|count| usize::try_from(count).ok());
-    pop_many(ctx, &key, count.ok_or(CommandError::MustBePositive)?)
+    let count = args.count_from(0, CommandError::MustBePositive)?;
+    pop_many(ctx, &key, count)
 }
 
 fn pop_one(ctx: &mut Context<'_>, key: &Key<'_>) -> Outcome {

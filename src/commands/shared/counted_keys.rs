@@ -17,7 +17,7 @@ impl<'a, End> ManyPop<'a, End> {
         args: &mut Args<'a>,
         parse_end: impl FnOnce(&mut Args<'a>) -> Result<End, CommandError>,
     ) -> Result<ManyPop<'a, End>, CommandError> {
-        let number = positive(args, "ERR numkeys should be greater than 0")?;
+        let number = parse_numkeys(args)?;
         // With a wrong number, the command's row declares no keys that could be read here.
         if number >= args.left() {
             return Err(CommandError::Syntax);
@@ -29,13 +29,14 @@ impl<'a, End> ManyPop<'a, End> {
             if option.as_bytes() != b"COUNT" || count.is_some() || args.is_empty() {
                 return Err(CommandError::Syntax);
             }
-            count = Some(positive(args, "ERR count should be greater than 0")?);
+            let error = CommandError::text("ERR count should be greater than 0");
+            count = Some(args.count_from(1, error)?);
         }
         Ok(ManyPop { keys, end, count: count.unwrap_or(1) })
     }
 }
 
-fn positive(args: &mut Args<'_>, error: &'static str) -> Result<usize, CommandError> {
-    let number = args.integer().ok().and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| *number > 0).ok_or(CommandError::text(error))
+/// How many keys follow.
+pub(in crate::commands) fn parse_numkeys(args: &mut Args<'_>) -> Result<usize, CommandError> {
+    args.count_from(1, CommandError::text("ERR numkeys should be greater than 0"))
 }

@@ -85,7 +85,11 @@ impl Options {
                     }
                 }
                 b"AGGREGATE" if is_scored && !args.is_empty() => {
-                    options.aggregate = parse_aggregate(args)?;
+                    options.aggregate = args.choice(&[
+                        ("SUM", Aggregate::Sum),
+                        ("MIN", Aggregate::Min),
+                        ("MAX", Aggregate::Max),
+                    ])?;
                 }
                 b"WITHSCORES" if !stores => options.with_scores = true,
                 _ => return Err(CommandError::Syntax),
@@ -97,16 +101,6 @@ impl Options {
 
 fn parse_weight(arg: &[u8]) -> Result<f64, CommandError> {
     parse_f64(arg).ok_or(CommandError::text("ERR weight value is not a float"))
-}
-
-fn parse_aggregate(args: &mut Args<'_>) -> Result<Aggregate, CommandError> {
-    let name = args.option().ok_or(CommandError::Syntax)?;
-    match name.as_bytes() {
-        b"SUM" => Ok(Aggregate::Sum),
-        b"MIN" => Ok(Aggregate::Min),
-        b"MAX" => Ok(Aggregate::Max),
-        _ => Err(CommandError::Syntax),
-    }
 }
 
 fn combine(view: &View<'_>, keys: &[Key<'_>], operation: Operation, options: &Options) -> Members {

@@ -78,12 +78,7 @@ fn pop_one_key<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
     if args.left() > 1 {
         return Err(CommandError::Syntax);
     }
-    let count = if is_counted {
-        let count = args.integer().ok().and_then(|count| usize::try_from(count).ok());
-        count.ok_or(CommandError::MustBePositive)?
-    } else {
-        1
-    };
+    let count = if is_counted { args.count_from(0, CommandError::MustBePositive)? } else { 1 };
     let popped = pop(ctx, &key, end, count)?;
     let is_nested = is_counted && ctx.reply.protocol() == Protocol::Resp3;
     let shape = if is_nested { Shape::Pairs } else { Shape::Flat };
@@ -93,11 +88,7 @@ fn pop_one_key<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
 
 /// `MIN` or `MAX`
 fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
-    match args.option().ok_or(CommandError::Syntax)?.as_bytes() {
-        b"MIN" => Ok(End::Lowest),
-        b"MAX" => Ok(End::Highest),
-        _ => Err(CommandError::Syntax),
-    }
+    args.choice(&[("MIN", End::Lowest), ("MAX", End::Highest)])
 }
 
 fn reply_key_and_members(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {

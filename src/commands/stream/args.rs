@@ -66,7 +66,7 @@ pub(super) fn integer_or(args: &mut Args<'_>, error: &'static str) -> Result<i64
 }
 
 /// A count whose negative values stand for 0.
-pub(super) fn count(args: &mut Args<'_>) -> Result<usize, CommandError> {
+pub(super) fn parse_count(args: &mut Args<'_>) -> Result<usize, CommandError> {
     Ok(usize::try_from(args.integer()?.max(0)).expect("it is not negative"))
 }
 

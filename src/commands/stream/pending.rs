@@ -1,6 +1,6 @@
 //! `XPENDING`: what was delivered in a group and not acknowledged.
 
-use super::args::{count, group_at, no_group, range_end, range_start};
+use super::args::{group_at, no_group, parse_count, range_end, range_start};
 use super::reply::reply_id;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::{ArgList, Reply};
@@ -35,7 +35,7 @@ impl<'a> Listing<'a> {
             }
         }
         let (start, end) = (args.bytes()?, args.bytes()?);
-        let count = count(args)?;
+        let count = parse_count(args)?;
         let (start, end) = (range_start(start)?, range_end(end)?);
         // What follows a consumer is not looked at.
         let consumer = args.rest().get(0);

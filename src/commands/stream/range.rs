@@ -1,6 +1,6 @@
 //! Reading a stream by IDs.
 
-use super::args::{range_end, range_start};
+use super::args::{parse_count, range_end, range_start};
 use super::reply::reply_entries;
 use crate::exec::{Args, CommandError, Context, Outcome, work};
 use crate::resp::ArgList;
@@ -33,7 +33,7 @@ fn range<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, is_backwards: bool) -> O
     let mut count = None;
     while let Some(option) = args.option() {
         match option.as_bytes() {
-            b"COUNT" if !args.is_empty() => count = Some(args.integer()?.max(0) as usize),
+            b"COUNT" if !args.is_empty() => count = Some(parse_count(&mut args)?),
             _ => return Err(CommandError::Syntax),
         }
     }

@@ -218,17 +218,14 @@ fn describe(entry: EntryRef<'_>) -> String {
     )
 }
 
-/// A positive argument; anything else is told to be one that is not.
-fn positive(args: &mut Args<'_>) -> Result<usize, CommandError> {
-    let number = parse_i64(args.bytes()?).and_then(|number| usize::try_from(number).ok());
-    number.ok_or(CommandError::MustBePositive)
-}
-
 /// `DEBUG POPULATE count [prefix] [size]`: keys that exist stay as they are.
 fn debug_populate<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
-    let count = positive(&mut args)?;
+    let count = args.count_from(0, CommandError::MustBePositive)?;
     let prefix = if args.is_empty() { b"key" } else { args.bytes()? };
-    let size = if args.is_empty() { 0 } else { positive(&mut args)? };
+    let size = match args.is_empty() {
+        true => 0,
+        false => args.count_from(0, CommandError::MustBePositive)?,
+    };
     ctx.check_string(size)?;
     let db = ctx.keys.db;
     for number in 0..count {
