@@ -6,7 +6,7 @@ use crate::value::Stream;
 use crate::value::stream::{Entries, Entry, StreamId};
 
 pub(super) fn reply_id(reply: &mut Reply<'_>, id: StreamId) {
-    reply.bulk(id.to_string());
+    id.with_text(|text| reply.bulk(text));
 }
 
 /// An entry: its ID, and its fields and values in turn.

@@ -216,10 +216,16 @@ fn back_len(body: usize) -> Short {
 
 /// Appends an element.
 pub(in crate::value) fn encode(out: &mut Vec<u8>, element: Element<'_>) {
-    let Encoded { front, data, back } = Encoded::of(element);
-    out.extend_from_slice(front.as_slice());
-    out.extend_from_slice(data);
-    out.extend_from_slice(back.as_slice());
+    match element {
+        // What streams consist of, nearly.
+        Element::Integer(number @ 0..=0x7f) => out.extend_from_slice(&[number as u8, 1]),
+        _ => {
+            let Encoded { front, data, back } = Encoded::of(element);
+            out.extend_from_slice(front.as_slice());
+            out.extend_from_slice(data);
+            out.extend_from_slice(back.as_slice());
+        }
+    }
 }
 
 /// The element at the front of `bytes`, which begin with a whole one.

@@ -54,6 +54,20 @@ impl StreamId {
         }
     }
 
+    /// Calls `read` with the ID as clients are told it.
+    pub fn with_text<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        /// Twice as many digits as a number can have, and the dash.
+        const LEN_MAX: usize = 41;
+        let (mut text, mut digits) = ([0; LEN_MAX], itoa::Buffer::new());
+        let ms = digits.format(self.ms).as_bytes();
+        text[..ms.len()].copy_from_slice(ms);
+        text[ms.len()] = b'-';
+        let behind = ms.len() + 1;
+        let seq = digits.format(self.seq).as_bytes();
+        text[behind..behind + seq.len()].copy_from_slice(seq);
+        read(&text[..behind + seq.len()])
+    }
+
     /// 16 bytes whose order is that of IDs.
     pub(super) fn to_key(self) -> [u8; 16] {
         (u128::from(self.ms) << 64 | u128::from(self.seq)).to_be_bytes()
@@ -67,7 +81,7 @@ impl StreamId {
 
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.seq)
+        self.with_text(|text| f.write_str(std::str::from_utf8(text).expect("digits and a dash")))
     }
 }
 

@@ -206,11 +206,16 @@ impl Stream {
             return Err(AddError::TooLarge);
         }
         let body = Arc::make_mut(&mut self.0);
-        if body.open.as_ref().is_some_and(|node| node.as_ref().is_full(bytes, limits)) {
-            body.close();
-        }
         let fields = pairs.clone().map(|(field, _)| field);
-        body.open.get_or_insert_with(|| Node::new(id, fields)).append(id, pairs);
+        match &mut body.open {
+            Some(node) if node.as_ref().is_full(bytes, limits) => {
+                body.nodes.insert(&node.id.to_key(), node.bytes());
+                node.begin_anew(id, fields);
+            }
+            Some(_) => {}
+            open => *open = Some(Node::new(id, fields)),
+        }
+        body.open.as_mut().expect("it was just opened").append(id, pairs);
         body.entries_added = body.entries_added.saturating_add(1).min(COUNTER_MAX);
         body.last_id = id;
         if body.len == 0 {
@@ -282,7 +287,9 @@ impl Stream {
             return 0;
         }
         let removed = Arc::make_mut(&mut self.0).trim(trim);
-        self.find_first_id();
+        if removed > 0 {
+            self.find_first_id();
+        }
         removed
     }
 
@@ -422,13 +429,6 @@ impl Body {
         let smaller = self.nodes.rank(&id.to_key());
         let begins_here = self.nodes.at(smaller).is_some_and(|(key, _)| *key == id.to_key());
         if begins_here { smaller } else { smaller.saturating_sub(1) }
-    }
-
-    /// Moves the open node into the tree.
-    fn close(&mut self) {
-        if let Some(node) = self.open.take() {
-            self.nodes.insert(&node.id.to_key(), node.bytes());
-        }
     }
 
     /// Takes the last node out of the tree if there is no open one.

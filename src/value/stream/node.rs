@@ -18,6 +18,8 @@ const DELETED: u8 = 1;
 const SAME_FIELDS: u8 = 2;
 /// Flags and the two parts of the ID.
 const ENTRY_HEAD: usize = 3;
+/// As many bytes as `stream-node-max-bytes` has by default.
+const KEPT_BYTES: usize = 4096;
 /// What Redis's listpack has around its elements.
 const LISTPACK_FRAME: usize = 7;
 
@@ -228,13 +230,26 @@ impl<'a> Iterator for Fields<'a> {
 impl Node {
     /// A node without entries, for entries with such fields.
     pub(super) fn new<'f>(id: StreamId, fields: impl ExactSizeIterator<Item = &'f [u8]>) -> Node {
-        let mut bytes = Vec::new();
-        push(&mut bytes, 0);
-        push(&mut bytes, 0);
-        push(&mut bytes, fields.len() as i64);
-        fields.for_each(|field| encode(&mut bytes, element(field)));
-        push(&mut bytes, 0);
-        Node { id, bytes }
+        let mut node = Node { id, bytes: Vec::new() };
+        node.begin_anew(id, fields);
+        node
+    }
+
+    /// Becomes a node without entries. Keeps as much memory as a full one usually has, so that it need not grow again.
+    pub(super) fn begin_anew<'f>(
+        &mut self,
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = &'f [u8]>,
+    ) {
+        self.id = id;
+        let bytes = &mut self.bytes;
+        bytes.clear();
+        bytes.shrink_to(KEPT_BYTES);
+        push(bytes, 0);
+        push(bytes, 0);
+        push(bytes, fields.len() as i64);
+        fields.for_each(|field| encode(bytes, element(field)));
+        push(bytes, 0);
     }
 
     /// The node that [`Node::bytes`] came from.

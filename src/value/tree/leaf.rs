@@ -39,6 +39,17 @@ fn put_u16(bytes: &mut [u8], at: usize, number: u16) {
     bytes[at..at + 2].copy_from_slice(&number.to_le_bytes());
 }
 
+/// Memory of this length, all zeros. Most is copied from a static piece, which saves making it elsewhere first.
+fn zeros(capacity: usize) -> Arc<[u8]> {
+    static ZEROS: [u8; LEAF_MAX] = [0; LEAF_MAX];
+    ZEROS.get(..capacity).map_or_else(|| Arc::from(vec![0; capacity]), Arc::from)
+}
+
+/// The bytes of memory that was just made.
+fn bytes_of(memory: &mut Arc<[u8]>) -> &mut [u8] {
+    Arc::get_mut(memory).expect("nobody else holds it")
+}
+
 /// Length of the memory for so many bytes.
 fn capacity_for(bytes: usize) -> usize {
     allocation_size(bytes + REFERENCE_COUNT) - REFERENCE_COUNT
@@ -105,17 +116,18 @@ impl Leaf {
         let shape = shape_of(pairs);
         let used: usize = pairs.iter().map(|pair| entry_len(shape, *pair)).sum();
         let capacity = capacity_for(used + pairs.len() * START + FOOTER);
-        let mut bytes = vec![0; capacity];
+        let mut memory = zeros(capacity);
+        let bytes = bytes_of(&mut memory);
         let mut start = 0;
         for (index, pair) in pairs.iter().enumerate() {
             debug_assert!(start <= LEAF_MAX, "only the first of many entries may be a large one");
             let end = start + entry_len(shape, *pair);
             put_entry(&mut bytes[start..end], shape, *pair);
-            put_u16(&mut bytes, capacity - FOOTER - START * (index + 1), start as u16);
+            put_u16(bytes, capacity - FOOTER - START * (index + 1), start as u16);
             start = end;
         }
-        put_footer(&mut bytes, used, pairs.len(), shape);
-        Leaf(Arc::from(&bytes[..]))
+        put_footer(bytes, used, pairs.len(), shape);
+        Leaf(memory)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
@@ -220,12 +232,13 @@ impl Leaf {
     fn unshared(&mut self, capacity: usize) -> &mut [u8] {
         if self.0.len() != capacity || !self.0.is_unique() {
             let (used, behind) = (self.used(), self.count() * START + FOOTER);
-            let mut bytes = vec![0; capacity];
+            let mut memory = zeros(capacity);
+            let bytes = bytes_of(&mut memory);
             bytes[..used].copy_from_slice(&self.0[..used]);
             bytes[capacity - behind..].copy_from_slice(&self.0[self.0.len() - behind..]);
-            self.0 = Arc::from(&bytes[..]);
+            self.0 = memory;
         }
-        Arc::get_mut(&mut self.0).expect("nobody else holds it")
+        bytes_of(&mut self.0)
     }
 
     /// Inserts an entry before number `at`, if it fits as it is.
