@@ -10,6 +10,7 @@ use crate::server::Server;
 
 /// A log that is longer than this is rewritten before the next measurement.
 const LOG_BYTES_MAX: u64 = 4 << 30;
+const REWRITES_MAX: usize = 5;
 const REWRITE_TIMEOUT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -32,19 +33,26 @@ fn set_policy(server: &Server, policy: &str) -> Result<()> {
     Ok(redis::cmd("CONFIG").arg(&words).exec(&mut server.control()?)?)
 }
 
-/// Rewrites the log if it has become long, and returns when the old one is gone.
+/// Rewrites the log if it has become long, and again as long as old files are left: this server keeps those that its
+/// last but one snapshot needs.
 fn bound(server: &Server) -> Result<()> {
-    if bytes_in(server.directory())? <= LOG_BYTES_MAX {
-        return Ok(());
+    for _ in 0..REWRITES_MAX {
+        if bytes_in(server.directory())? <= LOG_BYTES_MAX {
+            return Ok(());
+        }
+        rewrite(server)?;
     }
+    Err("the log is rewritten, but does not become shorter".into())
+}
+
+fn rewrite(server: &Server) -> Result<()> {
     redis::cmd("BGREWRITEAOF").exec(&mut server.control()?)?;
     let began = Instant::now();
     while server.info_figure("aof_rewrite_in_progress")? > 0.0
         || server.info_figure("aof_rewrite_scheduled")? > 0.0
-        || bytes_in(server.directory())? > LOG_BYTES_MAX
     {
         if began.elapsed() > REWRITE_TIMEOUT {
-            return Err("the log is rewritten, but does not become shorter".into());
+            return Err("a log is being rewritten for minutes".into());
         }
         std::thread::sleep(POLL);
     }
