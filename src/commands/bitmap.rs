@@ -11,8 +11,8 @@ use crate::base::bytes::Bytes;
 use crate::base::number::parse_i64;
 use crate::config::params;
 use crate::exec::keyspec::{
-    ACCESS, Begin, Find, KeyFlags, KeySpec, OW_UPDATE, RO_ACCESS, RW, RW_ACCESS_UPDATE, UPDATE,
-    VARIABLE_FLAGS, key, key_at,
+    ACCESS, KeyFlags, OW_UPDATE, RO_ACCESS, RW, RW_ACCESS_UPDATE, UPDATE, VARIABLE_FLAGS, key,
+    key_at, keys_from,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable, work};
@@ -22,11 +22,6 @@ use crate::store::{Change, Deadline, Key, StringRef, Text, View, event};
 use crate::value::bitmap::{self, Action, Field, FieldType, Operation, Overflow, Unit};
 
 const BITFIELD_FLAGS: KeyFlags = RW.and(ACCESS).and(UPDATE).and(VARIABLE_FLAGS);
-const SOURCES: KeySpec = KeySpec {
-    begin: Begin::Index(3),
-    find: Find::Range { last: -1, step: 1, limit: 0 },
-    flags: RO_ACCESS,
-};
 
 pub static COMMANDS: &[Spec] = &[
     cmd("BITCOUNT", -2, &[key(RO_ACCESS)], READ, bitcount).work(bitcount_work).doc(
@@ -51,7 +46,7 @@ pub static COMMANDS: &[Spec] = &[
         "key [GET encoding offset [GET encoding offset ...]]",
         "Reads integers of any width at any bit of a string.",
     ),
-    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), SOURCES], WRITE | DENY_OOM, bitop).work(bitop_work).doc(
+    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), keys_from(3, RO_ACCESS)], WRITE | DENY_OOM, bitop).work(bitop_work).doc(
         "2.6.0",
         "O(N) where N is the length of all strings together",
         "<AND | OR | XOR | NOT> destkey key [key ...]",

@@ -5,7 +5,7 @@
 
 use crate::config::params;
 use crate::exec::keyspec::{
-    ACCESS, Begin, Find, INSERT, KeyFlags, KeySpec, RO_ACCESS, RW, key, key_at, keys_to_end,
+    ACCESS, INSERT, KeyFlags, RO_ACCESS, RW, key, key_at, keys_from, keys_to_end,
 };
 use crate::exec::spec::{ADMIN, DENY_OOM, FAST, MAY_REPLICATE, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, quotable, work};
@@ -13,11 +13,6 @@ use crate::store::{Key, ValueRef, event};
 use crate::value::hyperloglog::{self, Encoding, Registers, Unusable};
 
 const RW_ACCESS: KeyFlags = RW.and(ACCESS);
-const SOURCES: KeySpec = KeySpec {
-    begin: Begin::Index(2),
-    find: Find::Range { last: -1, step: 1, limit: 0 },
-    flags: RO_ACCESS,
-};
 
 pub static COMMANDS: &[Spec] = &[
     cmd("PFADD", -2, &[key(RW.and(INSERT))], WRITE | DENY_OOM | FAST, pfadd).doc(
@@ -40,14 +35,20 @@ pub static COMMANDS: &[Spec] = &[
         "subcommand key",
         "Shows how a HyperLogLog is stored, for tests of the server.",
     ),
-    cmd("PFMERGE", -2, &[key(RW_ACCESS.and(INSERT)), SOURCES], WRITE | DENY_OOM, pfmerge)
-        .work(work::all)
-        .doc(
-            "2.8.9",
-            "O(N) where N is the number of keys, with a large constant",
-            "destkey [sourcekey [sourcekey ...]]",
-            "Adds what several HyperLogLogs have seen to one of them.",
-        ),
+    cmd(
+        "PFMERGE",
+        -2,
+        &[key(RW_ACCESS.and(INSERT)), keys_from(2, RO_ACCESS)],
+        WRITE | DENY_OOM,
+        pfmerge,
+    )
+    .work(work::all)
+    .doc(
+        "2.8.9",
+        "O(N) where N is the number of keys, with a large constant",
+        "destkey [sourcekey [sourcekey ...]]",
+        "Adds what several HyperLogLogs have seen to one of them.",
+    ),
     cmd("PFSELFTEST", 1, &[], ADMIN, pfselftest).work(work::always).doc(
         "2.8.9",
         "O(1), with a very large constant",
@@ -106,7 +107,7 @@ fn pfadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         changed
     })?;
     if let Some(bytes) = damaged {
-        ctx.keys.log_instead(|| vec![b"SET", key.bytes, &bytes[..], b"KEEPTTL"]);
+        ctx.keys.log_instead(|log| log.words([b"SET", key.bytes, &bytes[..], b"KEEPTTL"]));
     }
     ctx.reply.integer(i64::from(changed?));
     Ok(())

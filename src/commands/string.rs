@@ -23,40 +23,76 @@ const TWO_KEYS: KeySpec = KeySpec {
 };
 
 pub static COMMANDS: &[Spec] = &[
-    cmd("APPEND", 3, &[key(RW.and(INSERT))], WRITE | DENY_OOM | FAST, append)
-        .doc("2.0.0", "O(1)", "key value", "Appends to a string; creates the key if there is none."),
-    cmd("DECR", 2, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, decr)
-        .doc("1.0.0", "O(1)", "key", "Subtracts one from the integer at a key, which counts as 0 if missing."),
-    cmd("DECRBY", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, decrby)
-        .doc("1.0.0", "O(1)", "key decrement", "Subtracts from the integer at a key, which counts as 0 if missing."),
-    cmd("GET", 2, &[key(RO_ACCESS)], READ | FAST, get)
-        .doc("1.0.0", "O(1)", "key", "Returns the string at a key."),
-    cmd("GETDEL", 2, &[key(RW.and(ACCESS).and(DELETE))], WRITE | FAST, getdel)
-        .doc("6.2.0", "O(1)", "key", "Returns the string at a key and deletes the key."),
+    cmd("APPEND", 3, &[key(RW.and(INSERT))], WRITE | DENY_OOM | FAST, append).doc(
+        "2.0.0",
+        "O(1)",
+        "key value",
+        "Appends to a string; creates the key if there is none.",
+    ),
+    cmd("DECR", 2, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, decr).doc(
+        "1.0.0",
+        "O(1)",
+        "key",
+        "Subtracts one from the integer at a key, which counts as 0 if missing.",
+    ),
+    cmd("DECRBY", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, decrby).doc(
+        "1.0.0",
+        "O(1)",
+        "key decrement",
+        "Subtracts from the integer at a key, which counts as 0 if missing.",
+    ),
+    cmd("GET", 2, &[key(RO_ACCESS)], READ | FAST, get).doc(
+        "1.0.0",
+        "O(1)",
+        "key",
+        "Returns the string at a key.",
+    ),
+    cmd("GETDEL", 2, &[key(RW.and(ACCESS).and(DELETE))], WRITE | FAST, getdel).doc(
+        "6.2.0",
+        "O(1)",
+        "key",
+        "Returns the string at a key and deletes the key.",
+    ),
     cmd("GETEX", -2, &[key(RW_ACCESS_UPDATE)], WRITE | FAST, getex).doc(
         "6.2.0",
         "O(1)",
-        "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+        "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT \
+        unix-time-milliseconds | PERSIST]",
         "Returns the string at a key and sets or removes its expiry time.",
     ),
-    cmd("GETRANGE", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work)
-        .doc("2.4.0", "O(N) where N is the length returned", "key start end", "Returns a part of the string at a key."),
+    cmd("GETRANGE", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work).doc(
+        "2.4.0",
+        "O(N) where N is the length returned",
+        "key start end",
+        "Returns a part of the string at a key.",
+    ),
     cmd("GETSET", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, getset)
         .doc("1.0.0", "O(1)", "key value", "Sets a string and returns the one it replaces.")
         .deprecated("6.2.0", "`SET` with the `GET` argument"),
-    cmd("INCR", 2, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incr)
-        .doc("1.0.0", "O(1)", "key", "Adds one to the integer at a key, which counts as 0 if missing."),
-    cmd("INCRBY", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incrby)
-        .doc("1.0.0", "O(1)", "key increment", "Adds to the integer at a key, which counts as 0 if missing."),
-    cmd("INCRBYFLOAT", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incrbyfloat)
-        .doc("2.6.0", "O(1)", "key increment", "Adds to the decimal number at a key, which counts as 0 if missing."),
-    cmd("LCS", -3, &[TWO_KEYS], READ, lcs).work(lcs_work)
-        .doc(
-            "7.0.0",
-            "O(N*M) where N and M are the lengths of the strings",
-            "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
-            "Finds the longest common subsequence of two strings.",
-        ),
+    cmd("INCR", 2, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incr).doc(
+        "1.0.0",
+        "O(1)",
+        "key",
+        "Adds one to the integer at a key, which counts as 0 if missing.",
+    ),
+    cmd("INCRBY", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incrby).doc(
+        "1.0.0",
+        "O(1)",
+        "key increment",
+        "Adds to the integer at a key, which counts as 0 if missing.",
+    ),
+    cmd("INCRBYFLOAT", 3, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM | FAST, incrbyfloat).doc(
+        "2.6.0",
+        "O(1)",
+        "key increment",
+        "Adds to the decimal number at a key, which counts as 0 if missing.",
+    ),
+    cmd("LCS", -3, &[TWO_KEYS], READ, lcs).work(lcs_work).doc(
+        "7.0.0",
+        "O(N*M) where N and M are the lengths of the strings",
+        "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
+        "Finds the longest common subsequence of two strings.",
+    ),
     cmd("MGET", -2, &[keys_to_end(1, RO_ACCESS)], READ | FAST, mget)
         .tips(&["request_policy:multi_shard"])
         .doc(
@@ -68,21 +104,26 @@ pub static COMMANDS: &[Spec] = &[
     cmd("MSET", -3, &[keys_to_end(2, OW_UPDATE)], WRITE | DENY_OOM, mset)
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
         .doc(
-        "1.0.1",
-        "O(N) where N is the number of keys",
-        "key value [key value ...]",
-        "Sets several keys at once.",
-    ),
+            "1.0.1",
+            "O(N) where N is the number of keys",
+            "key value [key value ...]",
+            "Sets several keys at once.",
+        ),
     cmd("MSETNX", -3, &[keys_to_end(2, OW.and(INSERT))], WRITE | DENY_OOM, msetnx)
         .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
         .doc(
-        "1.0.1",
-        "O(N) where N is the number of keys",
-        "key value [key value ...]",
-        "Sets several keys at once, if none of them exists.",
-    ),
+            "1.0.1",
+            "O(N) where N is the number of keys",
+            "key value [key value ...]",
+            "Sets several keys at once, if none of them exists.",
+        ),
     cmd("PSETEX", 4, &[key(OW_UPDATE)], WRITE | DENY_OOM, psetex)
-        .doc("2.6.0", "O(1)", "key milliseconds value", "Sets a string that expires after some milliseconds.")
+        .doc(
+            "2.6.0",
+            "O(1)",
+            "key milliseconds value",
+            "Sets a string that expires after some milliseconds.",
+        )
         .deprecated("2.6.12", "`SET` with the `PX` argument"),
     cmd("SET", -3, &[key(SET_FLAGS)], WRITE | DENY_OOM, set).key_flags(set_key_flags).doc(
         "1.0.0",
@@ -103,10 +144,20 @@ pub static COMMANDS: &[Spec] = &[
         "key offset value",
         "Overwrites a part of a string; pads with zero bytes if it is too short.",
     ),
-    cmd("STRLEN", 2, &[key(RO)], READ | FAST, strlen)
-        .doc("2.2.0", "O(1)", "key", "Returns the length of the string at a key."),
-    cmd("SUBSTR", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work)
-        .doc("1.0.0", "O(N) where N is the length returned", "key start end", "Returns a part of the string at a key.")
+    cmd("STRLEN", 2, &[key(RO)], READ | FAST, strlen).doc(
+        "2.2.0",
+        "O(1)",
+        "key",
+        "Returns the length of the string at a key.",
+    ),
+    cmd("SUBSTR", 4, &[key(RO_ACCESS)], READ, getrange)
+        .work(getrange_work)
+        .doc(
+            "1.0.0",
+            "O(N) where N is the length returned",
+            "key start end",
+            "Returns a part of the string at a key.",
+        )
         .deprecated("2.0.0", "`GETRANGE`"),
 ];
 
@@ -134,30 +185,35 @@ fn set_key_flags(args: ArgList<'_>) -> KeyFlags {
 }
 
 /// Options of `SET`.
-#[derive(Default)]
 struct SetOptions {
     only_if_missing: bool,
     only_if_present: bool,
     get: bool,
-    keep_ttl: bool,
-    deadline: Option<i64>,
+    deadline: Deadline,
 }
 
 impl SetOptions {
     fn parse(args: &mut Args<'_>, now_ms: i64) -> Result<SetOptions, CommandError> {
-        let mut options = SetOptions::default();
+        let mut options = SetOptions {
+            only_if_missing: false,
+            only_if_present: false,
+            get: false,
+            deadline: Deadline::Clear,
+        };
         let mut expiry = ExpiryOption::default();
         while let Some(option) = args.option() {
             match option.as_bytes() {
                 b"NX" if !options.only_if_present => options.only_if_missing = true,
                 b"XX" if !options.only_if_missing => options.only_if_present = true,
                 b"GET" => options.get = true,
-                b"KEEPTTL" if !expiry.is_given() => options.keep_ttl = true,
-                _ if options.keep_ttl => return Err(CommandError::Syntax),
+                b"KEEPTTL" if !expiry.is_given() => options.deadline = Deadline::Keep,
+                _ if options.deadline == Deadline::Keep => return Err(CommandError::Syntax),
                 name => expiry.take(name, args)?,
             }
         }
-        options.deadline = expiry.deadline(now_ms, "set")?;
+        if let Some(unix_ms) = expiry.deadline(now_ms)? {
+            options.deadline = Deadline::At(unix_ms);
+        }
         Ok(options)
     }
 }
@@ -178,7 +234,7 @@ fn set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         }
         return Ok(());
     }
-    store(ctx, &key, value, options.deadline, options.keep_ttl);
+    store(ctx, &key, value, options.deadline);
     if !options.get {
         ctx.reply.ok();
     }
@@ -186,20 +242,13 @@ fn set<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 }
 
 /// Stores a string as `SET` does. A deadline is logged as the absolute time that it is.
-fn store(
-    ctx: &mut Context<'_>,
-    key: &Key<'_>,
-    value: &[u8],
-    deadline: Option<i64>,
-    keep_ttl: bool,
-) {
-    let kept = if keep_ttl { Deadline::Keep } else { Deadline::Clear };
-    ctx.keys.put_string(key, string_ref(value), deadline.map_or(kept, Deadline::At), event::SET);
-    if let Some(unix_ms) = deadline {
+fn store(ctx: &mut Context<'_>, key: &Key<'_>, value: &[u8], deadline: Deadline) {
+    ctx.keys.put_string(key, string_ref(value), deadline, event::SET);
+    if let Deadline::At(unix_ms) = deadline {
         ctx.keys.also(key, event::EXPIRE);
-        ctx.keys.log_instead(|| {
-            let time = unix_ms.to_string();
-            [b"SET", key.bytes, value, b"PXAT", time.as_bytes()].map(<[u8]>::to_vec).to_vec()
+        ctx.keys.log_instead(|log| {
+            log.words([b"SET", key.bytes, value, b"PXAT"]);
+            log.text(unix_ms);
         });
     }
 }
@@ -210,7 +259,7 @@ fn setnx<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let value = args.bytes()?;
     let missing = !ctx.keys.exists(&key);
     if missing {
-        store(ctx, &key, value, None, false);
+        store(ctx, &key, value, Deadline::Clear);
     }
     ctx.reply.integer(i64::from(missing));
     Ok(())
@@ -218,30 +267,25 @@ fn setnx<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `SETEX key seconds value`
 fn setex<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_with_expiry(ctx, args, Unit::SECONDS, "setex")
+    set_with_expiry(ctx, args, Unit::SECONDS)
 }
 
 /// `PSETEX key milliseconds value`
 fn psetex<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_with_expiry(ctx, args, Unit::MILLIS, "psetex")
+    set_with_expiry(ctx, args, Unit::MILLIS)
 }
 
-fn set_with_expiry<'a>(
-    ctx: &mut Context<'a>,
-    mut args: Args<'a>,
-    unit: Unit,
-    command: &'static str,
-) -> Outcome {
+fn set_with_expiry<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, unit: Unit) -> Outcome {
     let key = args.key(&ctx.keys)?;
-    let deadline = parse_positive(args.bytes()?, unit, ctx.now_ms(), command)?;
-    store(ctx, &key, args.bytes()?, Some(deadline), false);
+    let deadline = parse_positive(args.bytes()?, unit, ctx.now_ms())?;
+    store(ctx, &key, args.bytes()?, Deadline::At(deadline));
     ctx.reply.ok();
     Ok(())
 }
 
 /// `MSET key value [key value ...]`
 fn mset<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    check_pairs(&args, "mset")?;
+    check_pairs(&args)?;
     store_pairs(ctx, args)?;
     ctx.reply.ok();
     Ok(())
@@ -249,7 +293,7 @@ fn mset<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
 
 /// `MSETNX key value [key value ...]`: all or none.
 fn msetnx<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    check_pairs(&args, "msetnx")?;
+    check_pairs(&args)?;
     let mut keys = args;
     while !keys.is_empty() {
         let key = keys.key(&ctx.keys)?;
@@ -264,12 +308,8 @@ fn msetnx<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
     Ok(())
 }
 
-fn check_pairs(args: &Args<'_>, command: &str) -> Outcome {
-    if args.left().is_multiple_of(2) {
-        Ok(())
-    } else {
-        Err(CommandError::WrongArity(command.to_owned()))
-    }
+fn check_pairs(args: &Args<'_>) -> Outcome {
+    if args.left().is_multiple_of(2) { Ok(()) } else { Err(CommandError::ArgumentCount) }
 }
 
 fn store_pairs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -286,7 +326,7 @@ fn getset<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let value = args.bytes()?;
     reply_text(&mut ctx.reply, ctx.keys.string(&key)?);
-    store(ctx, &key, value, None, false);
+    store(ctx, &key, value, Deadline::Clear);
     Ok(())
 }
 
@@ -295,7 +335,7 @@ fn getdel<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let key = args.key(&ctx.keys)?;
     reply_text(&mut ctx.reply, ctx.keys.string(&key)?);
     if ctx.keys.remove(&key, event::DEL) {
-        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        ctx.keys.log_instead(|log| log.words([b"DEL", key.bytes]));
     }
     Ok(())
 }
@@ -331,7 +371,7 @@ fn getex<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         ctx.reply.null();
         return Ok(());
     };
-    let deadline = options.expiry.deadline(now_ms, "getex")?;
+    let deadline = options.expiry.deadline(now_ms)?;
     reply_text(&mut ctx.reply, Some(text));
     if options.persist {
         persist_after_get(ctx, &key);
@@ -344,7 +384,7 @@ fn getex<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 fn persist_after_get(ctx: &mut Context<'_>, key: &Key<'_>) {
     if ctx.keys.peek(key).is_some_and(|entry| entry.deadline().is_some()) {
         ctx.keys.set_deadline(key, None, event::PERSIST);
-        ctx.keys.log_instead(|| vec![b"PERSIST", key.bytes]);
+        ctx.keys.log_instead(|log| log.words([b"PERSIST", key.bytes]));
     }
 }
 
@@ -459,7 +499,7 @@ fn incrbyfloat<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     sum.write(&mut digits);
     let value = StringRef::Bytes { bytes: &digits, edited: false };
     ctx.keys.put_string(&key, value, Deadline::Keep, KIND);
-    ctx.keys.log_instead(|| vec![&b"SET"[..], key.bytes, &digits, b"KEEPTTL"]);
+    ctx.keys.log_instead(|log| log.words([b"SET", key.bytes, &digits, b"KEEPTTL"]));
     ctx.reply.bulk(&digits);
     Ok(())
 }

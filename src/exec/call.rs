@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::args::Args;
 use super::context::{Context, Patience};
 use super::engine::Engine;
-use super::error::CommandError;
+use super::error::{CommandError, excerpt};
 use super::registry::Command;
 use super::spec::{Outcome, Spec};
 use crate::base::clock::Moment;
@@ -55,7 +55,22 @@ impl<'a> Call<'a> {
 
     /// Lets the handler work.
     pub(super) fn handle(&self, ctx: &mut Context<'a>) -> Outcome {
-        (self.spec().handler)(ctx, Args::new(self.args, self.spec().words()))
+        let outcome = (self.spec().handler)(ctx, Args::new(self.args, self.spec().words()));
+        outcome.map_err(|error| match error {
+            CommandError::ArgumentCount => self.wrong_argument_count(),
+            CommandError::ExpireTime => CommandError::InvalidExpireTime(self.spec().full_name()),
+            error => error,
+        })
+    }
+
+    fn wrong_argument_count(&self) -> CommandError {
+        match self.spec().name.split_once(' ') {
+            None => CommandError::WrongArity(self.spec().full_name()),
+            Some((command, _)) => {
+                let given = excerpt(self.args.get(1).unwrap_or_default(), 128);
+                CommandError::WrongSubcommand { given, command }
+            }
+        }
     }
 }
 

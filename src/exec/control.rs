@@ -39,6 +39,17 @@ pub enum Reload {
 /// A section of `INFO` that only the server can fill: lines `name:value`.
 pub type InfoLines = Vec<(&'static str, String)>;
 
+/// Memory of which only the server knows, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerMemory {
+    /// The most that was ever allocated.
+    pub peak: u64,
+    /// What was allocated before there was any data.
+    pub startup: u64,
+    /// What waits to be written to the log.
+    pub log: u64,
+}
+
 /// See the module's description.
 pub trait Control: Send + Sync {
     /// Writes a snapshot; the client gets its reply when that is done.
@@ -62,6 +73,9 @@ pub trait Control: Send + Sync {
     fn rewrite_config(&self) -> Result<(), CommandError>;
     /// Lines of the sections `server`, `memory`, `persistence` and `cpu`.
     fn info(&self, section: &str) -> InfoLines;
+    fn memory(&self) -> ServerMemory;
+    /// 40 hexadecimal digits that differ from start to start.
+    fn run_id(&self) -> &str;
     /// Operations per second and bytes per second in and out, over the last moments.
     fn rates(&self) -> [f64; 3];
 }

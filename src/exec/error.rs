@@ -55,9 +55,15 @@ pub enum CommandError {
     #[error("ERR invalid expire time, must be >= 0")]
     NegativeExpireTime,
     #[error("ERR invalid expire time in '{0}' command")]
-    InvalidExpireTime(Cow<'static, str>),
+    InvalidExpireTime(String),
     #[error("ERR wrong number of arguments for '{0}' command")]
     WrongArity(String),
+    /// What a handler says of its arguments where its row cannot refuse them. Who calls it names the command.
+    #[error("ERR wrong number of arguments")]
+    ArgumentCount,
+    /// What a handler says of a time that is not positive or cannot be represented. Who calls it names the command.
+    #[error("ERR invalid expire time")]
+    ExpireTime,
     /// Name and arguments as they came, cut to a length.
     #[error("{}", self.lossy())]
     UnknownCommand { name: Vec<u8>, args: Vec<u8> },

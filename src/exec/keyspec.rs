@@ -116,6 +116,22 @@ pub const fn keys_to_end(step: usize, flags: KeyFlags) -> KeySpec {
     KeySpec { begin: Begin::Index(1), find: Find::Range { last: -1, step, limit: 0 }, flags }
 }
 
+/// All arguments from this one on.
+pub const fn keys_from(index: usize, flags: KeyFlags) -> KeySpec {
+    KeySpec { begin: Begin::Index(index), find: Find::Range { last: -1, step: 1, limit: 0 }, flags }
+}
+
+/// All arguments but the last.
+pub const fn keys_before_timeout(flags: KeyFlags) -> KeySpec {
+    KeySpec { begin: Begin::Index(1), find: Find::Range { last: -2, step: 1, limit: 0 }, flags }
+}
+
+/// Keys behind their number, which is this argument.
+pub const fn keys_numbered(index: usize, flags: KeyFlags) -> KeySpec {
+    let find = Find::KeyNum { count: 0, first: 1, step: 1 };
+    KeySpec { begin: Begin::Index(index), find, flags }
+}
+
 /// What `COMMAND INFO` tells as first key, last key and step: the one range that the specifications give
 /// together, for clients that do not read these. Zeros if they give none.
 pub fn legacy_range(specs: &[KeySpec]) -> [i64; 3] {

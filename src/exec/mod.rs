@@ -50,7 +50,7 @@ pub mod work;
 pub use args::{Args, Keys, Word, check_pattern};
 pub use categories::CATEGORIES;
 pub use context::{Context, KeyWait, Wanted, reply_durability, reply_element, reply_text};
-pub use control::{BackgroundSave, Control, InfoLines, Reload, Shutdown};
+pub use control::{BackgroundSave, Control, InfoLines, Reload, ServerMemory, Shutdown};
 pub use departure::depart;
 pub use engine::{Engine, Health, LoadProgress};
 pub use error::{CommandError, excerpt, quotable};

@@ -11,8 +11,11 @@ use super::defragmenter::DefragFigures;
 use super::rates::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
+use crate::base::allocator;
 use crate::config::rewrite;
-use crate::exec::{BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, Shutdown};
+use crate::exec::{
+    BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, ServerMemory, Shutdown,
+};
 use crate::persist::log::Log;
 use crate::resp::{Outbox, Protocol, Reply};
 use crate::session::{Client, Message};
@@ -123,6 +126,19 @@ impl Control for ServerControl {
             "cpu" => self.cpu_lines(),
             _ => Vec::new(),
         }
+    }
+
+    fn memory(&self) -> ServerMemory {
+        let used = allocator::allocated_bytes();
+        ServerMemory {
+            peak: self.memory_peak.fetch_max(used, Ordering::Relaxed).max(used),
+            startup: self.memory_at_start.load(Ordering::Relaxed),
+            log: self.log.buffer_bytes(),
+        }
+    }
+
+    fn run_id(&self) -> &str {
+        &self.run_id
     }
 
     fn rates(&self) -> [f64; 3] {

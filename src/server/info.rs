@@ -7,7 +7,7 @@ use crate::base::allocator;
 use crate::base::process_memory::{resident_bytes, system_bytes};
 use crate::base::version::{REDIS_VERSION, VERSION};
 use crate::config::params;
-use crate::exec::InfoLines;
+use crate::exec::{Control, InfoLines, ServerMemory};
 
 impl ServerControl {
     pub(super) fn server_lines(&self) -> InfoLines {
@@ -44,15 +44,13 @@ impl ServerControl {
     }
 
     pub(super) fn memory_lines(&self) -> InfoLines {
+        let ServerMemory { peak, startup, log } = self.memory();
         let figures = allocator::figures();
         let used = figures.allocated;
-        let peak = self.memory_peak.fetch_max(used, Ordering::Relaxed).max(used);
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);
-        let startup = self.memory_at_start.load(Ordering::Relaxed);
         let clients = self.engine.clients.memory.own_bytes() as u64;
-        let log = self.log.buffer_bytes();
         let overhead = startup + clients + log + self.index_bytes();
         let dataset = used.saturating_sub(overhead);
         let mut lines = vec![

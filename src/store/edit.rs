@@ -352,10 +352,10 @@ impl View<'_> {
     }
 
     /// States what the log must repeat instead of the command as it came. Built only if a log wants it.
-    pub fn log_instead<A: AsRef<[u8]>>(&mut self, args: impl FnOnce() -> Vec<A>) {
+    pub fn log_instead(&mut self, state: impl FnOnce(&mut LogCommand)) {
         if self.effects.wants.log {
-            let args = args().iter().map(|arg| arg.as_ref().to_vec()).collect();
-            let command = LogCommand { db: self.db, args };
+            let mut command = LogCommand { db: self.db, args: Vec::new() };
+            state(&mut command);
             self.effects.rewritten.get_or_insert_default().push(command);
         }
     }

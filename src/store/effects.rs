@@ -153,6 +153,25 @@ pub struct LogCommand {
     pub args: Vec<Vec<u8>>,
 }
 
+/// What a command consists of is told from the left to the right.
+impl LogCommand {
+    pub fn words<W: AsRef<[u8]>>(&mut self, words: impl IntoIterator<Item = W>) {
+        self.args.extend(words.into_iter().map(|word| word.as_ref().to_vec()));
+    }
+
+    /// A number, or what else has a text.
+    pub fn text(&mut self, value: impl ToString) {
+        self.args.push(value.to_string().into_bytes());
+    }
+
+    /// As much of it as `write` appends.
+    pub fn print(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut word = Vec::new();
+        write(&mut word);
+        self.args.push(word);
+    }
+}
+
 /// What the log repeats of one command. In order: removals of what had expired or was evicted, then what to repeat in the
 /// command's place, or the command as it came. A unit of records is repeated as a whole or not at all.
 #[derive(Clone, Copy, Debug, Default)]

@@ -228,7 +228,10 @@ impl View<'_> {
             }
         }
         if !removed.is_empty() {
-            self.log_instead(|| [&[&b"DEL"[..]][..], &removed].concat());
+            self.log_instead(|log| {
+                log.words([b"DEL"]);
+                log.words(&removed);
+            });
         }
         removed.len()
     }

@@ -331,16 +331,10 @@ fn kill(ctx: &mut Context<'_>, filter: &KillFilter<'_>) -> usize {
     killed
 }
 
-/// More arguments than the subcommand takes, which its row cannot express.
-fn too_many(args: &Args<'_>) -> CommandError {
-    let given = excerpt(args.all().get(1).unwrap_or_default(), 128);
-    CommandError::WrongSubcommand { given, command: "CLIENT" }
-}
-
 /// `CLIENT PAUSE timeout [WRITE | ALL]`
 fn client_pause<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if args.left() > 2 {
-        return Err(too_many(&args));
+        return Err(CommandError::ArgumentCount);
     }
     let timeout = args.bytes()?;
     let all = args.is_empty()
@@ -365,7 +359,7 @@ fn client_unpause<'a>(ctx: &mut Context<'a>, _: Args<'a>) -> Outcome {
 /// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`: 1 if the client waited.
 fn client_unblock<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if args.left() > 2 {
-        return Err(too_many(&args));
+        return Err(CommandError::ArgumentCount);
     }
     let id = args.bytes()?;
     let with_error = !args.is_empty()

@@ -195,7 +195,7 @@ fn reply_greeting(ctx: &mut Context<'_>) {
 /// `PING [message]`: in RESP2 an array for those who listen to channels, like all else that they get.
 fn ping<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     if args.left() > 1 {
-        return Err(CommandError::WrongArity("ping".to_owned()));
+        return Err(CommandError::ArgumentCount);
     }
     let session = &ctx.session;
     if session.protocol == Protocol::Resp2 && !session.subscriptions.is_empty() {

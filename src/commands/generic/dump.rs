@@ -89,7 +89,7 @@ pub(super) fn restore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome 
     let entry = Entry { value, deadline };
     if entry.is_due(ctx.now_ms()) {
         if ctx.keys.remove(&key, event::DEL) {
-            ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+            ctx.keys.log_instead(|log| log.words([b"DEL", key.bytes]));
         }
     } else {
         ctx.keys.put_entry(&key, entry);
@@ -124,12 +124,11 @@ fn deadline(ttl: &[u8], absolute: bool, now_ms: i64) -> Result<Option<i64>, Comm
 
 /// The key as it is now, with the time at which it expires; how it was used is not kept.
 fn log(ctx: &mut Context<'_>, key: &Key<'_>, deadline: Option<i64>, payload: &[u8], replace: bool) {
-    ctx.keys.log_instead(|| {
-        let time = deadline.unwrap_or(0).to_string().into_bytes();
-        let mut args = vec![b"RESTORE".to_vec(), key.bytes.to_vec(), time, payload.to_vec()];
-        args.push(b"ABSTTL".to_vec());
-        args.extend(replace.then(|| b"REPLACE".to_vec()));
-        args
+    ctx.keys.log_instead(|log| {
+        log.words([b"RESTORE", key.bytes]);
+        log.text(deadline.unwrap_or(0));
+        log.words([payload, b"ABSTTL"]);
+        log.words(replace.then_some(b"REPLACE"));
     });
 }
 

@@ -51,36 +51,31 @@ impl Conditions {
 
 /// `EXPIRE key seconds [NX | XX | GT | LT]`
 pub(super) fn expire<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_expiry(ctx, args, Unit::SECONDS, "expire")
+    set_expiry(ctx, args, Unit::SECONDS)
 }
 
 /// `PEXPIRE key milliseconds [NX | XX | GT | LT]`
 pub(super) fn pexpire<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_expiry(ctx, args, Unit::MILLIS, "pexpire")
+    set_expiry(ctx, args, Unit::MILLIS)
 }
 
 /// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`
 pub(super) fn expireat<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_expiry(ctx, args, Unit::UNIX_SECONDS, "expireat")
+    set_expiry(ctx, args, Unit::UNIX_SECONDS)
 }
 
 /// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`
 pub(super) fn pexpireat<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_expiry(ctx, args, Unit::UNIX_MILLIS, "pexpireat")
+    set_expiry(ctx, args, Unit::UNIX_MILLIS)
 }
 
-fn set_expiry<'a>(
-    ctx: &mut Context<'a>,
-    mut args: Args<'a>,
-    unit: Unit,
-    command: &'static str,
-) -> Outcome {
+fn set_expiry<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, unit: Unit) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let time = args.bytes()?;
     let conditions = Conditions::parse(&mut args)?;
     let value = crate::base::number::parse_i64(time).ok_or(CommandError::NotAnInteger)?;
     let deadline = unit.deadline(value, ctx.now_ms());
-    let deadline = deadline.ok_or(CommandError::InvalidExpireTime(command.into()))?;
+    let deadline = deadline.ok_or(CommandError::ExpireTime)?;
     let current = ctx.keys.peek(&key).map(|entry| entry.deadline());
     let sets = current.is_some_and(|current| conditions.hold(current, deadline));
     if sets {

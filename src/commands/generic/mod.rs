@@ -32,7 +32,8 @@ pub static COMMANDS: &[Spec] = &[
         .declaring(keys::declare_copy)
         .doc(
             "6.2.0",
-            "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+            "O(N) worst case for collections, where N is the number of nested items. O(1) for \
+        string values.",
             "source destination [DB destination-db] [REPLACE]",
             "Copies the value of a key to another key.",
         ),
@@ -194,8 +195,10 @@ pub static COMMANDS: &[Spec] = &[
         .doc(
         "7.0.0",
         SORT_COMPLEXITY,
-        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
-        "Returns the elements of a list, a set or a sorted set in an order, or what other keys hold for them.",
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] \
+        [ALPHA]",
+        "Returns the elements of a list, a set or a sorted set in an order, or what other \
+        keys hold for them.",
     ),
     cmd("TOUCH", -2, &[keys_to_end(1, RO)], READ | FAST, keys::touch).tips(SUM_OF_SHARDS).doc(
         "3.2.1",

@@ -139,16 +139,14 @@ fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Members, kin
     if !store(ctx, target, members, kind) {
         return;
     }
-    ctx.keys.log_instead(|| vec![b"DEL", target.bytes]);
+    ctx.keys.log_instead(|log| log.words([b"DEL", target.bytes]));
     for part in members.chunks(LOGGED_ELEMENTS_MAX) {
-        ctx.keys.log_instead(|| {
-            let mut words = vec![b"ZADD".to_vec(), target.bytes.to_vec()];
+        ctx.keys.log_instead(|log| {
+            log.words([b"ZADD", target.bytes]);
             for (member, score) in part {
-                let mut text = Vec::new();
-                write_f64(&mut text, *score);
-                words.extend([text, member.clone()]);
+                log.print(|word| write_f64(word, *score));
+                log.words([member]);
             }
-            words
         });
     }
 }

@@ -19,18 +19,13 @@ const DONE: i64 = 1;
 const DELETED: i64 = 2;
 
 /// A field's deadline as an argument. What has passed already is none the less one.
-pub(super) fn parse_deadline(
-    arg: &[u8],
-    unit: Unit,
-    now_ms: i64,
-    command: &'static str,
-) -> Result<i64, CommandError> {
+pub(super) fn parse_deadline(arg: &[u8], unit: Unit, now_ms: i64) -> Result<i64, CommandError> {
     let value = parse_i64(arg).ok_or(CommandError::NotAnInteger)?;
     if value < 0 {
         return Err(CommandError::NegativeExpireTime);
     }
     let deadline = unit.deadline(value, now_ms).filter(|deadline| *deadline <= DEADLINE_MAX);
-    deadline.ok_or(CommandError::InvalidExpireTime(command.into()))
+    deadline.ok_or(CommandError::ExpireTime)
 }
 
 /// `FIELDS numfields field [field ...]`, which ends a command. `not_positive` is the error about the number.
@@ -88,35 +83,30 @@ impl Condition {
 
 /// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
 pub(super) fn hexpire<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_deadlines(ctx, args, Unit::SECONDS, "hexpire")
+    set_deadlines(ctx, args, Unit::SECONDS)
 }
 
 /// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
 pub(super) fn hpexpire<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_deadlines(ctx, args, Unit::MILLIS, "hpexpire")
+    set_deadlines(ctx, args, Unit::MILLIS)
 }
 
 /// `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
 pub(super) fn hexpireat<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_deadlines(ctx, args, Unit::UNIX_SECONDS, "hexpireat")
+    set_deadlines(ctx, args, Unit::UNIX_SECONDS)
 }
 
 /// `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`
 pub(super) fn hpexpireat<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_deadlines(ctx, args, Unit::UNIX_MILLIS, "hpexpireat")
+    set_deadlines(ctx, args, Unit::UNIX_MILLIS)
 }
 
 /// A deadline that has passed deletes the field at once.
-fn set_deadlines<'a>(
-    ctx: &mut Context<'a>,
-    mut args: Args<'a>,
-    unit: Unit,
-    command: &'static str,
-) -> Outcome {
+fn set_deadlines<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, unit: Unit) -> Outcome {
     let key = args.key(&ctx.keys)?;
     ctx.keys.peek_collection::<Hash>(&key)?;
     let now_ms = ctx.now_ms();
-    let deadline = parse_deadline(args.bytes()?, unit, now_ms, command)?;
+    let deadline = parse_deadline(args.bytes()?, unit, now_ms)?;
     let condition = Condition::take(&mut args);
     let not_positive = CommandError::text("ERR Parameter `numFields` should be greater than 0");
     let fields = parse_fields(&mut args, not_positive)?;
@@ -251,7 +241,7 @@ mod tests {
 
     #[test]
     fn deadlines_have_46_bits() {
-        let parse = |text: &str, unit| parse_deadline(text.as_bytes(), unit, 1000, "hexpire");
+        let parse = |text: &str, unit| parse_deadline(text.as_bytes(), unit, 1000);
         assert_eq!(parse("0", Unit::UNIX_MILLIS), Ok(0));
         assert_eq!(parse("70368744177663", Unit::UNIX_MILLIS), Ok(DEADLINE_MAX));
         assert!(parse("70368744177664", Unit::UNIX_MILLIS).is_err());

@@ -10,27 +10,23 @@ use crate::value::hash::Pair;
 
 /// `HSET key field value [field value ...]`: how many fields are new.
 pub(super) fn hset<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    let created = set_pairs(ctx, args, "hset")?;
+    let created = set_pairs(ctx, args)?;
     ctx.reply.count(created);
     Ok(())
 }
 
 /// `HMSET key field value [field value ...]`
 pub(super) fn hmset<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    set_pairs(ctx, args, "hmset")?;
+    set_pairs(ctx, args)?;
     ctx.reply.ok();
     Ok(())
 }
 
 /// Sets fields without deadlines; tells how many of them are new.
-fn set_pairs<'a>(
-    ctx: &mut Context<'a>,
-    mut args: Args<'a>,
-    command: &str,
-) -> Result<usize, CommandError> {
+fn set_pairs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Result<usize, CommandError> {
     let key = args.key(&ctx.keys)?;
     if !args.left().is_multiple_of(2) {
-        return Err(CommandError::WrongArity(command.to_owned()));
+        return Err(CommandError::ArgumentCount);
     }
     let limits = hash_limits(&ctx.engine.config);
     let created = ctx.keys.edit(&key, |hash: &mut Hash, change| {

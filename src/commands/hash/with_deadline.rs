@@ -63,7 +63,7 @@ impl Update {
         let unit = ahead.option().and_then(|word| Unit::of_option(word.as_bytes()));
         let Some(unit) = unit else { return Ok(Update::Nothing) };
         *args = ahead;
-        parse_deadline(args.bytes()?, unit, now_ms, "hgetex").map(Update::At)
+        parse_deadline(args.bytes()?, unit, now_ms).map(Update::At)
     }
 
     /// Does it to a field that is there; tells whether that changed anything.
@@ -222,20 +222,19 @@ fn next_expiry(
     }
     let Some(unit) = unit else { return Ok(Expiry::Keep) };
     let time = args.bytes().map_err(|_| CommandError::text("ERR missing expire time"))?;
-    parse_deadline(time, unit, now_ms, "hsetex").map(Expiry::At)
+    parse_deadline(time, unit, now_ms).map(Expiry::At)
 }
 
 /// What follows `FIELDS`: how many fields, then fields and values.
 fn parse_pairs<'a>(args: &mut Args<'a>) -> Result<ArgList<'a>, CommandError> {
-    let wrong_arity = || CommandError::WrongArity("hsetex".to_owned());
     if args.left() < 3 {
-        return Err(wrong_arity());
+        return Err(CommandError::ArgumentCount);
     }
     let count = parse_i64(args.bytes()?).and_then(|count| i32::try_from(count).ok());
     let count = count.filter(|count| *count > 0);
     let count = count.ok_or(CommandError::text("ERR invalid number of fields"))?;
     if args.left() != count as usize * 2 {
-        return Err(wrong_arity());
+        return Err(CommandError::ArgumentCount);
     }
     Ok(args.rest())
 }

@@ -62,19 +62,19 @@ pub(super) fn llen<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 
 /// `LPOP key [count]`
 pub(super) fn lpop<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    pop(ctx, args, End::Left, "lpop")
+    pop(ctx, args, End::Left)
 }
 
 /// `RPOP key [count]`
 pub(super) fn rpop<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    pop(ctx, args, End::Right, "rpop")
+    pop(ctx, args, End::Right)
 }
 
 /// Without a count, one element as a string; with one, an array, even of none.
-fn pop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End, command: &'static str) -> Outcome {
+fn pop<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outcome {
     let key = args.key(&ctx.keys)?;
     if args.left() > 1 {
-        return Err(CommandError::WrongArity(command.to_owned()));
+        return Err(CommandError::ArgumentCount);
     }
     if args.is_empty() {
         if !take(ctx, &key, end, 1, |_, _| {})? {
@@ -140,9 +140,9 @@ pub(super) fn take_from_first(
             reply.array(count);
         })?;
         if found {
-            ctx.keys.log_instead(|| {
-                let count = taken.to_string();
-                [pop_command(pop.end), key.bytes, count.as_bytes()].map(<[u8]>::to_vec).to_vec()
+            ctx.keys.log_instead(|log| {
+                log.words([pop_command(pop.end), key.bytes]);
+                log.text(taken);
             });
             return Ok(true);
         }

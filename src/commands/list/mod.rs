@@ -7,7 +7,8 @@ mod waiting;
 
 use crate::commands::shared::encodings::list_limits;
 use crate::exec::keyspec::{
-    ACCESS, Begin, DELETE, Find, INSERT, KeyFlags, KeySpec, RO, RO_ACCESS, RW, UPDATE, key, key_at,
+    ACCESS, DELETE, INSERT, KeyFlags, RO, RO_ACCESS, RW, UPDATE, key, key_at, keys_before_timeout,
+    keys_numbered,
 };
 use crate::exec::spec::{BLOCKING, DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Args, CommandError, Context, Spec, cmd, work};
@@ -16,22 +17,6 @@ use crate::value::list::{End, ListLimits};
 
 const INTO: KeyFlags = RW.and(INSERT);
 const OUT_OF: KeyFlags = RW.and(ACCESS).and(DELETE);
-
-/// Keys behind their number, which is the argument `count`.
-const fn counted_keys(count: usize) -> KeySpec {
-    KeySpec {
-        begin: Begin::Index(count),
-        find: Find::KeyNum { count: 0, first: 1, step: 1 },
-        flags: OUT_OF,
-    }
-}
-
-/// All arguments but the last.
-const KEYS_BEFORE_TIMEOUT: KeySpec = KeySpec {
-    begin: Begin::Index(1),
-    find: Find::Range { last: -2, step: 1, limit: 0 },
-    flags: OUT_OF,
-};
 
 const PER_PUSHED: &str = "O(N) where N is the number of elements added";
 const PER_POPPED: &str = "O(N) where N is the number of elements returned";
@@ -49,19 +34,19 @@ pub static COMMANDS: &[Spec] = &[
             "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
             "Moves an element from one list to another; waits for one if there is none.",
         ),
-    cmd("BLMPOP", -5, &[counted_keys(2)], WRITE | BLOCKING, waiting::blmpop).doc(
+    cmd("BLMPOP", -5, &[keys_numbered(2, OUT_OF)], WRITE | BLOCKING, waiting::blmpop).doc(
         "7.0.0",
         PER_KEYS_AND_POPPED,
         "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
         "Takes elements from the first list that has some; waits for them if none has.",
     ),
-    cmd("BLPOP", -3, &[KEYS_BEFORE_TIMEOUT], WRITE | BLOCKING, waiting::blpop).doc(
+    cmd("BLPOP", -3, &[keys_before_timeout(OUT_OF)], WRITE | BLOCKING, waiting::blpop).doc(
         "2.0.0",
         "O(N) where N is the number of keys",
         "key [key ...] timeout",
         "Takes the first element of the first list that has one; waits for it if none has.",
     ),
-    cmd("BRPOP", -3, &[KEYS_BEFORE_TIMEOUT], WRITE | BLOCKING, waiting::brpop).doc(
+    cmd("BRPOP", -3, &[keys_before_timeout(OUT_OF)], WRITE | BLOCKING, waiting::brpop).doc(
         "2.0.0",
         "O(N) where N is the number of keys",
         "key [key ...] timeout",
@@ -78,7 +63,8 @@ pub static COMMANDS: &[Spec] = &[
         "2.2.0",
         "O(1)",
         "source destination timeout",
-        "Moves the last element of a list to the front of another; waits for one if there is none.",
+        "Moves the last element of a list to the front of another; waits for one if there is \
+        none.",
     )
     .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     cmd("LINDEX", 3, &[key(RO_ACCESS)], READ, middle::lindex).doc(
@@ -105,7 +91,7 @@ pub static COMMANDS: &[Spec] = &[
         "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
         "Moves an element from one list to another.",
     ),
-    cmd("LMPOP", -4, &[counted_keys(1)], WRITE, ends::lmpop).work(work::count_option).doc(
+    cmd("LMPOP", -4, &[keys_numbered(1, OUT_OF)], WRITE, ends::lmpop).work(work::count_option).doc(
         "7.0.0",
         PER_KEYS_AND_POPPED,
         "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
@@ -127,7 +113,8 @@ pub static COMMANDS: &[Spec] = &[
         "1.0.0",
         PER_PUSHED,
         "key element [element ...]",
-        "Adds elements at the front of a list, one after the other; creates the key if there is none.",
+        "Adds elements at the front of a list, one after the other; creates the key if there \
+        is none.",
     ),
     cmd("LPUSHX", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::lpushx).doc(
         "2.2.0",
@@ -137,7 +124,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("LRANGE", 4, &[key(RO_ACCESS)], READ, middle::lrange).work(middle::lrange_work).doc(
         "1.0.0",
-        "O(S+N) where S is the distance of the start from the nearer end and N the number of elements returned",
+        "O(S+N) where S is the distance of the start from the nearer end and N the number of \
+        elements returned",
         "key start stop",
         "Returns the elements between two indexes, which count from the end if negative.",
     ),
@@ -145,7 +133,8 @@ pub static COMMANDS: &[Spec] = &[
         "1.0.0",
         PER_LENGTH,
         "key count element",
-        "Removes elements that equal a value: so many from the front, from the end if negative, all if 0.",
+        "Removes elements that equal a value: so many from the front, from the end if \
+        negative, all if 0.",
     ),
     cmd("LSET", 4, &[key(RW.and(UPDATE))], WRITE | DENY_OOM, middle::lset).doc(
         "1.0.0",
@@ -194,7 +183,14 @@ fn limits(ctx: &Context<'_>) -> ListLimits {
 
 /// `LEFT` or `RIGHT`
 fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
-    args.choice(&[("LEFT", End::Left), ("RIGHT", End::Right)])
+    args.choice(&[(end_name(End::Left), End::Left), (end_name(End::Right), End::Right)])
+}
+
+fn end_name(end: End) -> &'static str {
+    match end {
+        End::Left => "LEFT",
+        End::Right => "RIGHT",
+    }
 }
 
 /// The event of adding at an end.

@@ -1,6 +1,6 @@
 //! Moving an element from one list to another, or around within one.
 
-use super::{limits, parse_end, pop_event, push_event};
+use super::{end_name, limits, parse_end, pop_event, push_event};
 use crate::commands::shared::blocking_timeout::deadline_of_seconds;
 use crate::exec::{Args, CommandError, Context, KeyWait, Outcome, Wanted};
 use crate::store::Key;
@@ -43,17 +43,15 @@ pub(super) fn rpoplpush<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcom
 /// `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`
 pub(super) fn blmove<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let (source, target) = (args.key(&ctx.keys)?, args.key(&ctx.keys)?);
-    let ends = args;
     let way = parse_way(&mut args)?;
     let deadline_ms = deadline_of_seconds(args.bytes()?, ctx.now_ms())?;
     if !move_element(ctx, &source, &target, way)? {
         wait_for(ctx, source, deadline_ms);
         return Ok(());
     }
-    ctx.keys.log_instead(|| {
-        let (mut ends, name) = (ends, &b"LMOVE"[..]);
-        let ends = [ends.bytes(), ends.bytes()].map(|end| end.expect("they were read before"));
-        [name, source.bytes, target.bytes, ends[0], ends[1]].map(<[u8]>::to_vec).to_vec()
+    ctx.keys.log_instead(|log| {
+        log.words([b"LMOVE", source.bytes, target.bytes]);
+        log.words([way.from, way.to].map(end_name));
     });
     Ok(())
 }
@@ -66,8 +64,7 @@ pub(super) fn brpoplpush<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outco
         wait_for(ctx, source, deadline_ms);
         return Ok(());
     }
-    ctx.keys
-        .log_instead(|| [b"RPOPLPUSH", source.bytes, target.bytes].map(<[u8]>::to_vec).to_vec());
+    ctx.keys.log_instead(|log| log.words([b"RPOPLPUSH", source.bytes, target.bytes]));
     Ok(())
 }
 

@@ -32,7 +32,7 @@ fn pop_or_wait<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
             reply.bulk(key.bytes);
         })?;
         if found {
-            ctx.keys.log_instead(|| vec![pop_command(end), key.bytes]);
+            ctx.keys.log_instead(|log| log.words([pop_command(end), key.bytes]));
             return Ok(());
         }
     }

@@ -2,9 +2,7 @@
 
 use crate::commands::shared::family_help::family_help;
 use crate::exec::spec::{LOADING, NONE, PUBSUB, STALE};
-use crate::exec::{
-    Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, excerpt, family,
-};
+use crate::exec::{Args, CommandError, Context, Outcome, Spec, check_pattern, cmd, family};
 use crate::pubsub::HistoryFigures;
 use crate::session::SubscriptionKind;
 
@@ -87,8 +85,7 @@ fn at_most_one(args: &Args<'_>) -> Outcome {
     if args.left() <= 1 {
         return Ok(());
     }
-    let given = excerpt(args.all().get(1).unwrap_or_default(), 128);
-    Err(CommandError::WrongSubcommand { given, command: "PUBSUB" })
+    Err(CommandError::ArgumentCount)
 }
 
 /// `PUBSUB HISTORY [channel]`: null if nothing is known of the channel; without a name, all channels by name.

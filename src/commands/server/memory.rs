@@ -7,7 +7,7 @@ use crate::base::process_memory::resident_bytes;
 use crate::commands::shared::family_help::family_help;
 use crate::exec::keyspec::{RO, key_at};
 use crate::exec::spec::{LOADING, NONE, READ, STALE, WALKS};
-use crate::exec::{Args, CommandError, Context, Outcome, Spec, cmd, family};
+use crate::exec::{Args, CommandError, Context, Outcome, ServerMemory, Spec, cmd, family};
 use crate::store::IndexBytes;
 
 pub static COMMANDS: &[Spec] = &[family("MEMORY", -2, NONE, MEMORY).doc(
@@ -72,15 +72,10 @@ fn memory_usage<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
 /// What `STATS` and `DOCTOR` look at; bytes.
 struct Usage {
     allocator: allocator::Figures,
-    /// The most that was ever allocated, if the server keeps count.
-    peak: Option<u64>,
-    /// What was allocated before there was any data, if the server took note.
-    startup: Option<u64>,
+    server: ServerMemory,
     /// Taken by clients: their state and their buffers.
     clients: u64,
     connected: u64,
-    /// What waits to be written to the log.
-    log: u64,
     /// The process's memory that is backed by real pages.
     resident: u64,
     keys: u64,
@@ -90,11 +85,6 @@ struct Usage {
 
 impl Usage {
     fn of(ctx: &Context<'_>) -> Usage {
-        let lines = ctx.engine.control().info("memory");
-        let figure = |wanted: &str| {
-            let (_, value) = lines.iter().find(|(name, _)| *name == wanted)?;
-            value.parse().ok()
-        };
         let clients = &ctx.engine.clients;
         let keyspace = &ctx.engine.keyspace;
         let keys = |db: &usize| keyspace.counts(*db).keys;
@@ -102,11 +92,9 @@ impl Usage {
         let allocator = allocator::figures();
         Usage {
             allocator,
-            peak: figure("used_memory_peak"),
-            startup: figure("used_memory_startup"),
+            server: ctx.engine.control().memory(),
             clients: clients.memory.own_bytes() as u64,
             connected: clients.len() as u64,
-            log: figure("mem_aof_buffer").unwrap_or(0),
             resident: resident_bytes().unwrap_or(allocator.resident),
             keys: used.clone().map(|db| keys(&db)).sum::<usize>() as u64,
             indexes: used.map(|db| (db, keyspace.index_bytes(db))).collect(),
@@ -116,7 +104,7 @@ impl Usage {
     /// Allocated for other things than data.
     fn overhead(&self) -> u64 {
         let indexes: usize = self.indexes.iter().map(|(_, bytes)| bytes.total()).sum();
-        self.startup.unwrap_or(0) + self.clients + self.log + indexes as u64
+        self.server.startup + self.clients + self.server.log + indexes as u64
     }
 
     fn dataset(&self) -> u64 {
@@ -125,7 +113,7 @@ impl Usage {
 
     /// Allocated since the start.
     fn net(&self) -> u64 {
-        self.allocator.allocated.saturating_sub(self.startup.unwrap_or(0))
+        self.allocator.allocated.saturating_sub(self.server.startup)
     }
 }
 
@@ -171,12 +159,14 @@ fn stats(usage: &Usage) -> Vec<(Cow<'static, str>, Figure)> {
     use Figure::{Count, Index, Ratio};
     let percentage = |part, whole| Ratio(ratio(part, whole) * 100.0);
     let allocated = usage.allocator.allocated;
-    let mut figures: Vec<(Cow<'static, str>, Figure)> = Vec::new();
-    figures.extend(usage.peak.map(|peak| ("peak.allocated".into(), Count(peak))));
-    figures.push(("total.allocated".into(), Count(allocated)));
-    figures.extend(usage.startup.map(|startup| ("startup.allocated".into(), Count(startup))));
-    figures.push(("clients.normal".into(), Count(usage.clients)));
-    figures.push(("aof.buffer".into(), Count(usage.log)));
+    let ServerMemory { peak, startup, log } = usage.server;
+    let mut figures: Vec<(Cow<'static, str>, Figure)> = vec![
+        ("peak.allocated".into(), Count(peak)),
+        ("total.allocated".into(), Count(allocated)),
+        ("startup.allocated".into(), Count(startup)),
+        ("clients.normal".into(), Count(usage.clients)),
+        ("aof.buffer".into(), Count(log)),
+    ];
     let indexes = usage.indexes.iter();
     figures.extend(indexes.map(|(db, bytes)| (format!("db.{db}").into(), Index(*bytes))));
     figures.extend([
@@ -185,8 +175,8 @@ fn stats(usage: &Usage) -> Vec<(Cow<'static, str>, Figure)> {
         ("keys.bytes-per-key".into(), Count(usage.net().checked_div(usage.keys).unwrap_or(0))),
         ("dataset.bytes".into(), Count(usage.dataset())),
         ("dataset.percentage".into(), percentage(usage.dataset(), usage.net())),
+        ("peak.percentage".into(), percentage(allocated, peak)),
     ]);
-    figures.extend(usage.peak.map(|peak| ("peak.percentage".into(), percentage(allocated, peak))));
     figures.extend(fragmentation(usage).map(|(name, figure)| (name.into(), figure)));
     figures
 }
@@ -238,7 +228,7 @@ fn diagnosis(usage: &Usage) -> String {
         }
     };
     finding(
-        usage.peak.is_some_and(|peak| ratio(peak, allocated) > 1.5),
+        ratio(usage.server.peak, allocated) > 1.5,
         "There was once more than 1.5 times as much allocated as now; pages of that time may still be held.",
     );
     finding(
@@ -286,11 +276,9 @@ mod tests {
         let allocator = allocator::Figures { allocated, active, resident };
         Usage {
             allocator,
-            peak: None,
-            startup: Some(MIB),
+            server: ServerMemory { peak: allocated, startup: MIB, log: 0 },
             clients: MIB,
             connected: 1,
-            log: 0,
             resident,
             keys: 10,
             indexes: vec![(0, IndexBytes { table: 1000, deadlines: 24 })],
@@ -312,7 +300,8 @@ mod tests {
         assert!(diagnosis(&usage(100 * MIB, 150 * MIB, 151 * MIB)).contains("partly filled"));
         assert!(diagnosis(&usage(100 * MIB, 101 * MIB, 151 * MIB)).contains("MEMORY PURGE"));
         assert!(diagnosis(&usage(100 * MIB, 101 * MIB, 102 * MIB)).contains("buffers of clients"));
-        let shrunk = Usage { peak: Some(200 * MIB), ..calm };
+        let server = ServerMemory { peak: 200 * MIB, ..calm.server };
+        let shrunk = Usage { server, ..calm };
         assert!(diagnosis(&shrunk).contains("1.5 times"));
     }
 }

@@ -110,7 +110,8 @@ pub static COMMANDS: &[Spec] = &[
     )
     .doc(
         "1.0.0",
-        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+        "O(N) when saving, where N is the total number of keys in all databases when saving \
+        data, otherwise O(1)",
         "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
         "Stops the server.",
     ),

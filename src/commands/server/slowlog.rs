@@ -3,7 +3,7 @@
 use crate::base::number::parse_i64;
 use crate::commands::shared::family_help::family_help;
 use crate::exec::spec::{ADMIN, LOADING, NONE, STALE};
-use crate::exec::{Args, CommandError, Context, Outcome, SlowCommand, Spec, cmd, excerpt, family};
+use crate::exec::{Args, CommandError, Context, Outcome, SlowCommand, Spec, cmd, family};
 use crate::resp::Reply;
 
 pub static COMMANDS: &[Spec] = &[family("SLOWLOG", -2, NONE, SLOWLOG).doc(
@@ -48,10 +48,7 @@ const COUNT_DEFAULT: usize = 10;
 fn slowlog_get<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let count = match args.peek() {
         None => COUNT_DEFAULT,
-        Some(_) if args.left() > 1 => {
-            let given = excerpt(args.all().get(1).unwrap_or_default(), 128);
-            return Err(CommandError::WrongSubcommand { given, command: "SLOWLOG" });
-        }
+        Some(_) if args.left() > 1 => return Err(CommandError::ArgumentCount),
         Some(arg) => parse_count(arg)?,
     };
     args.rest();

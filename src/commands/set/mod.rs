@@ -7,24 +7,14 @@ mod random;
 pub(super) use algebra::parse_limit;
 
 use crate::exec::keyspec::{
-    ACCESS, Begin, DELETE, Find, INSERT, KeySpec, OW_UPDATE, RO, RO_ACCESS, RW, key, key_at,
-    keys_to_end,
+    ACCESS, DELETE, INSERT, KeySpec, OW_UPDATE, RO, RO_ACCESS, RW, key, key_at, keys_from,
+    keys_numbered, keys_to_end,
 };
 use crate::exec::spec::{DENY_OOM, FAST, READ, WRITE};
 use crate::exec::{Spec, cmd, work};
 
 /// The keys behind the destination.
-const SOURCES: KeySpec = KeySpec {
-    begin: Begin::Index(2),
-    find: Find::Range { last: -1, step: 1, limit: 0 },
-    flags: RO_ACCESS,
-};
-/// The keys behind their number.
-const NUMBERED: KeySpec = KeySpec {
-    begin: Begin::Index(1),
-    find: Find::KeyNum { count: 0, first: 1, step: 1 },
-    flags: RO_ACCESS,
-};
+const SOURCES: KeySpec = keys_from(2, RO_ACCESS);
 
 const INTERSECTION: &str =
     "O(N*M) worst case where N is the size of the smallest set and M is the number of sets";
@@ -66,12 +56,14 @@ pub static COMMANDS: &[Spec] = &[
         .work(work::smallest)
         .tips(ANY_ORDER)
         .doc("1.0.0", INTERSECTION, "key [key ...]", "Returns what is in all of the sets."),
-    cmd("SINTERCARD", -3, &[NUMBERED], READ, algebra::sintercard).work(work::smallest).doc(
-        "7.0.0",
-        INTERSECTION,
-        "numkeys key [key ...] [LIMIT limit]",
-        "Counts what is in all of the sets, up to a limit.",
-    ),
+    cmd("SINTERCARD", -3, &[keys_numbered(1, RO_ACCESS)], READ, algebra::sintercard)
+        .work(work::smallest)
+        .doc(
+            "7.0.0",
+            INTERSECTION,
+            "numkeys key [key ...] [LIMIT limit]",
+            "Counts what is in all of the sets, up to a limit.",
+        ),
     cmd("SINTERSTORE", -3, &[key(OW_UPDATE), SOURCES], WRITE | DENY_OOM, algebra::sinterstore)
         .work(work::smallest_source)
         .doc(

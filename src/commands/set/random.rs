@@ -31,7 +31,7 @@ fn pop_one(ctx: &mut Context<'_>, key: &Key<'_>) -> Outcome {
         return Ok(());
     };
     ctx.reply.bulk(&member);
-    ctx.keys.log_instead(|| vec![b"SREM", key.bytes, &member[..]]);
+    ctx.keys.log_instead(|log| log.words([b"SREM", key.bytes, &member]));
     Ok(())
 }
 
@@ -53,13 +53,13 @@ fn pop_many(ctx: &mut Context<'_>, key: &Key<'_>, count: usize) -> Outcome {
     ctx.reply.set(taken.len());
     taken.iter().for_each(|member| ctx.reply.bulk(member));
     if is_gone && !taken.is_empty() {
-        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        ctx.keys.log_instead(|log| log.words([b"DEL", key.bytes]));
         return Ok(());
     }
     for members in taken.chunks(LOGGED_ELEMENTS_MAX) {
-        ctx.keys.log_instead(|| {
-            let head = [&b"SREM"[..], key.bytes].into_iter();
-            head.chain(members.iter().map(Vec::as_slice)).collect()
+        ctx.keys.log_instead(|log| {
+            log.words([b"SREM", key.bytes]);
+            log.words(members);
         });
     }
     Ok(())

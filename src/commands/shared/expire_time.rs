@@ -56,28 +56,18 @@ impl<'a> ExpiryOption<'a> {
     }
 
     /// The deadline that it stands for, if it was given.
-    pub fn deadline(
-        &self,
-        now_ms: i64,
-        command: &'static str,
-    ) -> Result<Option<i64>, CommandError> {
-        self.0.map(|(unit, time)| parse_positive(time, unit, now_ms, command)).transpose()
+    pub fn deadline(&self, now_ms: i64) -> Result<Option<i64>, CommandError> {
+        self.0.map(|(unit, time)| parse_positive(time, unit, now_ms)).transpose()
     }
 }
 
 /// The deadline of an option such as `EX 10`: a positive time that can be represented.
-pub fn parse_positive(
-    arg: &[u8],
-    unit: Unit,
-    now_ms: i64,
-    command: &'static str,
-) -> Result<i64, CommandError> {
+pub fn parse_positive(arg: &[u8], unit: Unit, now_ms: i64) -> Result<i64, CommandError> {
     let value = parse_i64(arg).ok_or(CommandError::NotAnInteger)?;
-    let invalid = || CommandError::InvalidExpireTime(command.into());
     if value <= 0 {
-        return Err(invalid());
+        return Err(CommandError::ExpireTime);
     }
-    unit.deadline(value, now_ms).ok_or_else(invalid)
+    unit.deadline(value, now_ms).ok_or(CommandError::ExpireTime)
 }
 
 /// Lets an existing key expire; if the deadline has passed already, deletes it at once. Logged as the
@@ -85,12 +75,13 @@ pub fn parse_positive(
 pub fn set_deadline(ctx: &mut Context<'_>, key: &Key<'_>, deadline: i64) {
     if deadline <= ctx.now_ms() {
         ctx.keys.remove(key, event::DEL);
-        ctx.keys.log_instead(|| vec![b"DEL", key.bytes]);
+        ctx.keys.log_instead(|log| log.words([b"DEL", key.bytes]));
         return;
     }
     ctx.keys.set_deadline(key, Some(deadline), event::EXPIRE);
-    ctx.keys.log_instead(|| {
-        vec![b"PEXPIREAT".to_vec(), key.bytes.to_vec(), deadline.to_string().into()]
+    ctx.keys.log_instead(|log| {
+        log.words([b"PEXPIREAT", key.bytes]);
+        log.text(deadline);
     });
 }
 

@@ -120,11 +120,13 @@ fn increment(ctx: &mut Context<'_>, key: &Key<'_>, pair: (f64, &[u8]), rule: Add
     };
     ctx.reply.double(score);
     if tally.new + tally.changed > 0 {
-        ctx.keys.log_instead(|| {
-            let mut text = Vec::new();
-            write_f64(&mut text, score);
-            debug_assert_eq!(parse_f64(&text), Some(score), "scores read back");
-            vec![b"ZADD".to_vec(), key.bytes.to_vec(), text, pair.1.to_vec()]
+        ctx.keys.log_instead(|log| {
+            log.words([b"ZADD", key.bytes]);
+            log.print(|word| {
+                write_f64(word, score);
+                debug_assert_eq!(parse_f64(word), Some(score), "scores read back");
+            });
+            log.words([pair.1]);
         });
     }
     Ok(())

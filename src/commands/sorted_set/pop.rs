@@ -34,12 +34,9 @@ fn pop(
     })?;
     let popped = popped.unwrap_or_default();
     if !popped.is_empty() {
-        ctx.keys.log_instead(|| {
-            vec![
-                name.as_bytes().to_vec(),
-                key.bytes.to_vec(),
-                popped.len().to_string().into_bytes(),
-            ]
+        ctx.keys.log_instead(|log| {
+            log.words([name.as_bytes(), key.bytes]);
+            log.text(popped.len());
         });
     }
     Ok(popped)

@@ -42,24 +42,23 @@ fn reply_scores<'a>(ctx: &mut Context<'a>, args: &mut Args<'a>) -> Outcome {
 
 /// `ZRANK key member [WITHSCORE]`
 pub(super) fn zrank<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    rank(ctx, args, "zrank", |rank, _| rank)
+    rank(ctx, args, |rank, _| rank)
 }
 
 /// `ZREVRANK key member [WITHSCORE]`
 pub(super) fn zrevrank<'a>(ctx: &mut Context<'a>, args: Args<'a>) -> Outcome {
-    rank(ctx, args, "zrevrank", |rank, len| len - 1 - rank)
+    rank(ctx, args, |rank, len| len - 1 - rank)
 }
 
 fn rank<'a>(
     ctx: &mut Context<'a>,
     mut args: Args<'a>,
-    name: &str,
     shown: fn(usize, usize) -> usize,
 ) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let member = args.bytes()?;
     if args.left() > 1 {
-        return Err(CommandError::WrongArity(name.to_owned()));
+        return Err(CommandError::ArgumentCount);
     }
     let with_score = args.take_word("WITHSCORE");
     args.finish()?;

@@ -36,7 +36,7 @@ pub(super) fn xadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let words = args.rest();
     let wanted = match options.id {
         Some(id) if words.len() >= 2 && words.len().is_multiple_of(2) => id,
-        _ => return Err(CommandError::WrongArity("xadd".to_owned())),
+        _ => return Err(CommandError::ArgumentCount),
     };
     if wanted == NewId::Exactly(StreamId::MIN) {
         return Err(CommandError::err("The ID specified in XADD must be greater than 0-0"));
@@ -70,14 +70,14 @@ fn log_added(
     len: Option<usize>,
     words: ArgList<'_>,
 ) {
-    ctx.keys.log_instead(|| {
-        let mut args = vec![b"XADD".to_vec(), key.bytes.to_vec()];
+    ctx.keys.log_instead(|log| {
+        log.words([b"XADD", key.bytes]);
         if let Some(len) = len {
-            args.extend([b"MAXLEN".to_vec(), b"=".to_vec(), len.to_string().into()]);
+            log.words(["MAXLEN", "="]);
+            log.text(len);
         }
-        args.push(id.to_string().into());
-        args.extend(words.iter().map(<[u8]>::to_vec));
-        args
+        log.text(id);
+        log.words(words.iter());
     });
 }
 
@@ -95,9 +95,9 @@ pub(super) fn xtrim<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     })?;
     let (removed, len) = trimmed.unwrap_or((0, 0));
     if removed > 0 && trim.is_approximate {
-        ctx.keys.log_instead(|| {
-            let len = len.to_string();
-            [b"XTRIM", key.bytes, b"MAXLEN", b"=", len.as_bytes()].map(<[u8]>::to_vec).to_vec()
+        ctx.keys.log_instead(|log| {
+            log.words([b"XTRIM", key.bytes, b"MAXLEN", b"="]);
+            log.text(len);
         });
     }
     ctx.reply.count(removed as usize);

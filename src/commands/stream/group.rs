@@ -3,7 +3,7 @@
 use super::args::{group_at, id, ids, no_such_group, strict_id};
 use super::record::Member;
 use crate::commands::shared::family_help::family_help;
-use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
+use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::ArgList;
 use crate::store::{Key, View, event};
 use crate::value::Stream;
@@ -17,11 +17,6 @@ const NO_KEY: CommandError = CommandError::text(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the \
      MKSTREAM option to create an empty stream automatically.",
 );
-
-fn wrong_subcommand(args: &Args<'_>) -> CommandError {
-    let given = excerpt(args.all().get(1).unwrap_or_default(), 128);
-    CommandError::WrongSubcommand { given, command: "XGROUP" }
-}
 
 /// Options of `CREATE` and `SETID`.
 struct GroupOptions {
@@ -46,7 +41,7 @@ impl GroupOptions {
                         read => Some(read),
                     };
                 }
-                _ => return Err(wrong_subcommand(args)),
+                _ => return Err(CommandError::ArgumentCount),
             }
         }
         Ok(options)
@@ -75,7 +70,7 @@ pub(super) fn xgroup_create<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Ou
         return Err(NO_KEY);
     }
     if args.all().len() > CREATE_ARGS_MAX {
-        return Err(wrong_subcommand(&args));
+        return Err(CommandError::ArgumentCount);
     }
     let last_id = match text {
         b"$" => stream.map_or(StreamId::MIN, Stream::last_id),
@@ -102,7 +97,7 @@ pub(super) fn xgroup_setid<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Out
     let options = GroupOptions::parse(&mut args, false)?;
     check_group(ctx, &key, name)?;
     if !SETID_ARGS.contains(&args.all().len()) {
-        return Err(wrong_subcommand(&args));
+        return Err(CommandError::ArgumentCount);
     }
     let last_id = match text {
         b"$" => existing(ctx, &key)?.last_id(),

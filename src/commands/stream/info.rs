@@ -3,7 +3,7 @@
 use super::args::{group_at, no_such_group, stream_at};
 use super::reply::{reply_entries, reply_entry, reply_id};
 use crate::commands::shared::family_help::family_help;
-use crate::exec::{Args, CommandError, Context, Outcome, excerpt};
+use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::{ArgList, Reply};
 use crate::store::View;
 use crate::value::Stream;
@@ -12,11 +12,6 @@ use crate::value::stream::{Consumer, Delivery, Entry, Group, StreamId};
 /// What `FULL` shows of each list unless it is told; 0 stands for all.
 const COUNT_DEFAULT: i64 = 10;
 
-fn wrong_subcommand(args: &Args<'_>) -> CommandError {
-    let given = excerpt(args.all().get(1).unwrap_or_default(), 128);
-    CommandError::WrongSubcommand { given, command: "XINFO" }
-}
-
 /// `[FULL [COUNT count]]`: how much to show in full, if so.
 fn full_count(args: &mut Args<'_>) -> Result<Option<usize>, CommandError> {
     if args.is_empty() {
@@ -24,13 +19,13 @@ fn full_count(args: &mut Args<'_>) -> Result<Option<usize>, CommandError> {
     }
     let options = args.left();
     if !matches!(options, 1 | 3) || !args.take_word("FULL") {
-        return Err(wrong_subcommand(args));
+        return Err(CommandError::ArgumentCount);
     }
     if options == 1 {
         return Ok(Some(COUNT_DEFAULT as usize));
     }
     if !args.take_word("COUNT") {
-        return Err(wrong_subcommand(args));
+        return Err(CommandError::ArgumentCount);
     }
     let count = args.integer()?;
     let count = if count < 0 { COUNT_DEFAULT } else { count };

@@ -66,7 +66,8 @@ pub static COMMANDS: &[Spec] = &[
         "6.2.0",
         "O(1) if the count is small",
         "key group consumer min-idle-time start [COUNT count] [JUSTID]",
-        "Hands pending entries that have been idle for long over to another consumer, batch by batch.",
+        "Hands pending entries that have been idle for long over to another consumer, batch \
+        by batch.",
     ),
     cmd("XCLAIM", -6, &[key(RW_UPDATE)], WRITE | FAST, xclaim).tips(UNSTEADY).doc(
         "5.0.0",
@@ -124,7 +125,8 @@ pub static COMMANDS: &[Spec] = &[
             "O(M log N) for each stream where M is the number of entries returned",
             "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS \
              key [key ...] id [id ...]",
-            "Returns entries that nobody in the group got yet, or what the consumer has pending; may wait.",
+            "Returns entries that nobody in the group got yet, or what the consumer has pending; \
+        may wait.",
         ),
     cmd("XREVRANGE", -4, &[key(RO_ACCESS)], READ, xrevrange).work(range::xrevrange_work).doc(
         "5.0.0",

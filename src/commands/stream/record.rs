@@ -14,7 +14,7 @@
 //! Redis 7.0, where who claims nothing does not become a consumer.
 
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
-use crate::store::{Key, View};
+use crate::store::{Key, LogCommand, View};
 use crate::value::stream::{Group, StreamId};
 
 /// A consumer of a group.
@@ -28,26 +28,22 @@ pub(super) struct Member<'a> {
 /// An entry that was delivered, when, and how many times by now.
 pub(super) type Delivered = (StreamId, i64, u64);
 
-fn text(value: impl ToString) -> Vec<u8> {
-    value.to_string().into_bytes()
-}
-
 impl Member<'_> {
-    fn claim(&self) -> Vec<Vec<u8>> {
-        [b"XCLAIM", self.key.bytes, self.group, self.consumer, b"0"].map(<[u8]>::to_vec).to_vec()
+    fn claim(&self, log: &mut LogCommand) {
+        log.words([b"XCLAIM", self.key.bytes, self.group, self.consumer, b"0"]);
     }
 
     /// The consumer is new.
     pub(super) fn log_consumer(&self, keys: &mut View<'_>, seen_ms: i64) {
-        keys.log_instead(|| {
-            let mut args = self.claim();
-            args.extend([text(StreamId::MIN), text("TIME"), text(seen_ms)]);
-            args
+        keys.log_instead(|log| {
+            self.claim(log);
+            log.text(StreamId::MIN);
+            log.words(["TIME"]);
+            log.text(seen_ms);
         });
-        keys.log_instead(|| {
-            let head =
-                [b"XGROUP", &b"CREATECONSUMER"[..], self.key.bytes, self.group, self.consumer];
-            head.map(<[u8]>::to_vec).to_vec()
+        keys.log_instead(|log| {
+            log.words(["XGROUP", "CREATECONSUMER"]);
+            log.words([self.key.bytes, self.group, self.consumer]);
         });
     }
 
@@ -55,34 +51,34 @@ impl Member<'_> {
         let same = |a: &Delivered, b: &Delivered| (a.1, a.2) == (b.1, b.2);
         for batch in delivered.chunk_by(same).flat_map(|run| run.chunks(LOGGED_ELEMENTS_MAX)) {
             let (_, time_ms, count) = batch[0];
-            keys.log_instead(|| {
-                let mut args = self.claim();
-                args.extend(batch.iter().map(|(id, ..)| text(id)));
-                args.extend([text("TIME"), text(time_ms), text("RETRYCOUNT"), text(count)]);
-                args.extend([text("FORCE"), text("JUSTID")]);
-                args
+            keys.log_instead(|log| {
+                self.claim(log);
+                batch.iter().for_each(|(id, ..)| log.text(id));
+                log.words(["TIME"]);
+                log.text(time_ms);
+                log.words(["RETRYCOUNT"]);
+                log.text(count);
+                log.words(["FORCE", "JUSTID"]);
             });
         }
     }
 
     pub(super) fn log_acknowledged(&self, keys: &mut View<'_>, ids: &[StreamId]) {
         for batch in ids.chunks(LOGGED_ELEMENTS_MAX) {
-            keys.log_instead(|| {
-                let mut args = [b"XACK", self.key.bytes, self.group].map(<[u8]>::to_vec).to_vec();
-                args.extend(batch.iter().map(text));
-                args
+            keys.log_instead(|log| {
+                log.words([b"XACK", self.key.bytes, self.group]);
+                batch.iter().for_each(|id| log.text(id));
             });
         }
     }
 
     /// How far the group has read.
     pub(super) fn log_position(&self, keys: &mut View<'_>, position: Position) {
-        keys.log_instead(|| {
-            let head = [b"XGROUP", &b"SETID"[..], self.key.bytes, self.group];
-            let mut args = head.map(<[u8]>::to_vec).to_vec();
-            args.extend([text(position.last_id), text("ENTRIESREAD")]);
-            args.push(text(position.entries_read.unwrap_or(-1)));
-            args
+        keys.log_instead(|log| {
+            log.words([b"XGROUP", &b"SETID"[..], self.key.bytes, self.group]);
+            log.text(position.last_id);
+            log.words(["ENTRIESREAD"]);
+            log.text(position.entries_read.unwrap_or(-1));
         });
     }
 }

@@ -270,7 +270,7 @@ fn store(
         log(&mut ctx.keys, &key, &list);
         ctx.keys.put_collection(&key, list, event::SORTSTORE);
     } else if ctx.keys.remove(&key, event::DEL) {
-        ctx.keys.log_instead(|| [b"DEL", key.bytes].to_vec());
+        ctx.keys.log_instead(|log| log.words([b"DEL", key.bytes]));
     }
     Ok(())
 }
@@ -278,13 +278,13 @@ fn store(
 /// The list that is about to be stored.
 fn log(keys: &mut View<'_>, key: &Key<'_>, list: &List) {
     if keys.exists(key) {
-        keys.log_instead(|| [b"DEL", key.bytes].to_vec());
+        keys.log_instead(|log| log.words([b"DEL", key.bytes]));
     }
     for start in (0..list.len()).step_by(LOGGED_ELEMENTS_MAX) {
         let end = list.len().min(start + LOGGED_ELEMENTS_MAX);
-        keys.log_instead(|| {
-            let batch = list.range(start..end).map(|element| element.with_bytes(<[u8]>::to_vec));
-            [b"RPUSH", key.bytes].map(<[u8]>::to_vec).into_iter().chain(batch).collect()
+        keys.log_instead(|log| {
+            log.words([b"RPUSH", key.bytes]);
+            list.range(start..end).for_each(|element| element.with_bytes(|it| log.words([it])));
         });
     }
 }

@@ -94,12 +94,10 @@ pub(super) fn stats(ctx: &mut Context<'_>, text: &mut String) -> Written {
 /// A server without replicas. Its replication ID is the one of this run.
 pub(super) fn replication(ctx: &mut Context<'_>, text: &mut String) -> Written {
     const NO_ID: &str = "0000000000000000000000000000000000000000";
-    let server = ctx.engine.control().info("server");
-    let run_id = server.into_iter().find(|(name, _)| *name == "run_id").map(|(_, id)| id);
     line(text, "role", "master");
     line(text, "connected_slaves", 0);
     line(text, "master_failover_state", "no-failover");
-    line(text, "master_replid", run_id.as_deref().unwrap_or(NO_ID));
+    line(text, "master_replid", ctx.engine.control().run_id());
     line(text, "master_replid2", NO_ID);
     line(text, "master_repl_offset", 0);
     line(text, "second_repl_offset", -1);
