@@ -159,6 +159,18 @@ impl<'a> Encoded<'a> {
         usize::from(self.front.len) + self.data.len() + usize::from(self.back.len)
     }
 
+    /// Whether it is the element at the front of `bytes`. Equal elements are encoded equally. Names that differ often do
+    /// so at their end, so that is looked at before the rest.
+    #[inline]
+    pub(super) fn is_at(&self, bytes: &[u8]) -> bool {
+        let front = self.front.as_slice();
+        let data_end = front.len() + self.data.len();
+        bytes[0] == front[0]
+            && bytes.get(data_end - 1) == self.data.last().or(front.last())
+            && bytes[1..front.len()] == front[1..]
+            && bytes[front.len()..data_end] == *self.data
+    }
+
     /// Fills `out`, which is as long as this.
     #[inline]
     pub(super) fn write(&self, out: &mut [u8]) {

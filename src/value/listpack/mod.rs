@@ -2,7 +2,8 @@
 //!
 //! Elements lie one behind the other, each in the encoding of Redis's listpack (specified in
 //! `antirez/listpack`; see `encoding`), so that `DUMP` and `RESTORE` take them over as they are. What looks
-//! like an integer is kept as one. How many there are and how long they are lies in front of them (`piece`).
+//! like an integer is kept as one, and every element in the shortest encoding, so that equal ones are equal bytes. How
+//! many there are and how long they are lies in front of them (`piece`).
 //!
 //! A place is the byte offset of an element. Any change makes the places behind it invalid.
 //! Limits: finding and inserting is linear in the bytes. The caller bounds them and changes over to a
@@ -69,14 +70,26 @@ impl Listpack {
         self.0.bytes()
     }
 
-    /// A copy of elements as Redis encodes them; `None` if they are damaged.
+    /// A copy of elements as Redis encodes them; `None` if they are damaged. What could be encoded in a shorter way,
+    /// and is found only if it is, is encoded anew.
     pub fn from_encoded(bytes: &[u8]) -> Option<Listpack> {
-        let (mut at, mut len) = (0, 0);
+        let (mut at, mut len, mut is_shortest) = (0, 0, true);
         while at < bytes.len() {
-            at += checked_size(&bytes[at..])?;
+            let rest = &bytes[at..];
+            at += checked_size(rest)?;
             len += 1;
+            is_shortest &= decode(rest).with_bytes(|it| Encoded::of(element(it)).is_at(rest));
         }
-        (len <= COUNT_MAX).then(|| Listpack(Piece::holding(bytes, len)))
+        match len {
+            0..=COUNT_MAX if is_shortest => Some(Listpack(Piece::holding(bytes, len))),
+            0..=COUNT_MAX => {
+                let mut copy = Listpack::new();
+                let elements = Iter { bytes };
+                elements.for_each(|element| element.with_bytes(|it| copy.push_back(it)));
+                Some(copy)
+            }
+            _ => None,
+        }
     }
 
     /// All elements, from either end.
@@ -126,11 +139,11 @@ impl Listpack {
     /// Number and place of the first element, from `from` on, that equals these bytes; only every
     /// `step`th is looked at, and numbers count these.
     pub fn find(&self, value: &[u8], from: usize, step: usize) -> Option<(usize, usize)> {
-        let (bytes, wanted) = (self.encoded(), element(value));
+        let (bytes, wanted) = (self.encoded(), Encoded::of(element(value)));
         let mut place = from;
         let mut number = 0;
         while place < bytes.len() {
-            if decode(&bytes[place..]) == wanted {
+            if wanted.is_at(&bytes[place..]) {
                 return Some((number, place));
             }
             for _ in 0..step {

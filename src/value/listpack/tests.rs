@@ -43,6 +43,16 @@ fn redis_encodes_these_elements_as_these_bytes() {
 }
 
 #[test]
+fn what_was_not_encoded_in_the_shortest_way_is_found() {
+    let pack = Listpack::from_encoded(b"\xe0\x01a\x03\xf1\x05\x00\x03\x817\x02\x81b\x02").unwrap();
+    assert_eq!(words(&pack), [b"a", b"5", b"7", b"b"]);
+    for (number, value) in [b"a", b"5", b"7", b"b"].into_iter().enumerate() {
+        assert_eq!(pack.find(value, 0, 1).map(|found| found.0), Some(number));
+    }
+    assert_eq!(pack.encoded(), b"\x81a\x02\x05\x01\x07\x01\x81b\x02");
+}
+
+#[test]
 fn damaged_elements_are_refused() {
     let mut pack = Listpack::new();
     pack.push_back(b"hello");
