@@ -36,8 +36,8 @@ pub static COMMANDS: &[Spec] = &[
         .doc(
             "3.2.0",
             "O(1) for each subcommand",
-            "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | \
-             INCRBY encoding offset increment>> ...]",
+            "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset \
+             value | INCRBY encoding offset increment>> ...]",
             "Reads and changes integers of any width at any bit of a string.",
         ),
     cmd("BITFIELD_RO", -2, &[key(RO_ACCESS)], READ | FAST, bitfield_ro).doc(
@@ -46,22 +46,32 @@ pub static COMMANDS: &[Spec] = &[
         "key [GET encoding offset [GET encoding offset ...]]",
         "Reads integers of any width at any bit of a string.",
     ),
-    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), keys_from(3, RO_ACCESS)], WRITE | DENY_OOM, bitop).work(bitop_work).doc(
-        "2.6.0",
-        "O(N) where N is the length of all strings together",
-        "<AND | OR | XOR | NOT> destkey key [key ...]",
-        "Combines strings bit by bit and stores the result.",
-    ),
+    cmd("BITOP", -4, &[key_at(2, OW_UPDATE), keys_from(3, RO_ACCESS)], WRITE | DENY_OOM, bitop)
+        .work(bitop_work)
+        .doc(
+            "2.6.0",
+            "O(N) where N is the length of all strings together",
+            "<AND | OR | XOR | NOT> destkey key [key ...]",
+            "Combines strings bit by bit and stores the result.",
+        ),
     cmd("BITPOS", -3, &[key(RO_ACCESS)], READ, bitpos).work(bitpos_work).doc(
         "2.8.7",
         "O(N) where N is the length of the range",
         "key bit [start [end [BYTE | BIT]]]",
         "Finds the first bit that is set, or clear, in a string or a part of it.",
     ),
-    cmd("GETBIT", 3, &[key(RO_ACCESS)], READ | FAST, getbit)
-        .doc("2.2.0", "O(1)", "key offset", "Returns one bit of a string."),
-    cmd("SETBIT", 4, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM, setbit).work(setbit_work)
-        .doc("2.2.0", "O(1)", "key offset value", "Sets or clears one bit of a string and returns the old one."),
+    cmd("GETBIT", 3, &[key(RO_ACCESS)], READ | FAST, getbit).doc(
+        "2.2.0",
+        "O(1)",
+        "key offset",
+        "Returns one bit of a string.",
+    ),
+    cmd("SETBIT", 4, &[key(RW_ACCESS_UPDATE)], WRITE | DENY_OOM, setbit).work(setbit_work).doc(
+        "2.2.0",
+        "O(1)",
+        "key offset value",
+        "Sets or clears one bit of a string and returns the old one.",
+    ),
 ];
 
 const BAD_OFFSET: CommandError =

@@ -27,7 +27,8 @@ pub static COMMANDS: &[Spec] = &[
             "2.8.9",
             "O(1) for one key, with a small constant; O(N) for N keys, with a large one",
             "key [key ...]",
-            "Estimates how many different elements one or several HyperLogLogs have seen together.",
+            "Estimates how many different elements one or several HyperLogLogs have seen \
+             together.",
         ),
     cmd("PFDEBUG", 3, &[key_at(2, RW_ACCESS)], WRITE | DENY_OOM | ADMIN, pfdebug).doc(
         "2.8.9",

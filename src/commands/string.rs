@@ -57,7 +57,7 @@ pub static COMMANDS: &[Spec] = &[
         "6.2.0",
         "O(1)",
         "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT \
-        unix-time-milliseconds | PERSIST]",
+         unix-time-milliseconds | PERSIST]",
         "Returns the string at a key and sets or removes its expiry time.",
     ),
     cmd("GETRANGE", 4, &[key(RO_ACCESS)], READ, getrange).work(getrange_work).doc(

@@ -73,7 +73,8 @@ pub trait Control: Send + Sync {
     fn rewrite_config(&self) -> Result<(), CommandError>;
     /// Lines of the sections `server`, `memory`, `persistence` and `cpu`.
     fn info(&self, section: &str) -> InfoLines;
-    fn memory(&self) -> ServerMemory;
+    /// `used`: what is allocated now, which may be the most so far.
+    fn memory(&self, used: u64) -> ServerMemory;
     /// 40 hexadecimal digits that differ from start to start.
     fn run_id(&self) -> &str;
     /// Operations per second and bytes per second in and out, over the last moments.

@@ -11,7 +11,6 @@ use super::defragmenter::DefragFigures;
 use super::rates::Rates;
 use super::shutdown::{Request, ShutdownDesk};
 use super::snapshotter::{Asker, Job, Snapshotter};
-use crate::base::allocator;
 use crate::config::rewrite;
 use crate::exec::{
     BackgroundSave, CommandError, Control, Engine, InfoLines, Reload, ServerMemory, Shutdown,
@@ -128,8 +127,7 @@ impl Control for ServerControl {
         }
     }
 
-    fn memory(&self) -> ServerMemory {
-        let used = allocator::allocated_bytes();
+    fn memory(&self, used: u64) -> ServerMemory {
         ServerMemory {
             peak: self.memory_peak.fetch_max(used, Ordering::Relaxed).max(used),
             startup: self.memory_at_start.load(Ordering::Relaxed),

@@ -44,9 +44,9 @@ impl ServerControl {
     }
 
     pub(super) fn memory_lines(&self) -> InfoLines {
-        let ServerMemory { peak, startup, log } = self.memory();
         let figures = allocator::figures();
         let used = figures.allocated;
+        let ServerMemory { peak, startup, log } = self.memory(used);
         let resident = resident_bytes().unwrap_or(figures.resident);
         let limit = self.engine.config.int(params::MAXMEMORY) as u64;
         let policy = self.engine.config.choice(params::MAXMEMORY_POLICY);

@@ -26,10 +26,16 @@ impl RoomyBytes {
         }
     }
 
+    /// Whether less than half of the memory is used.
+    #[inline]
+    pub(super) fn wastes_half(&self, used: usize) -> bool {
+        used * 2 < self.0.len()
+    }
+
     /// Gives back memory if less than half of it is used.
     #[inline]
     pub(super) fn trim(&mut self, used: usize) {
-        if used * 2 < self.0.len() {
+        if self.wastes_half(used) {
             self.shrink(used);
         }
     }

@@ -33,7 +33,7 @@ pub static COMMANDS: &[Spec] = &[
         .doc(
             "6.2.0",
             "O(N) worst case for collections, where N is the number of nested items. O(1) for \
-        string values.",
+             string values.",
             "source destination [DB destination-db] [REPLACE]",
             "Copies the value of a key to another key.",
         ),
@@ -55,9 +55,9 @@ pub static COMMANDS: &[Spec] = &[
         ),
     cmd("DUMP", 2, &[key(RO_ACCESS)], READ, dump::dump).work(work::all).tips(NONDETERMINISTIC).doc(
         "2.6.0",
-        "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of objects composing \
-         the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where \
-         M is small, so simply O(1).",
+        "O(1) to access the key and additional O(N*M) to serialize it, where N is the \
+         number of objects composing the value and M their average size. For small string \
+         values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
         "key",
         "Returns the value of a key in the format of Redis, for RESTORE.",
     ),
@@ -85,13 +85,16 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells when a key expires, in Unix seconds.",
     ),
-    cmd("KEYS", 2, &[], READ, scan::keys).work(scan::keys_work).categories(&["dangerous"])
-        .tips(&["request_policy:all_shards", "nondeterministic_output_order"]).doc(
-        "1.0.0",
-        "O(N) where N is the number of keys in the database",
-        "pattern",
-        "Returns all keys that match a pattern.",
-    ),
+    cmd("KEYS", 2, &[], READ, scan::keys)
+        .work(scan::keys_work)
+        .categories(&["dangerous"])
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
+        .doc(
+            "1.0.0",
+            "O(N) where N is the number of keys in the database",
+            "pattern",
+            "Returns all keys that match a pattern.",
+        ),
     cmd("MOVE", 3, &[key(RW_ACCESS_UPDATE)], WRITE | FAST, keys::move_)
         .declaring(keys::declare_move)
         .doc("1.0.0", "O(1)", "key db", "Moves a key to another database."),
@@ -133,20 +136,9 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("RANDOMKEY", 1, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::randomkey)
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
-        .doc(
-        "1.0.0",
-        "O(1)",
-        "",
-        "Returns some key of the database.",
-    ),
-    cmd(
-        "RENAME",
-        3,
-        &[key(RW.and(ACCESS).and(DELETE)), key_at(2, OW_UPDATE)],
-        WRITE,
-        keys::rename,
-    )
-    .doc("1.0.0", "O(1)", "key newkey", "Renames a key; whatever had the new name is gone."),
+        .doc("1.0.0", "O(1)", "", "Returns some key of the database."),
+    cmd("RENAME", 3, &[key(RW.and(ACCESS).and(DELETE)), key_at(2, OW_UPDATE)], WRITE, keys::rename)
+        .doc("1.0.0", "O(1)", "key newkey", "Renames a key; whatever had the new name is gone."),
     cmd(
         "RENAMENX",
         3,
@@ -155,51 +147,59 @@ pub static COMMANDS: &[Spec] = &[
         keys::renamenx,
     )
     .doc("1.0.0", "O(1)", "key newkey", "Renames a key, if the new name is free."),
-    cmd("RESTORE", -4, &[key(OW_UPDATE)], WRITE | DENY_OOM, dump::restore).work(dump::restore_work).categories(&["dangerous"]).doc(
-        "2.6.0",
-        "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the \
-         number of objects composing the value and M their average size. For small string values the time \
-         complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
-         complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
-        "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-        "Creates a key with a value that DUMP returned.",
-    ),
-    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan).work(scan::scan_work)
+    cmd("RESTORE", -4, &[key(OW_UPDATE)], WRITE | DENY_OOM, dump::restore)
+        .work(dump::restore_work)
+        .categories(&["dangerous"])
+        .doc(
+            "2.6.0",
+            "O(1) to create the new key and additional O(N*M) to reconstruct the serialized \
+             value, where N is the number of objects composing the value and M their average \
+             size. For small string values the time complexity is thus O(1)+O(1*M) where M is \
+             small, so simply O(1). However for sorted set values the complexity is \
+             O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            "Creates a key with a value that DUMP returned.",
+        ),
+    cmd("SCAN", -2, &[], READ | TOUCHES_ARBITRARY_KEYS, scan::scan)
+        .work(scan::scan_work)
         .tips(&["nondeterministic_output", "request_policy:special"])
         .doc(
-        "2.8.0",
-        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return \
-         back to 0. N is the number of elements inside the collection.",
-        "cursor [MATCH pattern] [COUNT count] [TYPE type]",
-        "Returns the keys of the database piece by piece.",
-    ),
+            "2.8.0",
+            "O(1) for every call. O(N) for a complete iteration, including enough command calls \
+             for the cursor to return back to 0. N is the number of elements inside the \
+             collection.",
+            "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+            "Returns the keys of the database piece by piece.",
+        ),
     cmd(
         "SORT",
         -2,
         &[key(RO_ACCESS), unknown(RO_ACCESS), unknown(OW_UPDATE)],
         WRITE | DENY_OOM,
         sort::sort,
-    ).work(sort::work)
+    )
+    .work(sort::work)
     .finding(sort::find_keys)
     .categories(SORTED)
     .doc(
         "1.0.0",
         SORT_COMPLEXITY,
-        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] \
-         [STORE destination]",
-        "Sorts the elements of a list, a set or a sorted set, by themselves or by other keys, and returns or stores \
-         them or what other keys hold for them.",
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] \
+         [ALPHA] [STORE destination]",
+        "Sorts the elements of a list, a set or a sorted set, by themselves or by other \
+         keys, and returns or stores them or what other keys hold for them.",
     ),
-    cmd("SORT_RO", -2, &[key(RO_ACCESS), unknown(RO_ACCESS)], READ, sort::sort_ro).work(sort::work)
+    cmd("SORT_RO", -2, &[key(RO_ACCESS), unknown(RO_ACCESS)], READ, sort::sort_ro)
+        .work(sort::work)
         .categories(SORTED)
         .doc(
-        "7.0.0",
-        SORT_COMPLEXITY,
-        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] \
-        [ALPHA]",
-        "Returns the elements of a list, a set or a sorted set in an order, or what other \
-        keys hold for them.",
-    ),
+            "7.0.0",
+            SORT_COMPLEXITY,
+            "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] \
+             [ALPHA]",
+            "Returns the elements of a list, a set or a sorted set in an order, or what other \
+             keys hold for them.",
+        ),
     cmd("TOUCH", -2, &[keys_to_end(1, RO)], READ | FAST, keys::touch).tips(SUM_OF_SHARDS).doc(
         "3.2.1",
         "O(N) where N is the number of keys",
@@ -218,12 +218,14 @@ pub static COMMANDS: &[Spec] = &[
         "key",
         "Tells the type of the value at a key.",
     ),
-    cmd("UNLINK", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE | FAST, keys::del).tips(SUM_OF_SHARDS).doc(
-        "4.0.0",
-        "O(1) for each key removed, and a background thread frees the memory",
-        "key [key ...]",
-        "Deletes keys and frees their memory in the background, as DEL does here too.",
-    ),
+    cmd("UNLINK", -2, &[keys_to_end(1, RM.and(DELETE))], WRITE | FAST, keys::del)
+        .tips(SUM_OF_SHARDS)
+        .doc(
+            "4.0.0",
+            "O(1) for each key removed, and a background thread frees the memory",
+            "key [key ...]",
+            "Deletes keys and frees their memory in the background, as DEL does here too.",
+        ),
     cmd("WAITAOF", 4, &[], BLOCKING, waitaof::waitaof).categories(&["connection"]).doc(
         "7.2.0",
         "O(1)",

@@ -30,7 +30,8 @@ pub static COMMANDS: &[Spec] = &[
         "3.2.0",
         "O(log(N)) for each member, where N is the size of the sorted set",
         "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]",
-        "Adds members with their positions, or changes the positions of those that are there.",
+        "Adds members with their positions, or changes the positions of those that are \
+         there.",
     ),
     cmd("GEODIST", -4, &[key(RO_ACCESS)], READ, read::geodist).doc(
         "3.2.0",
@@ -56,7 +57,8 @@ pub static COMMANDS: &[Spec] = &[
         &[key(RO_ACCESS), key_behind("STORE", 6, OW_UPDATE), key_behind("STOREDIST", 6, OW_UPDATE)],
         WRITE | DENY_OOM,
         search::georadius,
-    ).work(search::radius_work)
+    )
+    .work(search::radius_work)
     .declaring(search::declare_radius)
     .doc(
         "3.2.0",
@@ -72,29 +74,32 @@ pub static COMMANDS: &[Spec] = &[
         &[key(RO_ACCESS), key_behind("STORE", 5, OW_UPDATE), key_behind("STOREDIST", 5, OW_UPDATE)],
         WRITE | DENY_OOM,
         search::georadiusbymember,
-    ).work(search::by_member_work)
+    )
+    .work(search::by_member_work)
     .declaring(search::declare_radius_by_member)
     .doc(
         "3.2.0",
         SEARCH,
-        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
-         [ASC | DESC] [STORE key | STOREDIST key]",
+        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT \
+         count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
         "Finds or stores the members within a distance of a member.",
     )
     .deprecated(
         "6.2.0",
         "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
     ),
-    cmd("GEORADIUSBYMEMBER_RO", -5, &[key(RO_ACCESS)], READ, search::georadiusbymember_ro).work(search::by_member_work)
+    cmd("GEORADIUSBYMEMBER_RO", -5, &[key(RO_ACCESS)], READ, search::georadiusbymember_ro)
+        .work(search::by_member_work)
         .doc(
             "3.2.10",
             SEARCH,
-            "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
-             [ASC | DESC]",
+            "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT \
+             count [ANY]] [ASC | DESC]",
             "Finds the members within a distance of a member.",
         )
         .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"),
-    cmd("GEORADIUS_RO", -6, &[key(RO_ACCESS)], READ, search::georadius_ro).work(search::radius_work)
+    cmd("GEORADIUS_RO", -6, &[key(RO_ACCESS)], READ, search::georadius_ro)
+        .work(search::radius_work)
         .doc(
             "3.2.10",
             SEARCH,
@@ -106,9 +111,9 @@ pub static COMMANDS: &[Spec] = &[
     cmd("GEOSEARCH", -7, &[key(RO_ACCESS)], READ, search::geosearch).work(search::search_work).doc(
         "6.2.0",
         SEARCH,
-        "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | \
-         BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] \
-         [WITHHASH]",
+        "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | \
+         FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] \
+         [WITHCOORD] [WITHDIST] [WITHHASH]",
         "Finds the members inside a circle or a box.",
     ),
     cmd(
@@ -117,12 +122,13 @@ pub static COMMANDS: &[Spec] = &[
         &[key(OW_UPDATE), key_at(2, RO_ACCESS)],
         WRITE | DENY_OOM,
         search::geosearchstore,
-    ).work(search::store_work)
+    )
+    .work(search::store_work)
     .doc(
         "6.2.0",
         SEARCH,
-        "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> \
-         <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] \
+        "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS \
+         radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] \
          [COUNT count [ANY]] [STOREDIST]",
         "Stores the members inside a circle or a box.",
     ),

@@ -63,8 +63,8 @@ pub static COMMANDS: &[Spec] = &[
         "2.2.0",
         "O(1)",
         "source destination timeout",
-        "Moves the last element of a list to the front of another; waits for one if there is \
-        none.",
+        "Moves the last element of a list to the front of another; waits for one if there \
+         is none.",
     )
     .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     cmd("LINDEX", 3, &[key(RO_ACCESS)], READ, middle::lindex).doc(
@@ -113,8 +113,8 @@ pub static COMMANDS: &[Spec] = &[
         "1.0.0",
         PER_PUSHED,
         "key element [element ...]",
-        "Adds elements at the front of a list, one after the other; creates the key if there \
-        is none.",
+        "Adds elements at the front of a list, one after the other; creates the key if \
+         there is none.",
     ),
     cmd("LPUSHX", -3, &[key(INTO)], WRITE | DENY_OOM | FAST, ends::lpushx).doc(
         "2.2.0",
@@ -124,8 +124,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("LRANGE", 4, &[key(RO_ACCESS)], READ, middle::lrange).work(middle::lrange_work).doc(
         "1.0.0",
-        "O(S+N) where S is the distance of the start from the nearer end and N the number of \
-        elements returned",
+        "O(S+N) where S is the distance of the start from the nearer end and N the number \
+         of elements returned",
         "key start stop",
         "Returns the elements between two indexes, which count from the end if negative.",
     ),
@@ -134,7 +134,7 @@ pub static COMMANDS: &[Spec] = &[
         PER_LENGTH,
         "key count element",
         "Removes elements that equal a value: so many from the front, from the end if \
-        negative, all if 0.",
+         negative, all if 0.",
     ),
     cmd("LSET", 4, &[key(RW.and(UPDATE))], WRITE | DENY_OOM, middle::lset).doc(
         "1.0.0",

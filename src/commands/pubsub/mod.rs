@@ -30,8 +30,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("PUBLISH", 3, &[], SAY | SENTINEL, publish).doc(
         "2.0.0",
-        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of \
-         subscribed patterns (by any client).",
+        "O(N+M) where N is the number of clients subscribed to the receiving channel and M \
+         is the total number of subscribed patterns (by any client).",
         "channel message",
         "Sends a message to all who listen to a channel.",
     ),
@@ -62,7 +62,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("SUBSCRIBE.FROM", 3, &[], LISTEN | NO_MULTI, subscribe_from).doc(
         "7.2.0",
-        "O(log(N)+M) where N is the number of kept messages and M is the number of those that are sent.",
+        "O(log(N)+M) where N is the number of kept messages and M is the number of those \
+         that are sent.",
         "channel sequence-number",
         "Listens to a channel of which messages are kept, beginning behind one of them.",
     ),

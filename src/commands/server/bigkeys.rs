@@ -10,8 +10,8 @@ pub static COMMANDS: &[Spec] = &[cmd("BIGKEYS", -1, &[], READ | ADMIN | WALKS, b
     .tips(&["request_policy:all_shards", "nondeterministic_output"])
     .doc(
         "0.1.0",
-        "O(S+N) where S is the number of shards and N is the number of large values in the shards with the largest; \
-         short strings are not looked at",
+        "O(S+N) where S is the number of shards and N is the number of large values in the \
+         shards with the largest; short strings are not looked at",
         "[COUNT count] [BY <BYTES | ELEMENTS>]",
         "Returns the keys with the largest values of all databases, short strings left out.",
     )];

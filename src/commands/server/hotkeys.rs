@@ -10,9 +10,11 @@ pub static COMMANDS: &[Spec] = &[cmd("HOTKEYS", -1, &[], ADMIN | LOADING | STALE
     .tips(&["request_policy:all_nodes", "nondeterministic_output"])
     .doc(
         "0.1.0",
-        "O(N log N) where N is the number of keys that are counted, a few hundred for each thread",
+        "O(N log N) where N is the number of keys that are counted, a few hundred for each \
+         thread",
         "[RESET | [COUNT count] [BY <OPS | BYTES>]]",
-        "Returns the keys with most operations and those that move most bytes, with rates of the last minutes.",
+        "Returns the keys with most operations and those that move most bytes, with rates \
+         of the last minutes.",
     )];
 
 /// How many keys are told if nothing is said.

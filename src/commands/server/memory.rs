@@ -92,7 +92,7 @@ impl Usage {
         let allocator = allocator::figures();
         Usage {
             allocator,
-            server: ctx.engine.control().memory(),
+            server: ctx.engine.control().memory(allocator.allocated),
             clients: clients.memory.own_bytes() as u64,
             connected: clients.len() as u64,
             resident: resident_bytes().unwrap_or(allocator.resident),

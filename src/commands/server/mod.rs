@@ -48,38 +48,32 @@ pub static COMMANDS: &[Spec] = &[
         "[SCHEDULE]",
         "Begins to write a snapshot.",
     ),
-    cmd("DBSIZE", 1, &[], READ | FAST, dbsize).categories(&["keyspace"])
+    cmd("DBSIZE", 1, &[], READ | FAST, dbsize)
+        .categories(&["keyspace"])
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
-        .doc(
-        "1.0.0",
-        "O(1)",
-        "",
-        "Counts the keys of the selected database.",
-    ),
-    cmd("FLUSHALL", -1, &[], WRITE | EXCLUSIVE, flushall).categories(&["keyspace", "dangerous"])
+        .doc("1.0.0", "O(1)", "", "Counts the keys of the selected database."),
+    cmd("FLUSHALL", -1, &[], WRITE | EXCLUSIVE, flushall)
+        .categories(&["keyspace", "dangerous"])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc(
-        "1.0.0",
-        "O(N) where N is the total number of keys in all databases",
-        "[ASYNC | SYNC]",
-        "Removes all keys of all databases.",
-    ),
-    cmd("FLUSHDB", -1, &[], WRITE | EXCLUSIVE, flushdb).categories(&["keyspace", "dangerous"])
+            "1.0.0",
+            "O(N) where N is the total number of keys in all databases",
+            "[ASYNC | SYNC]",
+            "Removes all keys of all databases.",
+        ),
+    cmd("FLUSHDB", -1, &[], WRITE | EXCLUSIVE, flushdb)
+        .categories(&["keyspace", "dangerous"])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc(
-        "1.0.0",
-        "O(N) where N is the number of keys in the selected database",
-        "[ASYNC | SYNC]",
-        "Removes all keys of the selected database.",
-    ),
-    cmd("LASTSAVE", 1, &[], LOADING | STALE | FAST, lastsave).categories(&["admin", "dangerous"])
+            "1.0.0",
+            "O(N) where N is the number of keys in the selected database",
+            "[ASYNC | SYNC]",
+            "Removes all keys of the selected database.",
+        ),
+    cmd("LASTSAVE", 1, &[], LOADING | STALE | FAST, lastsave)
+        .categories(&["admin", "dangerous"])
         .tips(&["nondeterministic_output"])
-        .doc(
-        "1.0.0",
-        "O(1)",
-        "",
-        "Tells when the last snapshot was written, in Unix seconds.",
-    ),
+        .doc("1.0.0", "O(1)", "", "Tells when the last snapshot was written, in Unix seconds."),
     cmd("LOLWUT", -1, &[], READ | FAST, lolwut).doc(
         "5.0.0",
         "",
@@ -111,19 +105,20 @@ pub static COMMANDS: &[Spec] = &[
     .doc(
         "1.0.0",
         "O(N) when saving, where N is the total number of keys in all databases when saving \
-        data, otherwise O(1)",
+         data, otherwise O(1)",
         "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
         "Stops the server.",
     ),
-    cmd("SWAPDB", 3, &[], WRITE | FAST | EXCLUSIVE, swapdb).categories(&["keyspace", "dangerous"]).doc(
-        "4.0.0",
-        "O(N) where N is the count of clients watching or blocking on keys from both databases.",
-        "index1 index2",
-        "Exchanges two databases.",
-    ),
-    cmd("TIME", 1, &[], LOADING | STALE | FAST, time)
-        .tips(&["nondeterministic_output"])
+    cmd("SWAPDB", 3, &[], WRITE | FAST | EXCLUSIVE, swapdb)
+        .categories(&["keyspace", "dangerous"])
         .doc(
+            "4.0.0",
+            "O(N) where N is the count of clients watching or blocking on keys from both \
+             databases.",
+            "index1 index2",
+            "Exchanges two databases.",
+        ),
+    cmd("TIME", 1, &[], LOADING | STALE | FAST, time).tips(&["nondeterministic_output"]).doc(
         "2.6.0",
         "O(1)",
         "",

@@ -122,7 +122,8 @@ pub static COMMANDS: &[Spec] = &[
             "1.0.0",
             "O(N) where N is the absolute value of the count, 1 if there is none",
             "key [count]",
-            "Returns members of a set by chance; with a negative count one may come several times.",
+            "Returns members of a set by chance; with a negative count one may come several \
+             times.",
         ),
     cmd("SREM", -3, &[key(RW.and(DELETE))], WRITE | FAST, members::srem).doc(
         "1.0.0",

@@ -61,20 +61,21 @@ pub static COMMANDS: &[Spec] = &[
         PER_SEARCH,
         "key [key ...] timeout",
         "Pops the member with the highest score from the first sorted set that has one, or \
-        waits.",
+         waits.",
     ),
     cmd("BZPOPMIN", -3, &[KEYS_BEFORE_TIMEOUT], WRITE | FAST | BLOCKING, pop::bzpopmin).doc(
         "5.0.0",
         PER_SEARCH,
         "key [key ...] timeout",
-        "Pops the member with the lowest score from the first sorted set that has one, or waits.",
+        "Pops the member with the lowest score from the first sorted set that has one, or \
+         waits.",
     ),
     cmd("ZADD", -4, &[key(RW_UPDATE)], WRITE | DENY_OOM | FAST, add::zadd).doc(
         "1.2.0",
         "O(log(N)) for each member, where N is the size of the sorted set",
         "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
         "Adds members to a sorted set, or changes their scores; creates the key if there is \
-        none.",
+         none.",
     ),
     cmd("ZCARD", 2, &[key(RO)], READ | FAST, read::zcard).doc(
         "1.2.0",
@@ -116,8 +117,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("ZINTERCARD", -3, &[NUMBERED], READ, combine::zintercard).work(work::smallest).doc(
         "7.0.0",
-        "O(N*K) worst case where N is the size of the smallest sorted set and K is the number \
-        of sets",
+        "O(N*K) worst case where N is the size of the smallest sorted set and K is the \
+         number of sets",
         "numkeys key [key ...] [LIMIT limit]",
         "Counts the members that several sorted sets have in common.",
     ),
@@ -208,7 +209,8 @@ pub static COMMANDS: &[Spec] = &[
     ),
     cmd("ZREM", -3, &[key(RW.and(DELETE))], WRITE | FAST, add::zrem).doc(
         "1.2.0",
-        "O(M*log(N)) where N is the size of the sorted set and M is the number of members given",
+        "O(M*log(N)) where N is the size of the sorted set and M is the number of members \
+         given",
         "key member [member ...]",
         "Removes members from a sorted set, and the set with its last one.",
     ),
@@ -242,7 +244,7 @@ pub static COMMANDS: &[Spec] = &[
             PER_RANGE,
             "key max min [LIMIT offset count]",
             "Returns the members in a range of names, the last one first, where all scores are \
-        equal.",
+             equal.",
         )
         .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"),
     cmd("ZREVRANGEBYSCORE", -4, &[key(RO_ACCESS)], READ, range::zrevrangebyscore)

@@ -55,25 +55,25 @@ pub static COMMANDS: &[Spec] = &[
     cmd("XADD", -5, &[key(RW_UPDATE)], WRITE | DENY_OOM | FAST, xadd).tips(UNSTEADY).doc(
         "5.0.0",
         "O(1), and O(N) for trimming where N is the number of entries that go",
-        "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> \
-         field value [field value ...]",
+        "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field \
+         value [field value ...]",
         "Adds an entry to a stream; creates the key if there is none.",
     ),
     cmd("XAUTOCLAIM", -6, &[key(RW.and(DELETE))], WRITE | FAST, xautoclaim)
         .work(claim::xautoclaim_work)
         .tips(UNSTEADY)
         .doc(
-        "6.2.0",
-        "O(1) if the count is small",
-        "key group consumer min-idle-time start [COUNT count] [JUSTID]",
-        "Hands pending entries that have been idle for long over to another consumer, batch \
-        by batch.",
-    ),
+            "6.2.0",
+            "O(1) if the count is small",
+            "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+            "Hands pending entries that have been idle for long over to another consumer, batch \
+             by batch.",
+        ),
     cmd("XCLAIM", -6, &[key(RW_UPDATE)], WRITE | FAST, xclaim).tips(UNSTEADY).doc(
         "5.0.0",
         "O(log N) where N is the number of pending entries of the group",
-        "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] \
-         [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
+        "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME \
+         unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
         "Hands pending entries over to another consumer.",
     ),
     cmd("XDEL", -3, &[key(RW.and(DELETE))], WRITE | FAST, xdel).doc(
@@ -94,39 +94,46 @@ pub static COMMANDS: &[Spec] = &[
         "",
         "Shows what a stream consists of.",
     ),
-    cmd("XLEN", 2, &[key(RO)], READ | FAST, xlen)
-        .doc("5.0.0", "O(1)", "key", "Counts the entries of a stream."),
+    cmd("XLEN", 2, &[key(RO)], READ | FAST, xlen).doc(
+        "5.0.0",
+        "O(1)",
+        "key",
+        "Counts the entries of a stream.",
+    ),
     cmd("XPENDING", -3, &[key(RO_ACCESS)], READ, xpending)
         .work(pending::xpending_work)
         .tips(UNSTEADY)
         .doc(
-        "5.0.0",
-        "O(N) where N is the number of entries returned, or looked at with IDLE; for the summary, the \
-         number of consumers",
-        "key group [[IDLE min-idle-time] start end count [consumer]]",
-        "Shows what was delivered in a group and not acknowledged.",
-    ),
+            "5.0.0",
+            "O(N) where N is the number of entries returned, or looked at with IDLE; for the \
+             summary, the number of consumers",
+            "key group [[IDLE min-idle-time] start end count [consumer]]",
+            "Shows what was delivered in a group and not acknowledged.",
+        ),
     cmd("XRANGE", -4, &[key(RO_ACCESS)], READ, xrange).work(range::xrange_work).doc(
         "5.0.0",
         "O(log N + M) where N is the number of entries and M that of those returned",
         "key start end [COUNT count]",
         "Returns the entries with IDs in a range.",
     ),
-    cmd("XREAD", -4, &[streams(1)], BLOCKING | READ, xread).work(read::xread_work).declaring(declare_streams).doc(
-        "5.0.0",
-        "O(log N + M) for each stream where M is the number of entries returned",
-        "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
-        "Returns the entries of several streams behind given IDs; may wait for some.",
-    ),
+    cmd("XREAD", -4, &[streams(1)], BLOCKING | READ, xread)
+        .work(read::xread_work)
+        .declaring(declare_streams)
+        .doc(
+            "5.0.0",
+            "O(log N + M) for each stream where M is the number of entries returned",
+            "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+            "Returns the entries of several streams behind given IDs; may wait for some.",
+        ),
     cmd("XREADGROUP", -7, &[streams(4)], BLOCKING | WRITE, xreadgroup)
         .declaring(declare_streams)
         .doc(
             "5.0.0",
             "O(M log N) for each stream where M is the number of entries returned",
-            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS \
-             key [key ...] id [id ...]",
-            "Returns entries that nobody in the group got yet, or what the consumer has pending; \
-        may wait.",
+            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key \
+             ...] id [id ...]",
+            "Returns entries that nobody in the group got yet, or what the consumer has \
+             pending; may wait.",
         ),
     cmd("XREVRANGE", -4, &[key(RO_ACCESS)], READ, xrevrange).work(range::xrevrange_work).doc(
         "5.0.0",
@@ -140,12 +147,15 @@ pub static COMMANDS: &[Spec] = &[
         "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
         "Sets what a stream remembers of its history; meant for the server's own use.",
     ),
-    cmd("XTRIM", -4, &[key(RW.and(DELETE))], WRITE, xtrim).work(add::xtrim_work).tips(UNSTEADY).doc(
-        "5.0.0",
-        "O(N) where N is the number of entries that go",
-        "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
-        "Removes the oldest entries of a stream.",
-    ),
+    cmd("XTRIM", -4, &[key(RW.and(DELETE))], WRITE, xtrim)
+        .work(add::xtrim_work)
+        .tips(UNSTEADY)
+        .doc(
+            "5.0.0",
+            "O(N) where N is the number of entries that go",
+            "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+            "Removes the oldest entries of a stream.",
+        ),
 ];
 
 static XGROUP: &[Spec] = &[

@@ -145,7 +145,7 @@ impl Piece {
 
     /// Gives back memory if less than half of it is used.
     pub(super) fn trim(&mut self) {
-        if self.taken() * 2 < self.0.len() {
+        if self.0.wastes_half(self.taken()) {
             self.shrink();
         }
     }

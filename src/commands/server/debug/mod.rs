@@ -83,7 +83,8 @@ static SUBCOMMANDS: &[Subcommand] = &[
         "POPULATE",
         1..=3,
         "count [prefix] [size]",
-        "Creates strings prefix:0 = value:0 and so on (prefix: key), cut or padded with zero bytes to the size.",
+        "Creates strings prefix:0 = value:0 and so on (prefix: key), cut or padded with \
+         zero bytes to the size.",
         debug_populate,
     ),
     sub("PROTOCOL", 1..=1, "type", "Returns a reply of this type.", debug_protocol),
