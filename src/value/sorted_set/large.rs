@@ -81,18 +81,25 @@ impl Large {
 
     /// Adds a member that is not there yet.
     pub(super) fn add(&mut self, member: &[u8], score: f64) {
-        let is_negative_zero = score == 0.0 && score.is_sign_negative();
-        let value = if is_negative_zero { NEGATIVE_ZERO } else { b"" };
-        self.members.insert(member, &score.to_le_bytes());
-        self.order.insert(&order_key(member, score), value);
+        self.set_score(member, score, &order_key(member, score));
     }
 
     /// Changes the score of a member that is there, if it differs.
     pub(super) fn change(&mut self, member: &[u8], old: f64, score: f64) {
         if old != score {
-            self.order.remove(&order_key(member, old));
-            self.add(member, score);
+            let mut key = order_key(member, old);
+            self.order.remove(&key);
+            key[..SCORE].copy_from_slice(&score_key(score));
+            self.set_score(member, score, &key);
         }
+    }
+
+    /// Both trees, of which the second one does not have the member (any more).
+    fn set_score(&mut self, member: &[u8], score: f64, order_key: &[u8]) {
+        let is_negative_zero = score == 0.0 && score.is_sign_negative();
+        let value = if is_negative_zero { NEGATIVE_ZERO } else { b"" };
+        self.members.insert(member, &score.to_le_bytes());
+        self.order.insert(order_key, value);
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {

@@ -210,7 +210,7 @@ impl Stream {
         match &mut body.open {
             Some(node) if node.as_ref().is_full(bytes, limits) => {
                 body.nodes.insert(&node.id.to_key(), node.bytes());
-                node.begin_anew(id, fields);
+                node.begin_anew(id, fields, bytes);
             }
             Some(_) => {}
             open => *open = Some(Node::new(id, fields)),

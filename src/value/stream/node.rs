@@ -231,20 +231,22 @@ impl Node {
     /// A node without entries, for entries with such fields.
     pub(super) fn new<'f>(id: StreamId, fields: impl ExactSizeIterator<Item = &'f [u8]>) -> Node {
         let mut node = Node { id, bytes: Vec::new() };
-        node.begin_anew(id, fields);
+        node.begin_anew(id, fields, 0);
         node
     }
 
-    /// Becomes a node without entries. Keeps as much memory as a full one usually has, so that it need not grow again.
+    /// Becomes a node without entries, the first of which will have so many bytes of fields and values. Keeps as much
+    /// memory as a full one usually has, and as that entry takes, so that it need not grow again.
     pub(super) fn begin_anew<'f>(
         &mut self,
         id: StreamId,
         fields: impl ExactSizeIterator<Item = &'f [u8]>,
+        first_bytes: usize,
     ) {
         self.id = id;
         let bytes = &mut self.bytes;
         bytes.clear();
-        bytes.shrink_to(KEPT_BYTES);
+        bytes.shrink_to(KEPT_BYTES.max(first_bytes + first_bytes / 8));
         push(bytes, 0);
         push(bytes, 0);
         push(bytes, fields.len() as i64);

@@ -39,9 +39,9 @@ fn put_u16(bytes: &mut [u8], at: usize, number: u16) {
     bytes[at..at + 2].copy_from_slice(&number.to_le_bytes());
 }
 
-/// Memory of this length, all zeros. Most is copied from a static piece, which saves making it elsewhere first.
+/// Memory of this length, all zeros. Nearly all is copied from a static piece, which saves making it elsewhere first.
 fn zeros(capacity: usize) -> Arc<[u8]> {
-    static ZEROS: [u8; LEAF_MAX] = [0; LEAF_MAX];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     ZEROS.get(..capacity).map_or_else(|| Arc::from(vec![0; capacity]), Arc::from)
 }
 
