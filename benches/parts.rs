@@ -23,7 +23,7 @@ use sanderling::exec::{Engine, Executor};
 use sanderling::persist::snapshot::{SnapshotWriter, write_entry};
 use sanderling::resp::{Limits, Outbox, ParseState, Protocol, Reply, RequestParser};
 use sanderling::session::{Origin, Session};
-use sanderling::store::{Keyspace, Lane, SHARDS_DEFAULT, ValueRef};
+use sanderling::store::{Gate, Keyspace, SHARDS_DEFAULT, ValueRef};
 use sanderling::value::hashed::Hashed;
 use sanderling::value::tree::Tree;
 
@@ -110,7 +110,7 @@ fn encoding(criterion: &mut Criterion) {
 
 /// What a worker has, without its sockets.
 struct Worker<'e> {
-    lane: &'e Lane<'e>,
+    gate: &'e Gate<'e>,
     executor: Executor,
     session: Session,
     parser: RequestParser,
@@ -118,10 +118,10 @@ struct Worker<'e> {
 }
 
 impl<'e> Worker<'e> {
-    fn new(engine: &Arc<Engine>, lane: &'e Lane<'e>) -> Worker<'e> {
+    fn new(engine: &Arc<Engine>, gate: &'e Gate<'e>) -> Worker<'e> {
         let client = engine.clients.internal(engine.clock.unix_millis());
         Worker {
-            lane,
+            gate,
             executor: Executor::new(Arc::clone(engine), Random::seeded(1)),
             session: Session::new(client, Origin::Network, true),
             parser: RequestParser::default(),
@@ -141,7 +141,7 @@ impl<'e> Worker<'e> {
 
     /// Parses and executes what a client has sent, in one turn.
     fn serve(&mut self, input: &[u8]) {
-        let mut turn = self.lane.enter();
+        let mut turn = self.gate.enter();
         self.executor.begin_turn();
         let mut position = 0;
         while position < input.len() {
@@ -168,8 +168,8 @@ fn engine() -> Arc<Engine> {
 
 fn executing(criterion: &mut Criterion) {
     let engine = engine();
-    let lane = engine.keyspace.lane();
-    let mut worker = Worker::new(&engine, &lane);
+    let gate = engine.keyspace.gate();
+    let mut worker = Worker::new(&engine, &gate);
     worker.load();
     let mut random = Random::seeded(2);
     let mut group = criterion.benchmark_group("parse and execute");

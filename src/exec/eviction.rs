@@ -10,16 +10,16 @@
 
 use std::sync::Arc;
 
+use super::admission::Refusal;
 use super::engine::Engine;
 use super::error::CommandError;
 use super::executor::Executor;
-use super::gates::Refusal;
 use super::latency::Sample;
 use super::memory::Memory;
 use crate::base::clock::Moment;
 use crate::config::choice::EvictionPolicy;
 use crate::config::params;
-use crate::store::{Access, EvictionOrder, EvictionRule, Lane, View};
+use crate::store::{Access, EvictionOrder, EvictionRule, Gate, View};
 
 /// Keys that one command evicts at most: some tens of microseconds.
 const PER_COMMAND: usize = 32;
@@ -133,7 +133,7 @@ impl Executor {
     }
 
     /// The reaper's part: evicts one slice of keys if the data comes close to the limit. True if there is more to do.
-    pub fn evict_ahead(&mut self, lane: &Lane<'_>) -> bool {
+    pub fn evict_ahead(&mut self, gate: &Gate<'_>) -> bool {
         let engine = Arc::clone(&self.engine);
         let memory = &engine.memory;
         let limit = memory.limit();
@@ -141,7 +141,7 @@ impl Executor {
             return false;
         }
         let now = self.begin_turn();
-        let _turn = lane.enter();
+        let _guard = gate.enter();
         let is_exceeded = engine.occupied_bytes() > limit;
         memory.note_exceeded(is_exceeded, now.monotonic_nanos);
         let wanted = memory.take_wanted();

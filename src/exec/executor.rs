@@ -1,4 +1,4 @@
-//! The road of a command: lookup → arity → gates → keys → locks → handler → effects → reply.
+//! The road of a command: lookup → arity → admission → keys → locks → handler → effects → reply.
 //!
 //! One road for everybody who executes commands. Each thread has an [`Executor`] of its own.
 
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::account::Executed;
+use super::admission::{self, Refusal};
 use super::call::{Call, PANICKED, catching};
 use super::context::{Context, Patience};
 use super::engine::Engine;
 use super::error::{CommandError, excerpt, quotable};
-use super::gates::{self, Refusal};
 use super::hotkeys::Sampler;
 use super::keyspec::NOT_KEY;
 use super::registry::{Command, Lookup};
@@ -25,7 +25,7 @@ use crate::config::params::HOTKEYS_SAMPLING;
 use crate::resp::{ArgList, Outbox, Reply, ReplyMark};
 use crate::session::{CacheFlags, NO_COMMAND, Origin, Session, WaitKind, Waiting};
 use crate::store::{
-    Access, DeclaredKey, Evictor, LogRecord, Mode, Poisoned, Turn, View, Wants, World,
+    Access, DeclaredKey, Evictor, GateGuard, LogRecord, Mode, Poisoned, View, Wants, World,
 };
 
 /// A request may not be executed yet. It must be tried again at this Unix millisecond, or when told before.
@@ -108,7 +108,7 @@ impl Executor {
         session: &mut Session,
         args: ArgList<'_>,
         outbox: &mut Outbox,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
     ) -> Result<(), Postponed> {
         let mark = Reply::new(outbox, session.protocol).mark();
         let command = match self.find(args) {
@@ -151,7 +151,7 @@ impl Executor {
             Lengths(args)
         );
         let call = Call { command, args, db: session.db, began: self.lap };
-        self.perform(call, session, outbox, turn, mark);
+        self.perform(call, session, outbox, guard, mark);
         Ok(())
     }
 
@@ -161,11 +161,11 @@ impl Executor {
         call: Call<'_>,
         session: &mut Session,
         outbox: &mut Outbox,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
         mark: ReplyMark,
     ) {
         let before = outbox.len();
-        let mut outcome = self.run(call, session, outbox, turn);
+        let mut outcome = self.run(call, session, outbox, guard);
         if !self.pending.ready.is_empty() {
             self.serve_waiters();
         }
@@ -195,24 +195,24 @@ impl Executor {
         args: ArgList<'_>,
     ) -> Result<(), Refusal> {
         let now = self.lap;
-        let mut request = gates::Request::new(command.spec, session, &self.engine, now, args);
+        let mut request = admission::Request::new(command.spec, session, &self.engine, now, args);
         // Read once: it may be changed meanwhile.
         let limit = self.engine.memory.limit();
         let is_limited = limit > 0 && session.origin != Origin::Replay;
         if !is_limited || !request.takes_memory() {
-            return gates::admit(&request);
+            return admission::admit(&request);
         }
         let bytes = match command.spec.has(spec::EXECUTES_QUEUE) {
             true => session.transaction.memory_bytes(),
             false => args.iter().map(<[u8]>::len).sum(),
         } as u64;
         request.lacks_room = self.lacks_room(bytes, limit);
-        match gates::admit(&request) {
+        match admission::admit(&request) {
             Err(Refusal::LacksRoom) => self.make_room(bytes, limit, now)?,
             other => return other,
         }
         // This request does not say that room is lacking, so that cannot be the answer.
-        gates::admit(&gates::Request::new(command.spec, session, &self.engine, now, args))
+        admission::admit(&admission::Request::new(command.spec, session, &self.engine, now, args))
     }
 
     /// The command that a request asks for, or why it cannot be executed; and whose refusal that is.
@@ -273,19 +273,19 @@ impl Executor {
         call: Call<'_>,
         session: &mut Session,
         outbox: &mut Outbox,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
     ) -> Outcome {
         let work = || {
             if call.spec().has(spec::EXECUTES_QUEUE) && session.transaction.is_open() {
-                self.execute_transaction(call, session, outbox, turn)
+                self.execute_transaction(call, session, outbox, guard)
             } else if call.spec().has(spec::EXCLUSIVE) {
-                turn.exclusively(|world| self.run_locked(call, session, outbox, Some(world)))
+                guard.exclusively(|world| self.run_locked(call, session, outbox, Some(world)))
             } else {
                 self.run_locked(call, session, outbox, None)
             }
         };
         catching(call.spec(), work).unwrap_or_else(|| {
-            turn.step_in();
+            guard.step_in();
             session.closing = true;
             Err(PANICKED)
         })

@@ -4,7 +4,7 @@
 //!
 //! - the table: `spec` (a command is a row), `keyspec`, `registry` (rows by name), `categories`, `work` (how much there is
 //!   to do), `syntax` (what `COMMAND DOCS` tells);
-//! - the road: `executor`, `gates` and `sizes` (admission), `call`, `args`, `context` (what a handler gets), `error`,
+//! - the road: `executor`, `admission` and `sizes` (what is refused), `call`, `args`, `context` (what a handler gets), `error`,
 //!   `transaction` (`EXEC`), `departure` (its client leaves);
 //! - what all who execute share: `engine`, `pause`, `control` (what commands ask of the server);
 //! - whom effects concern: `hooks`, `tracking` (clients' caches), `waiters` and `serving` (clients that wait for keys);
@@ -13,6 +13,7 @@
 //! - what is remembered: `account`, `stats`, `slowlog`, `latency`, `monitor`, `hotkeys`.
 
 mod account;
+mod admission;
 mod args;
 mod asker;
 mod call;
@@ -24,7 +25,6 @@ mod engine;
 mod error;
 mod eviction;
 mod executor;
-mod gates;
 mod hooks;
 mod hotkeys;
 pub mod keyspec;

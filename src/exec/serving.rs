@@ -14,10 +14,10 @@
 
 use std::sync::Arc;
 
+use super::admission::{self, Refusal};
 use super::call::{Call, catching};
 use super::context::{Context, Patience, Wanted};
 use super::executor::{Executor, lock_keys, view};
-use super::gates::{self, Refusal};
 use super::registry::Lookup;
 use super::spec::Outcome;
 use super::waiters::{AwaitedKey, Ending, Ticket, Waiter};
@@ -126,8 +126,8 @@ impl Executor {
         outbox: &mut Outbox,
     ) -> Attempt {
         let engine = Arc::clone(&self.engine);
-        let request = gates::Request::new(call.spec(), session, &engine, call.began, call.args);
-        match gates::admit(&request) {
+        let request = admission::Request::new(call.spec(), session, &engine, call.began, call.args);
+        match admission::admit(&request) {
             // To serve is part of the change that made it possible, which was admitted and whose turn still lasts. A log
             // that fell behind by it, or a pause that began meanwhile, must not hold this back: nobody would come
             // back to it.

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::engine::Engine;
 use super::error::CommandError;
 use crate::session::Session;
-use crate::store::{Slice, Turn, View};
+use crate::store::{GateGuard, Slice, View};
 
 const STOPPING: CommandError =
     CommandError::text("ERR the server is stopping or loading; some of the keys may be left");
@@ -23,7 +23,7 @@ impl<'a> Context<'a> {
         limit: usize,
         is_wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Slice, CommandError> {
-        let turn = self.enter_slice()?;
+        let guard = self.enter_slice()?;
         let is_unit = self.world.is_some();
         let Context { keys, session, engine, .. } = self;
         let log = |keys: &mut View<'_>| {
@@ -32,7 +32,7 @@ impl<'a> Context<'a> {
             }
         };
         let slice = keys.remove_slice(cursor, limit, is_wanted, log)?;
-        drop(turn);
+        drop(guard);
         if !is_unit {
             let effects = &mut keys.effects;
             engine.tell_caches(effects, Some(session.client.id));
@@ -44,9 +44,9 @@ impl<'a> Context<'a> {
     }
 
     /// Steps behind the gate, as soon as changes may be made and the log is not far behind.
-    fn enter_slice(&self) -> Result<Option<Turn<'a>>, CommandError> {
+    fn enter_slice(&self) -> Result<Option<GateGuard<'a>>, CommandError> {
         loop {
-            let Some(turn) = self.keys.step() else { return Ok(None) };
+            let Some(guard) = self.keys.step() else { return Ok(None) };
             if self.engine.health.is_loading() {
                 return Err(STOPPING);
             }
@@ -57,9 +57,9 @@ impl<'a> Context<'a> {
             let is_paused = self.engine.pause.holds(true, clock.unix_millis()).is_some();
             let log = self.engine.hooks.log();
             if !is_paused && !log.is_some_and(|log| log.is_behind(clock.monotonic_nanos())) {
-                return Ok(Some(turn));
+                return Ok(Some(guard));
             }
-            drop(turn);
+            drop(guard);
             if !self.engine.slow_lane.rest() {
                 return Err(STOPPING);
             }

@@ -7,23 +7,23 @@
 //!
 //! A command without keys (`KEYS`) walks, behind the gate only while it has a shard locked.
 //!
-//! Everything else is as if the worker had executed it: gates, log, events, caches, waiting clients, statistics. The
+//! Everything else is as if the worker had executed it: admission, log, events, caches, waiting clients, statistics. The
 //! reply goes to the worker by mail, and is held back there until what it acknowledges is durable.
 
 use std::sync::Arc;
 
 use super::account::Executed;
+use super::admission::{self, Refusal};
 use super::call::{Call, PANICKED, catching};
 use super::context::Context;
 use super::engine::Engine;
 use super::executor::{Executor, declare, lock_keys, lock_mode, view};
-use super::gates::{self, Refusal};
 use super::slow_lane::Job;
 use super::spec::Outcome;
 use crate::base::clock::Moment;
 use crate::resp::{Outbox, Reply};
 use crate::session::Session;
-use crate::store::{Copies, Lane, Mode, Poisoned, Turn, View};
+use crate::store::{Copies, Gate, GateGuard, Mode, Poisoned, View};
 
 /// How often a command works on copies before it locks its keys for as long as it takes.
 const ATTEMPTS: usize = 3;
@@ -31,9 +31,9 @@ const ATTEMPTS: usize = 3;
 /// What a command works on.
 #[derive(Clone, Copy)]
 enum Ground<'a> {
-    Copies(&'a Copies, &'a Lane<'a>),
+    Copies(&'a Copies, &'a Gate<'a>),
     /// It declares no keys, and takes one shard after the other.
-    Walk(&'a Lane<'a>),
+    Walk(&'a Gate<'a>),
     /// The keys themselves. The gate is held.
     Locked,
 }
@@ -42,11 +42,11 @@ impl<'a> Ground<'a> {
     fn prepare(self, keys: &mut View<'a>, job: &'a Job) -> Result<(), Poisoned> {
         let (spec, args) = (job.command.spec, job.asker.args());
         match self {
-            Ground::Copies(copies, lane) => {
+            Ground::Copies(copies, gate) => {
                 keys.adopt(&declare(spec, args, job.asker.db, keys.databases()), copies);
-                keys.stride_behind(lane);
+                keys.stride_behind(gate);
             }
-            Ground::Walk(lane) => keys.stride_behind(lane),
+            Ground::Walk(gate) => keys.stride_behind(gate),
             Ground::Locked => lock_keys(keys, spec, args)?,
         }
         Ok(())
@@ -70,10 +70,10 @@ impl Executor {
     /// Executes what comes into the slow lane, until it is closed.
     pub fn work_in_slow_lane(&mut self) {
         let engine = Arc::clone(&self.engine);
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         while let Some(mut job) = engine.slow_lane.next() {
             // Whoever is gone does not wait for it any more.
-            if engine.clients.get(job.asker.client.id).is_some() && !self.work_off(&mut job, &lane)
+            if engine.clients.get(job.asker.client.id).is_some() && !self.work_off(&mut job, &gate)
             {
                 engine.slow_lane.postpone(job);
             }
@@ -81,12 +81,12 @@ impl Executor {
     }
 
     /// Executes a command and sends its reply. False if it may not be executed now.
-    fn work_off(&mut self, job: &mut Job, lane: &Lane<'_>) -> bool {
+    fn work_off(&mut self, job: &mut Job, gate: &Gate<'_>) -> bool {
         let began = self.begin_turn();
         let mut session = job.asker.session();
         let mut outbox = Outbox::default();
         let command = job.command;
-        let work = || self.execute_job(job, &mut session, &mut outbox, lane);
+        let work = || self.execute_job(job, &mut session, &mut outbox, gate);
         let result = catching(command.spec, work).unwrap_or_else(|| {
             session.client.kill();
             Ok(Err(PANICKED))
@@ -116,16 +116,16 @@ impl Executor {
         job: &mut Job,
         session: &mut Session,
         outbox: &mut Outbox,
-        lane: &Lane<'_>,
+        gate: &Gate<'_>,
     ) -> Result<Outcome, Refusal> {
         let engine = Arc::clone(&self.engine);
         admit(job, session, &engine, self.now())?;
         if job.copies.is_none() {
-            return self.execute_at_last(job, session, outbox, Ground::Walk(lane));
+            return self.execute_at_last(job, session, outbox, Ground::Walk(gate));
         }
         for _ in 0..ATTEMPTS {
             let copies = job.copies.as_ref().expect("newer copies replace the old ones");
-            match self.try_on(job, session, outbox, Ground::Copies(copies, lane))? {
+            match self.try_on(job, session, outbox, Ground::Copies(copies, gate))? {
                 Attempt::Done(outcome) => return Ok(outcome),
                 Attempt::Overtaken(newer) => {
                     job.copies = Some(newer);
@@ -133,7 +133,7 @@ impl Executor {
                 }
             }
         }
-        let _turn = lane.enter();
+        let _guard = gate.enter();
         admit(job, session, &engine, self.now())?;
         self.execute_at_last(job, session, outbox, Ground::Locked)
     }
@@ -164,13 +164,13 @@ impl Executor {
         outbox: &mut Outbox,
         ground: Ground<'_>,
     ) -> Result<Attempt, Refusal> {
-        let mut turn = None;
-        let attempt = self.handle(job, session, outbox, ground, &mut turn);
-        if let Ground::Walk(lane) = ground {
-            turn = Some(lane.enter());
+        let mut guard = None;
+        let attempt = self.handle(job, session, outbox, ground, &mut guard);
+        if let Ground::Walk(gate) = ground {
+            guard = Some(gate.enter());
         }
         self.serve_waiters();
-        drop(turn);
+        drop(guard);
         attempt
     }
 
@@ -182,7 +182,7 @@ impl Executor {
         session: &mut Session,
         outbox: &mut Outbox,
         ground: Ground<'a>,
-        turn: &mut Option<Turn<'a>>,
+        guard: &mut Option<GateGuard<'a>>,
     ) -> Result<Attempt, Refusal> {
         let engine = Arc::clone(&self.engine);
         let call = job.call(self.now());
@@ -194,11 +194,11 @@ impl Executor {
         let outcome = call.handle(&mut ctx);
         let Context { mut keys, session, .. } = ctx;
         let mut newer = None;
-        if let Ground::Copies(copies, lane) = ground
+        if let Ground::Copies(copies, gate) = ground
             && lock_mode(call.spec()) == Mode::Write
             && (keys.effects.has_outcome() || keys.has_changed(copies))
         {
-            *turn = Some(lane.enter());
+            *guard = Some(gate.enter());
             let now = self.reader.now(&engine.clock);
             admit(job, session, &engine, now)?;
             match keys.install(copies, now.unix_millis()) {
@@ -215,5 +215,11 @@ impl Executor {
 /// Whether a command may be executed. Looked at again behind the gate before anything is changed: nobody changes anything
 /// once the server has begun to stop, or while it loads.
 fn admit(job: &Job, session: &Session, engine: &Engine, now: Moment) -> Result<(), Refusal> {
-    gates::admit(&gates::Request::new(job.command.spec, session, engine, now, job.asker.args()))
+    admission::admit(&admission::Request::new(
+        job.command.spec,
+        session,
+        engine,
+        now,
+        job.asker.args(),
+    ))
 }

@@ -24,7 +24,7 @@ use crate::base::clock::Reader;
 use crate::config::params::{MULTI_QUEUE_LIMIT, MULTI_QUEUE_MEMORY};
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{Session, Transaction};
-use crate::store::{LogRecord, Mode, OwnedRecord, Turn, View, World};
+use crate::store::{GateGuard, LogRecord, Mode, OwnedRecord, View, World};
 
 impl Executor {
     /// Queues a command for `EXEC`, unless there are too many or they take too much memory. Behind a refusal nothing
@@ -52,11 +52,11 @@ impl Executor {
         exec: Call<'_>,
         session: &mut Session,
         outbox: &mut Outbox,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
     ) -> Outcome {
         let mut transaction = std::mem::take(&mut session.transaction);
         session.client.show_transaction(Some(transaction.len()), transaction.memory_bytes());
-        let outcome = self.execute_queue(exec, session, &transaction, outbox, turn);
+        let outcome = self.execute_queue(exec, session, &transaction, outbox, guard);
         transaction.close();
         session.client.show_transaction(None, transaction.memory_bytes());
         session.transaction = transaction;
@@ -69,7 +69,7 @@ impl Executor {
         session: &mut Session,
         transaction: &Transaction,
         outbox: &mut Outbox,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
     ) -> Outcome {
         if transaction.is_doomed() {
             self.unwatch(session);
@@ -82,7 +82,7 @@ impl Executor {
         }
         let mut commands = transaction.commands().map(|(number, _)| self.command(number));
         if commands.any(|command| command.spec.needs_world()) {
-            turn.exclusively(|world| {
+            guard.exclusively(|world| {
                 self.execute_locked(exec, session, transaction, outbox, Some(world))
             })
         } else {

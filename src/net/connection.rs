@@ -15,7 +15,7 @@ use crate::base::limits::{
 use crate::exec::{Executor, Postponed};
 use crate::resp::{Limits, Outbox, ParseState, Reply, RequestParser, Sent};
 use crate::session::{Footprint, Session, WaitKind};
-use crate::store::Turn;
+use crate::store::GateGuard;
 
 /// How much output a connection may have before it takes over more of what others sent.
 const PUSH_WINDOW: usize = 64 * 1024;
@@ -177,7 +177,7 @@ impl Connection {
         &mut self,
         bytes: &[u8],
         executor: &mut Executor,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
         limits: TurnLimits,
     ) {
         if self.session.closing {
@@ -185,9 +185,9 @@ impl Connection {
         }
         if !self.input.is_empty() || self.is_held_back() {
             self.input.append(bytes);
-            return self.proceed(executor, turn, limits);
+            return self.proceed(executor, guard, limits);
         }
-        let taken = self.execute(bytes, executor, turn, limits);
+        let taken = self.execute(bytes, executor, guard, limits);
         self.input.append(&bytes[taken..]);
     }
 
@@ -195,11 +195,11 @@ impl Connection {
     pub(super) fn proceed(
         &mut self,
         executor: &mut Executor,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
         limits: TurnLimits,
     ) {
         let mut input = std::mem::take(&mut self.input);
-        let taken = self.execute(input.rest(), executor, turn, limits);
+        let taken = self.execute(input.rest(), executor, guard, limits);
         input.take(taken);
         self.input = input;
     }
@@ -209,7 +209,7 @@ impl Connection {
         &mut self,
         input: &[u8],
         executor: &mut Executor,
-        turn: &mut Turn<'_>,
+        guard: &mut GateGuard<'_>,
         TurnLimits { bulk_bytes_max, mut commands_max }: TurnLimits,
     ) -> usize {
         let mut taken = 0;
@@ -233,7 +233,7 @@ impl Connection {
                 Ok(ParseState::Complete(count)) => {
                     let args = self.parser.request().args(rest);
                     let executed =
-                        executor.execute(&mut self.session, args, &mut self.outbox, turn);
+                        executor.execute(&mut self.session, args, &mut self.outbox, guard);
                     if let Err(Postponed(until_ms)) = executed {
                         self.postponed_until_ms = Some(until_ms);
                         break;

@@ -19,7 +19,7 @@ use crate::config::params;
 use crate::exec::{Engine, InfoLines};
 use crate::persist::backup;
 use crate::persist::disk::Disk;
-use crate::store::Lane;
+use crate::store::Gate;
 
 /// After the command has failed, it is run again after so long.
 const RETRY_MS: i64 = 30_000;
@@ -127,10 +127,10 @@ impl Backups {
     }
 
     /// Writes a backup of this instant to a directory.
-    pub(super) fn make(&self, lane: &Lane<'_>, directory: &Path) -> io::Result<PathBuf> {
+    pub(super) fn make(&self, gate: &Gate<'_>, directory: &Path) -> io::Result<PathBuf> {
         let now_ms = self.engine.clock.unix_millis();
         let made = backup::create(&self.disk, directory, now_ms, |file| {
-            snapshot_writing::write(&self.engine, lane, file, || {})
+            snapshot_writing::write(&self.engine, gate, file, || {})
         });
         self.status.last_ok.store(made.is_ok(), Relaxed);
         if self.is_scheduled_place(directory) {

@@ -97,10 +97,10 @@ impl Defragmenter {
     /// Moves everything once; false if it was told to stop before the end.
     fn round(&self) -> bool {
         let engine = &self.engine;
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         let mut relocation = Relocation::default();
         let mut began_ns = engine.clock.monotonic_nanos();
-        while let Some(bytes) = relocation.slice(&engine.keyspace, &lane) {
+        while let Some(bytes) = relocation.slice(&engine.keyspace, &gate) {
             self.figures.bytes_moved.fetch_add(bytes as u64, Relaxed);
             let worked_ns = engine.clock.monotonic_nanos() - began_ns;
             if worked_ns < STINT_NS {

@@ -232,8 +232,8 @@ fn selected(args: ArgList<'_>) -> Option<usize> {
 
 /// A thread's work.
 fn repeat(engine: &Arc<Engine>, reports: &Reports, work: &Receiver<Work>) {
-    let lane = engine.keyspace.lane();
-    let mut replayer = Replayer::new(engine, &lane);
+    let gate = engine.keyspace.gate();
+    let mut replayer = Replayer::new(engine, &gate);
     for work in work {
         match work {
             Work::Batch(Batch { block, pieces }) => run(&mut replayer, &block, &pieces, reports),

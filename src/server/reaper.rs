@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::rates::Rates;
 use crate::base::random::Random;
 use crate::exec::{Engine, Executor, Sample};
-use crate::store::{Access, Garbage, Lane, Tracking, View};
+use crate::store::{Access, Garbage, Gate, Tracking, View};
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -72,7 +72,7 @@ impl Reaper {
     pub(super) fn run(self) {
         super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         // Serves those who wait for a key that expires.
         let mut executor = Executor::new(Arc::clone(&engine), Random::from_entropy());
         loop {
@@ -85,14 +85,14 @@ impl Reaper {
                 return;
             }
             self.sample();
-            while executor.evict_ahead(&lane) && !self.is_stopping.get() {
+            while executor.evict_ahead(&gate) && !self.is_stopping.get() {
                 self.free_garbage();
             }
             self.engine.pubsub.expire_history();
             let is_paused = engine.pause.holds(true, engine.clock.unix_millis()).is_some();
             let may_expire = engine.active_expire.load(Ordering::Relaxed) && !is_paused;
             if may_expire && !engine.health.is_loading() {
-                self.expire(&mut executor, &lane);
+                self.expire(&mut executor, &gate);
             }
         }
     }
@@ -104,11 +104,11 @@ impl Reaper {
         }
     }
 
-    fn expire(&self, executor: &mut Executor, lane: &Lane<'_>) {
+    fn expire(&self, executor: &mut Executor, gate: &Gate<'_>) {
         let began_ms = self.engine.clock.unix_millis();
         let (due, _) = self.engine.keyspace.due_shards(began_ms);
         for (db, shard) in due {
-            while !self.is_stopping.get() && self.expire_slice(executor, lane, db, shard) {
+            while !self.is_stopping.get() && self.expire_slice(executor, gate, db, shard) {
                 // What others detached meanwhile must not pile up behind a million expiries.
                 self.free_garbage();
             }
@@ -123,12 +123,12 @@ impl Reaper {
     fn expire_slice(
         &self,
         executor: &mut Executor,
-        lane: &Lane<'_>,
+        gate: &Gate<'_>,
         db: usize,
         shard: usize,
     ) -> bool {
         let engine = &*self.engine;
-        let _turn = lane.enter();
+        let _guard = gate.enter();
         // Looked at behind the gate: nothing may be logged while the log is read (`DEBUG LOADAOF`).
         if engine.health.is_loading() {
             return false;

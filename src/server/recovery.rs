@@ -202,10 +202,10 @@ impl<'a> Recovery<'a> {
     /// Repeats segments in order. Returns a torn end.
     fn replay_all(&mut self, segments: &[SegmentEntry]) -> Result<Option<Torn>, RecoveryError> {
         let engine = self.engine;
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         let reports = Reports::default();
         std::thread::scope(|scope| {
-            let replayer = Replayer::new(engine, &lane);
+            let replayer = Replayer::new(engine, &gate);
             let threads = snapshot_loading::loaders();
             let mut dealer = Dealer::start(scope, engine, &reports, replayer, threads);
             let replayed = self.replay_with(segments, &mut dealer, &reports);

@@ -8,21 +8,21 @@ use super::snapshot_loading::{self, empty_store};
 use super::snapshotter::{Begin, Snapshotter, save_error};
 use crate::exec::{CommandError, Reload};
 use crate::persist::log::Phase;
-use crate::store::Lane;
+use crate::store::Gate;
 
 impl Snapshotter {
     /// Empties the store and loads what is on disk. Clients hear `LOADING` meanwhile.
-    pub(super) fn reload(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
+    pub(super) fn reload(&self, how: Reload, gate: &Gate<'_>) -> Result<(), CommandError> {
         {
             let _world = self.engine.keyspace.world();
             self.engine.health.set_loading(true);
         }
-        let result = self.reload_held(how, lane);
+        let result = self.reload_held(how, gate);
         self.engine.health.set_loading(false);
         result
     }
 
-    fn reload_held(&self, how: Reload, lane: &Lane<'_>) -> Result<(), CommandError> {
+    fn reload_held(&self, how: Reload, gate: &Gate<'_>) -> Result<(), CommandError> {
         let failed = |error: &dyn std::fmt::Display| {
             log::error!("reloading failed: {error}");
             CommandError::text("ERR Error trying to load the snapshot, check server logs.")
@@ -34,7 +34,7 @@ impl Snapshotter {
             return recovery.run().map(drop).map_err(|error| failed(&error));
         }
         if how == Reload::Saved {
-            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
+            self.save(gate, Begin::Cut).map_err(|_| save_error())?;
         }
         let newest = self.directory.manifest().snapshots.last().map(|entry| entry.number);
         let newest = newest.ok_or_else(|| failed(&"there is no snapshot"))?;
@@ -42,7 +42,7 @@ impl Snapshotter {
         self.load_sound(&self.directory.snapshot_path(newest)).map_err(|error| failed(&error))?;
         if how == Reload::Unsaved && self.log.status().phase() == Phase::On {
             // What is in memory is not what the log leads to any more.
-            self.save(lane, Begin::Cut).map_err(|_| save_error())?;
+            self.save(gate, Begin::Cut).map_err(|_| save_error())?;
         }
         Ok(())
     }

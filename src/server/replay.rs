@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::exec::{CommandError, Engine, Executor};
 use crate::resp::{ArgList, Limits, Outbox, ParseState, RequestParser};
 use crate::session::{Origin, Session};
-use crate::store::Lane;
+use crate::store::Gate;
 
 /// Something that cannot be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,18 +46,18 @@ pub(super) struct Replayer<'l> {
     session: Session,
     parser: RequestParser,
     outbox: Outbox,
-    lane: &'l Lane<'l>,
+    gate: &'l Gate<'l>,
 }
 
 impl<'l> Replayer<'l> {
-    pub(super) fn new(engine: &Arc<Engine>, lane: &'l Lane<'l>) -> Replayer<'l> {
+    pub(super) fn new(engine: &Arc<Engine>, gate: &'l Gate<'l>) -> Replayer<'l> {
         let client = engine.clients.internal(engine.clock.unix_millis());
         Replayer {
             executor: Executor::for_replay(Arc::clone(engine)),
             session: Session::new(client, Origin::Replay, true),
             parser: RequestParser::default(),
             outbox: Outbox::default(),
-            lane,
+            gate,
         }
     }
 
@@ -89,7 +89,7 @@ impl<'l> Replayer<'l> {
 
     /// Executes and counts the commands in a range.
     fn run_range(&mut self, range: Range<usize>, bytes: &[u8]) -> Result<u64, Failure> {
-        let mut turn = self.lane.enter();
+        let mut guard = self.gate.enter();
         let (mut at, mut count) = (range.start, 0);
         while at < range.end {
             let rest = &bytes[at..range.end];
@@ -98,7 +98,7 @@ impl<'l> Replayer<'l> {
                 Ok(ParseState::Complete(taken)) => {
                     let args = self.parser.request().args(rest);
                     let (session, outbox) = (&mut self.session, &mut self.outbox);
-                    let executed = self.executor.execute(session, args, outbox, &mut turn);
+                    let executed = self.executor.execute(session, args, outbox, &mut guard);
                     executed.expect("what is repeated is never postponed");
                     count += 1;
                     if let Some(error) = take_error(&mut self.outbox) {

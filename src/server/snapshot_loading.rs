@@ -180,8 +180,8 @@ impl<'e> Loading<'e> {
 
     /// A loader's work.
     fn load_sections(&self, sections: &Receiver<Section>) {
-        let lane = self.engine.keyspace.lane();
-        let mut replayer = Replayer::new(self.engine, &lane);
+        let gate = self.engine.keyspace.gate();
+        let mut replayer = Replayer::new(self.engine, &gate);
         for section in sections {
             let sound = self.done.wait_for_previous(&section).and_then(|()| section.check());
             let is_loaded = match sound {

@@ -5,7 +5,7 @@ use std::io;
 use crate::exec::Engine;
 use crate::persist::disk::DiskFile;
 use crate::persist::snapshot::{SnapshotWriter, Totals};
-use crate::store::{CutWalk, Lane, ValueRef};
+use crate::store::{CutWalk, Gate, ValueRef};
 use crate::value::Value;
 
 /// Values of so many bytes are not printed while their shard is locked.
@@ -14,7 +14,7 @@ const ASIDE_BYTES: usize = 2048;
 /// Writes the state of this instant to a file. `at_cut` runs while everybody stands still.
 pub(super) fn write(
     engine: &Engine,
-    lane: &Lane<'_>,
+    gate: &Gate<'_>,
     file: &mut dyn DiskFile,
     at_cut: impl FnOnce(),
 ) -> io::Result<Totals> {
@@ -23,7 +23,7 @@ pub(super) fn write(
     let mut walk = {
         let world = keyspace.world();
         at_cut();
-        CutWalk::begin(keyspace, lane, &world)
+        CutWalk::begin(keyspace, gate, &world)
     };
     // What takes long to print is only shared while its shard is locked.
     let mut set_aside: Vec<(usize, Vec<u8>, Value, Option<i64>)> = Vec::new();

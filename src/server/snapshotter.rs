@@ -27,7 +27,7 @@ use crate::persist::log::{CutTicket, Log, Phase};
 use crate::persist::manifest::{SegmentEntry, SnapshotEntry};
 use crate::persist::snapshot::Totals;
 use crate::session::Client;
-use crate::store::Lane;
+use crate::store::Gate;
 
 /// How often it is looked at what it is time for.
 const TICK: Duration = Duration::from_millis(100);
@@ -184,9 +184,9 @@ impl Snapshotter {
         // Not by much: the longer a save takes, the more entries change under it and must be kept.
         super::yield_to_workers();
         let engine = Arc::clone(&self.engine);
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         while let Some(job) = self.next_job() {
-            self.work_on(job, &lane);
+            self.work_on(job, &gate);
             self.end_job();
         }
     }
@@ -196,10 +196,10 @@ impl Snapshotter {
         self.status.is_saving.store(false, Ordering::Relaxed);
     }
 
-    fn work_on(&self, job: Job, lane: &Lane<'_>) {
+    fn work_on(&self, job: Job, gate: &Gate<'_>) {
         match job {
             Job::Save(asker) => {
-                let saved = self.save(lane, Begin::Cut);
+                let saved = self.save(gate, Begin::Cut);
                 self.end_job();
                 match asker {
                     Asker::Nobody => {}
@@ -210,20 +210,20 @@ impl Snapshotter {
                     Asker::Stopper(stopper) => drop(stopper.send(saved.is_ok())),
                 }
             }
-            Job::Rewrite => self.rewrite(lane),
+            Job::Rewrite => self.rewrite(gate),
             Job::Reload { how, client } => {
-                let reloaded = self.reload(how, lane);
+                let reloaded = self.reload(how, gate);
                 self.end_job();
                 send_reply(&client, reloaded);
             }
             Job::Backup { directory, client } => {
-                let made = self.backups.make(lane, &directory);
+                let made = self.backups.make(gate, &directory);
                 self.end_job();
                 if let Some(client) = client {
                     send_path(&client, made);
                 }
             }
-            Job::FollowAppendonly => self.follow_appendonly(lane),
+            Job::FollowAppendonly => self.follow_appendonly(gate),
         }
     }
 
@@ -288,9 +288,9 @@ impl Snapshotter {
     }
 
     /// Writes a snapshot of this instant, makes it the newest, and removes what it makes superfluous.
-    pub(super) fn save(&self, lane: &Lane<'_>, begin: Begin) -> io::Result<()> {
+    pub(super) fn save(&self, gate: &Gate<'_>, begin: Begin) -> io::Result<()> {
         let keep = self.engine.config.int(params::SNAPSHOT_KEEP) as usize;
-        self.save_beside(lane, begin, keep)?;
+        self.save_beside(gate, begin, keep)?;
         if let Err(error) = self.directory.remove_superseded() {
             log::warn!("cannot remove old snapshots and segments: {error}");
         }
@@ -298,10 +298,10 @@ impl Snapshotter {
     }
 
     /// Writes a snapshot of this instant and makes it the newest of `keep`.
-    pub(super) fn save_beside(&self, lane: &Lane<'_>, begin: Begin, keep: usize) -> io::Result<()> {
+    pub(super) fn save_beside(&self, gate: &Gate<'_>, begin: Begin, keep: usize) -> io::Result<()> {
         let began_ms = self.engine.clock.unix_millis();
         self.status.saving_since_ms.store(began_ms, Ordering::Relaxed);
-        let result = self.write_and_publish(lane, begin, keep);
+        let result = self.write_and_publish(gate, begin, keep);
         if let (Begin::Anew, Err(error)) = (begin, &result) {
             self.log.give_up(error);
         }
@@ -342,14 +342,14 @@ impl Snapshotter {
 
     fn write_and_publish(
         &self,
-        lane: &Lane<'_>,
+        gate: &Gate<'_>,
         begin: Begin,
         keep: usize,
     ) -> io::Result<(PathBuf, Totals)> {
         let mut changes = 0;
         let mut ticket = None;
         let (number, totals) = self.directory.create_snapshot(|file| {
-            snapshot_writing::write(&self.engine, lane, file, || {
+            snapshot_writing::write(&self.engine, gate, file, || {
                 changes = self.engine.stats.changes();
                 ticket = self.cut_log(begin);
             })
@@ -403,9 +403,9 @@ impl Snapshotter {
         Ok(())
     }
 
-    fn rewrite(&self, lane: &Lane<'_>) {
+    fn rewrite(&self, gate: &Gate<'_>) {
         self.status.is_rewriting.store(true, Ordering::Relaxed);
-        let is_ok = self.save(lane, Begin::Cut).is_ok();
+        let is_ok = self.save(gate, Begin::Cut).is_ok();
         let status = &self.status;
         status.is_rewriting.store(false, Ordering::Relaxed);
         status.last_rewrite_ok.store(is_ok, Ordering::Relaxed);
@@ -421,11 +421,11 @@ impl Snapshotter {
     }
 
     /// The phase changes nowhere else, but for a failure.
-    fn follow_appendonly(&self, lane: &Lane<'_>) {
+    fn follow_appendonly(&self, gate: &Gate<'_>) {
         let is_wanted = self.engine.config.flag(params::APPENDONLY);
         match (is_wanted, self.log.status().phase()) {
             (true, Phase::Off | Phase::Failed) => {
-                if self.save(lane, Begin::Anew).is_ok() {
+                if self.save(gate, Begin::Anew).is_ok() {
                     log::info!("every change is logged from now on");
                 }
             }

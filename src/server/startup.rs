@@ -320,9 +320,9 @@ impl Server {
         self.log.set_position(recovered.lsn);
         let is_logged = self.engine.config.flag(params::APPENDONLY);
         let begin = if is_logged { Begin::Anew } else { Begin::Cut };
-        let lane = self.engine.keyspace.lane();
+        let gate = self.engine.keyspace.gate();
         // Nothing older is given up for it: the next snapshot removes what it makes superfluous.
-        self.control.snapshotter.save_beside(&lane, begin, usize::MAX)?;
+        self.control.snapshotter.save_beside(&gate, begin, usize::MAX)?;
         let is_damaged = |path: &Path| recovered.damaged.iter().any(|damaged| damaged == path);
         self.directory.update_manifest(|manifest| {
             manifest.snapshots.retain(|s| !is_damaged(&self.directory.snapshot_path(s.number)));

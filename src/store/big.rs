@@ -19,7 +19,7 @@
 
 use super::entry::{Stored, ValueRef};
 use super::hash::KeyHash;
-use super::shard::Object;
+use super::storage::Object;
 use super::view::{Mode, Poisoned, View};
 use crate::base::bytes::KeyExcerpt;
 
@@ -276,7 +276,7 @@ impl View<'_> {
     /// The shards that hold anything, each with its database. Databases may be swapped during the search, and all must be
     /// looked at nevertheless, each once.
     fn in_use(&self) -> Vec<(usize, u32)> {
-        let _turn = self.step();
+        let _guard = self.step();
         let mut in_use = Vec::new();
         for db in 0..self.databases() {
             let physical = self.keyspace.physical_now(db);
@@ -297,7 +297,7 @@ impl View<'_> {
         let mut occupied = Vec::new();
         for (db, ordinal) in self.in_use() {
             self.with_ordinal(ordinal, Mode::Read, |view| {
-                let counts = view.only_shard().contents().census().by(measure);
+                let counts = view.only_shard().census().by(measure);
                 for (class, count) in counts {
                     totals[usize::from(*class)] += u64::from(*count);
                 }
@@ -337,7 +337,7 @@ impl View<'_> {
     ) -> Result<usize, Poisoned> {
         let (now_ms, keyspace) = (self.now_ms, self.keyspace);
         self.with_ordinal(at.ordinal, Mode::Read, |view| {
-            let objects = view.only_shard().contents().objects();
+            let objects = view.only_shard().objects();
             let end = end.min(objects.len());
             let start = end.saturating_sub(SLICE);
             for object in objects[start..end].iter().filter(|it| !Stored::Object(it).is_due(now_ms))
@@ -521,9 +521,9 @@ mod tests {
                 view.put_entry(key, Entry { value, deadline: None });
             });
         }
-        let lane = keyspace.lane();
+        let gate = keyspace.gate();
         let mut searching = view(&keyspace, NOW_MS);
-        searching.stride_behind(&lane);
+        searching.stride_behind(&gate);
         view(&keyspace, NOW_MS).swap(0, 1, &keyspace.world());
         let found = searching.biggest(Measure::Bytes, 10).expect("all is sound");
         let mut found: Vec<_> = found.keys.iter().map(|it| (it.db, &it.key.shown[..])).collect();

@@ -17,10 +17,11 @@
 //! databases are swapped meanwhile, the walk goes on in the one where it began.
 
 use super::access::Access;
+use super::contents::Write;
 use super::effects::{Effects, Wants};
-use super::entry::{Deadline, Entry, EntryRef, OwnedValue, ValueRef};
-use super::keyspace::{Lane, Turn};
-use super::shard::{Shard, Write};
+use super::entry::{Entry, EntryRef, OwnedValue, ValueRef};
+use super::keyspace::{Gate, GateGuard};
+use super::shard::Shard;
 use super::view::{DeclaredKey, Held, Key, Mode, Poisoned, View};
 
 /// Stands for the ordinal of a shard that is no part of the keyspace.
@@ -67,7 +68,7 @@ fn is_same(copied: &OwnedValue, present: ValueRef<'_>) -> bool {
 /// How to step behind a gate for a moment.
 #[derive(Clone, Copy)]
 pub(super) struct Stride<'a> {
-    lane: &'a Lane<'a>,
+    gate: &'a Gate<'a>,
     /// The selected database, by its logical and its physical number when the work began.
     db: (usize, usize),
 }
@@ -118,9 +119,9 @@ impl<'a> View<'a> {
     }
 
     fn put_copy(&self, shard: &mut Shard, key: &Key<'_>, entry: Entry) {
-        let deadline = entry.deadline.map_or(Deadline::Clear, Deadline::At);
-        let write = Write { now_ms: self.now_ms, deadline, access: self.access };
-        let stored = shard.put_entry(key.hash, key.bytes, entry.value, &write);
+        let write = self.write(entry.deadline.into());
+        let contents = shard.contents_mut(key.hash, key.bytes);
+        let stored = contents.put_entry(key.hash, key.bytes, entry.value, &write);
         stored.expect("nothing is in the place of a copy");
     }
 
@@ -193,18 +194,17 @@ impl<'a> View<'a> {
             return;
         }
         let Some(entry) = result.map(EntryRef::to_entry) else {
-            let old = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+            let old = self.contents_mut(key).remove(key.hash, key.bytes).flatten();
             return self.effects.discard(old);
         };
         // Otherwise the payload would stay shared, and the next change copy it.
-        made.remove(key.hash, key.bytes);
+        made.contents_mut(key.hash, key.bytes).remove(key.hash, key.bytes);
         let write = Write {
-            now_ms: self.now_ms,
-            deadline: entry.deadline.map_or(Deadline::Clear, Deadline::At),
             // The access was counted when the entry was copied.
             access: Access { touches: false, ..self.access },
+            ..self.write(entry.deadline.into())
         };
-        let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
+        let stored = self.contents_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
         self.effects.discard(stored.expect("what was due has been removed").replaced);
     }
 }
@@ -212,9 +212,9 @@ impl<'a> View<'a> {
 /// Steps.
 impl<'a> View<'a> {
     /// From now on this view stands behind the gate only while it locks a shard.
-    pub fn stride_behind(&mut self, lane: &'a Lane<'a>) {
+    pub fn stride_behind(&mut self, gate: &'a Gate<'a>) {
         let db = (self.db, self.keyspace.physical_now(self.db));
-        self.stride = Some(Stride { lane, db });
+        self.stride = Some(Stride { gate, db });
     }
 
     /// Whether the selected database is not the one any more that it was when the work began.
@@ -225,9 +225,9 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Stands behind the gate until the turn is dropped; `None` if it does so anyway.
-    pub fn step(&self) -> Option<Turn<'a>> {
-        self.stride.map(|stride| stride.lane.enter())
+    /// Stands behind the gate until the guard is dropped; `None` if it does so anyway.
+    pub fn step(&self) -> Option<GateGuard<'a>> {
+        self.stride.map(|stride| stride.gate.enter())
     }
 
     /// The physical number of a database.
@@ -243,7 +243,7 @@ impl<'a> View<'a> {
     pub(super) fn fetch<'b>(&mut self, bytes: &'b [u8]) -> Result<Key<'b>, Poisoned> {
         let hash = self.keyspace.hash(bytes);
         let entry = {
-            let _turn = self.step();
+            let _guard = self.step();
             let (shard, physical) = (self.keyspace.shard_of(bytes), self.physical(self.db));
             let guard = self.keyspace.shards_of(physical)[shard].lock.read();
             if guard.is_poisoned() {

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
+use super::contents::{Contents, Put, Write};
 use super::effects::{EventKind, LogCommand, event};
 use super::entry::{Deadline, Entry, OwnedValue, StringRef, ValueRef};
-use super::shard::{Stored, Write};
 use super::view::{Key, View, WrongType, collection_of, shard_of};
 use crate::base::bytes::Bytes;
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
@@ -53,6 +53,16 @@ impl Change {
 }
 
 impl View<'_> {
+    /// What the key's shard holds, for the key's entry to be changed.
+    pub(super) fn contents_mut(&mut self, key: &Key<'_>) -> &mut Contents {
+        self.shard_mut(key).contents_mut(key.hash, key.bytes)
+    }
+
+    /// How this view stores what gets such a deadline.
+    pub(super) fn write(&self, deadline: Deadline) -> Write {
+        Write { now_ms: self.now_ms, deadline, access: self.access }
+    }
+
     /// Records that the key's value is another now.
     fn note_change(&mut self, key: &Key<'_>) {
         self.effects.touch(key.db, key.bytes);
@@ -85,7 +95,7 @@ impl View<'_> {
             self.effects.event(event::DEL, key.db, key.bytes);
             return 1;
         }
-        let removed = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
+        let removed = self.contents_mut(key).edit_value(key.hash, key.bytes, |value| match value {
             Value::Hash(hash) => hash.remove_expired(now_ms, limit),
             _ => unreachable!("only hashes have fields with deadlines"),
         });
@@ -126,7 +136,7 @@ impl View<'_> {
     /// Removes an entry that has expired, as a whole or in all its fields, or that is evicted: the log hears of
     /// it before it hears of the command.
     pub(super) fn remove_unasked(&mut self, key: &Key<'_>) {
-        let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+        let value = self.contents_mut(key).remove(key.hash, key.bytes).flatten();
         self.effects.discard(value);
         self.effects.removal_changes += 1;
         self.note_change(key);
@@ -144,11 +154,11 @@ impl View<'_> {
         deadline: Deadline,
         kind: EventKind,
     ) {
-        let write = Write { now_ms: self.now_ms, deadline, access: self.access };
-        let mut stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+        let write = self.write(deadline);
+        let mut stored = self.contents_mut(key).put_string(key.hash, key.bytes, value, &write);
         if stored.is_err() {
             self.settle(key);
-            stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+            stored = self.contents_mut(key).put_string(key.hash, key.bytes, value, &write);
         }
         self.stored(key, stored.expect("what was due has been removed"), kind);
     }
@@ -157,20 +167,16 @@ impl View<'_> {
     /// replaces another, as in Redis; what brought it there is told with [`View::also`].
     pub fn put_entry(&mut self, key: &Key<'_>, entry: Entry) {
         self.settle(key);
-        let write = Write {
-            now_ms: self.now_ms,
-            deadline: entry.deadline.map_or(Deadline::Clear, Deadline::At),
-            access: self.access,
-        };
-        let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
+        let write = self.write(entry.deadline.into());
+        let stored = self.contents_mut(key).put_entry(key.hash, key.bytes, entry.value, &write);
         self.effects.discard(stored.expect("what was due has been removed").replaced);
         self.note_change(key);
         self.effects.event(event::NEW, key.db, key.bytes);
     }
 
-    fn stored(&mut self, key: &Key<'_>, stored: Stored, kind: EventKind) {
-        self.effects.discard(stored.replaced);
-        self.changed(key, kind, stored.is_new);
+    fn stored(&mut self, key: &Key<'_>, put: Put, kind: EventKind) {
+        self.effects.discard(put.replaced);
+        self.changed(key, kind, put.is_new);
     }
 
     fn changed(&mut self, key: &Key<'_>, kind: EventKind, is_new: bool) {
@@ -210,21 +216,22 @@ impl View<'_> {
             Some(ValueRef::Object(Value::String { .. }))
         );
         if is_long {
-            let result = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| match value {
-                Value::String { bytes, edited } => {
-                    *edited = true;
-                    edit(Bytes::make_mut(bytes), &mut change)
-                }
-                _ => unreachable!("it was a string a moment ago"),
-            });
+            let result =
+                self.contents_mut(key).edit_value(key.hash, key.bytes, |value| match value {
+                    Value::String { bytes, edited } => {
+                        *edited = true;
+                        edit(Bytes::make_mut(bytes), &mut change)
+                    }
+                    _ => unreachable!("it was a string a moment ago"),
+                });
             self.report(key, &change, false);
             return Ok(result.expect("it was there a moment ago"));
         }
         let mut bytes = self.string_for_change(key)?.map(|text| text.to_vec()).unwrap_or_default();
         let result = edit(&mut bytes, &mut change);
-        let write = Write { now_ms: self.now_ms, deadline: Deadline::Keep, access: self.access };
+        let write = self.write(Deadline::Keep);
         let value = StringRef::Bytes { bytes: &bytes, edited: true };
-        let stored = self.shard_mut(key).put_string(key.hash, key.bytes, value, &write);
+        let stored = self.contents_mut(key).put_string(key.hash, key.bytes, value, &write);
         let stored = stored.expect("what was due has been removed");
         self.effects.discard(stored.replaced);
         self.report(key, &change, stored.is_new);
@@ -261,10 +268,9 @@ impl View<'_> {
         let result = edit(&mut fresh, &mut change);
         let is_kept = change.has_happened() && (T::STAYS_EMPTY || !fresh.is_empty());
         if is_kept {
-            let write =
-                Write { now_ms: self.now_ms, deadline: Deadline::Clear, access: self.access };
+            let write = self.write(Deadline::Clear);
             let value = OwnedValue::Object(fresh.into_value());
-            let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, value, &write);
+            let stored = self.contents_mut(key).put_entry(key.hash, key.bytes, value, &write);
             stored.expect("nothing is there");
             self.report(key, &change, true);
         }
@@ -293,7 +299,7 @@ impl View<'_> {
         self.access.touch(entry.access());
         collection_of::<T>(entry)?;
         let mut change = Change::default();
-        let edited = self.shard_mut(key).edit_value(key.hash, key.bytes, |value| {
+        let edited = self.contents_mut(key).edit_value(key.hash, key.bytes, |value| {
             let collection = T::of_mut(value).expect("its type was looked at");
             (edit(collection, &mut change), !T::STAYS_EMPTY && collection.is_empty())
         });
@@ -301,7 +307,7 @@ impl View<'_> {
         self.report(key, &change, false);
         if is_gone {
             debug_assert!(change.has_happened(), "removing elements is a change");
-            let value = self.shard_mut(key).remove(key.hash, key.bytes).flatten();
+            let value = self.contents_mut(key).remove(key.hash, key.bytes).flatten();
             self.effects.discard(value);
             self.effects.event(event::DEL, key.db, key.bytes);
         }
@@ -312,16 +318,16 @@ impl View<'_> {
     pub fn put_collection<T: Collection>(&mut self, key: &Key<'_>, value: T, kind: EventKind) {
         debug_assert!(T::STAYS_EMPTY || !value.is_empty(), "what is empty is not stored");
         self.settle(key);
-        let write = Write { now_ms: self.now_ms, deadline: Deadline::Clear, access: self.access };
+        let write = self.write(Deadline::Clear);
         let value = OwnedValue::Object(value.into_value());
-        let stored = self.shard_mut(key).put_entry(key.hash, key.bytes, value, &write);
+        let stored = self.contents_mut(key).put_entry(key.hash, key.bytes, value, &write);
         self.stored(key, stored.expect("what was due has been removed"), kind);
     }
 
     /// Removes the entry; tells whether there was one.
     pub fn remove(&mut self, key: &Key<'_>, kind: EventKind) -> bool {
         self.settle(key);
-        let Some(old) = self.shard_mut(key).remove(key.hash, key.bytes) else { return false };
+        let Some(old) = self.contents_mut(key).remove(key.hash, key.bytes) else { return false };
         self.effects.discard(old);
         self.changed(key, kind, false);
         true
@@ -331,7 +337,7 @@ impl View<'_> {
     pub fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
         self.settle(key);
         let entry = self.copy(key)?;
-        self.shard_mut(key).remove(key.hash, key.bytes);
+        self.contents_mut(key).remove(key.hash, key.bytes);
         self.note_change(key);
         Some(entry)
     }
@@ -339,7 +345,7 @@ impl View<'_> {
     /// Sets or removes the deadline; false if there is no such key.
     pub fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<i64>, kind: EventKind) -> bool {
         self.settle(key);
-        let found = self.shard_mut(key).set_deadline(key.hash, key.bytes, deadline);
+        let found = self.contents_mut(key).set_deadline(key.hash, key.bytes, deadline);
         if found {
             self.changed(key, kind, false);
         }

@@ -5,7 +5,7 @@
 //! are still held, everybody else afterwards. What nobody wants is not even written down: [`Wants`]
 //! says, once per command, who is listening.
 
-use super::shard::Contents;
+use super::contents::Contents;
 use crate::base::bytes::KeyBytes;
 use crate::resp::ArgList;
 use crate::value::Value;

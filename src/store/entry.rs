@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU32;
 
 use super::record::Record;
-use super::shard::Object;
+use super::storage::Object;
 use crate::base::bytes::Bytes;
 use crate::value::Value;
 
@@ -38,6 +38,13 @@ pub enum Deadline {
     Clear,
     /// Unix milliseconds.
     At(i64),
+}
+
+impl From<Option<i64>> for Deadline {
+    /// Whatever the old one was.
+    fn from(unix_ms: Option<i64>) -> Deadline {
+        unix_ms.map_or(Deadline::Clear, Deadline::At)
+    }
 }
 
 impl Deadline {

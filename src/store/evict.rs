@@ -20,6 +20,7 @@ use std::collections::BinaryHeap;
 
 use super::access::Access;
 use super::effects::event;
+use super::hash::KeyHash;
 use super::shard::Shard;
 use super::view::{Mode, Poisoned, View};
 use crate::base::bytes::KeyBytes;
@@ -82,7 +83,7 @@ impl ShardId {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     id: ShardId,
-    hash: u64,
+    hash: KeyHash,
     word: u32,
 }
 
@@ -257,7 +258,7 @@ impl Evictor {
 
 /// Whether few of a shard's keys have a deadline.
 fn is_sparse(shard: &Shard) -> bool {
-    shard.contents().volatile_len() * SPARSE < shard.contents().len()
+    shard.volatile_len() * SPARSE < shard.len()
 }
 
 fn is_wanted(pool: &[Candidate], access: Access, word: u32) -> bool {
@@ -310,7 +311,7 @@ impl View<'_> {
 mod tests {
     use super::*;
     use crate::store::{Deadline, DeclaredKey, Keyspace, Tracking, Wants, string_ref};
-    use crate::value::hash::{Hash, Limits};
+    use crate::value::hash::{Hash, HashLimits};
 
     const NOW_MS: i64 = 1_790_000_000_000;
     const KEYS: i64 = 4_000;
@@ -394,7 +395,7 @@ mod tests {
             let mut view = view(keyspace, NOW_MS);
             let put = view.with_key(n % 2, name.as_bytes(), Mode::Write, |view, key| {
                 view.edit(key, |hash: &mut Hash, change| {
-                    hash.insert(b"field", b"value", &Limits { fields: 8, bytes: 8 });
+                    hash.insert(b"field", b"value", &HashLimits { entries: 8, value: 8 });
                     hash.set_deadline(b"field", NOW_MS + KEYS * 1000 + n as i64 + 1);
                     change.silently();
                 })

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::hash::{KeyHash, KeyHasher};
-use super::shard::{Contents, Shard};
+use super::shard::Shard;
 use crate::base::crc16::key_slot;
 use crate::base::sync::{Mutex, MutexGuard, Rank, ReadGuard, RwLock, WriteGuard};
 
@@ -83,21 +83,20 @@ impl ShardCell {
     /// Makes the published figures true again, and the sum of bytes that the shard is part of; called before a
     /// writer lets go of the lock.
     pub(super) fn publish(&self, shard: &Shard, sum: &DataBytes) {
-        let contents = shard.contents();
-        let bytes = contents.heap_bytes();
+        let bytes = shard.heap_bytes();
         let before = self.bytes.load(Ordering::Relaxed);
         if before != bytes {
             self.bytes.store(bytes, Ordering::Relaxed);
             // Differences wrap around on the way; the sum is right.
             sum.0.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
         }
-        if self.len.load(Ordering::Relaxed) != contents.len() {
-            self.len.store(contents.len(), Ordering::Relaxed);
+        if self.len.load(Ordering::Relaxed) != shard.len() {
+            self.len.store(shard.len(), Ordering::Relaxed);
         }
-        if self.volatile_len.load(Ordering::Relaxed) != contents.volatile_len() {
-            self.volatile_len.store(contents.volatile_len(), Ordering::Relaxed);
+        if self.volatile_len.load(Ordering::Relaxed) != shard.volatile_len() {
+            self.volatile_len.store(shard.volatile_len(), Ordering::Relaxed);
         }
-        let next_key = contents.next_key_deadline().unwrap_or(NO_DEADLINE);
+        let next_key = shard.next_key_deadline().unwrap_or(NO_DEADLINE);
         if self.next_key_deadline.load(Ordering::Relaxed) != next_key {
             self.next_key_deadline.store(next_key, Ordering::Relaxed);
         }
@@ -176,9 +175,9 @@ impl IndexBytes {
         self.table + self.deadlines
     }
 
-    fn add(&mut self, contents: &Contents) {
-        self.table += contents.table_bytes();
-        self.deadlines += contents.deadline_bytes();
+    fn add(&mut self, shard: &Shard) {
+        self.table += shard.table_bytes();
+        self.deadlines += shard.deadline_bytes();
     }
 }
 
@@ -214,10 +213,10 @@ impl Keyspace {
     ///
     /// # Panics
     /// When more threads ask at a time than the keyspace was made for.
-    pub fn lane(&self) -> Lane<'_> {
+    pub fn gate(&self) -> Gate<'_> {
         let number =
             self.gates_free.lock().pop().expect("there is a gate for every mutating thread");
-        Lane { keyspace: self, number, gate: &self.gates[number] }
+        Gate { keyspace: self, number, lock: &self.gates[number] }
     }
 
     /// Waits until everybody has finished what they are doing, and keeps them from going on.
@@ -339,7 +338,7 @@ impl Keyspace {
         let mut sum = IndexBytes::default();
         for cell in self.shards_if_used(self.physical_now(db)) {
             if !cell.is_empty() {
-                sum.add(cell.lock.read().contents());
+                sum.add(&cell.lock.read());
             }
         }
         sum
@@ -365,43 +364,43 @@ impl Keyspace {
 }
 
 /// A thread's own gate.
-pub struct Lane<'a> {
+pub struct Gate<'a> {
     keyspace: &'a Keyspace,
     number: usize,
-    gate: &'a RwLock<()>,
+    lock: &'a RwLock<()>,
 }
 
-impl Drop for Lane<'_> {
+impl Drop for Gate<'_> {
     fn drop(&mut self) {
         self.keyspace.gates_free.lock().push(self.number);
     }
 }
 
 /// A batch of work behind a gate that is held shared.
-pub struct Turn<'a> {
-    lane: &'a Lane<'a>,
+pub struct GateGuard<'a> {
+    gate: &'a Gate<'a>,
     held: Option<ReadGuard<'a, ()>>,
 }
 
-impl<'a> Lane<'a> {
-    pub fn enter(&'a self) -> Turn<'a> {
-        Turn { lane: self, held: Some(self.gate.read()) }
+impl<'a> Gate<'a> {
+    pub fn enter(&'a self) -> GateGuard<'a> {
+        GateGuard { gate: self, held: Some(self.lock.read()) }
     }
 }
 
-impl Turn<'_> {
+impl GateGuard<'_> {
     /// Steps out of the own gate, runs `work` while everybody stands still, and steps in again.
     pub fn exclusively<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> R {
         self.held = None;
-        let result = work(&self.lane.keyspace.world());
+        let result = work(&self.gate.keyspace.world());
         self.step_in();
         result
     }
 
-    /// Steps into the gate again if a panic in [`Turn::exclusively`] left it outside.
+    /// Steps into the gate again if a panic in [`GateGuard::exclusively`] left it outside.
     pub fn step_in(&mut self) {
         if self.held.is_none() {
-            self.held = Some(self.lane.gate.read());
+            self.held = Some(self.gate.lock.read());
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! `flags`: bits 0-1 the value's form ([`Form`]), bit 2 whether a deadline (Unix milliseconds) is there.
 //! A value of form `Integer` is eight bytes, an `i64`. What does not fit (key over 255 bytes, record over
-//! [`RECORD_MAX`], or a value that is no string) is an object instead (see `store::shard`).
+//! [`RECORD_MAX`], or a value that is no string) is an object instead (see `store::storage`).
 
 use super::entry::ValueRef;
 

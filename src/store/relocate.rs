@@ -8,8 +8,8 @@
 //! with a reply or a snapshot stays where it is. What is large is not moved: it has pages of its own. Nor are the
 //! inner nodes of large collections, and the tables.
 
-use super::keyspace::{Keyspace, Lane};
-use super::shard::Relocated;
+use super::keyspace::{Gate, Keyspace};
+use super::storage::Relocated;
 
 /// Bytes moved per acquisition of a shard's lock: some tens of microseconds.
 const SLICE_BYTES: usize = 32 * 1024;
@@ -25,7 +25,7 @@ pub struct Relocation {
 
 impl Relocation {
     /// Moves the next slice. `None` at the end; else how many bytes were moved, which may be none.
-    pub fn slice(&mut self, keyspace: &Keyspace, lane: &Lane<'_>) -> Option<usize> {
+    pub fn slice(&mut self, keyspace: &Keyspace, gate: &Gate<'_>) -> Option<usize> {
         if self.database == keyspace.databases() {
             return None;
         }
@@ -33,7 +33,7 @@ impl Relocation {
             (self.database, self.shard) = (self.database + 1, 0);
             return Some(0);
         };
-        let _turn = lane.enter();
+        let _guard = gate.enter();
         let mut shard = cell.lock.write();
         let (moved, is_done) = match shard.is_poisoned() {
             true => (0, true),

@@ -12,7 +12,7 @@
 //! many last chunks as shards and classes.
 //!
 //! A place is `class (6 bits) · chunk (18 bits) · cell (8 bits)`; that of a loose record is `class · number`. Places below
-//! [`OBJECTS_MAX`] are numbers of objects (see `store::shard`), so classes begin behind them.
+//! [`OBJECTS_MAX`] are numbers of objects (see `store::storage`), so classes begin behind them.
 //!
 //! Limits: a class has 2^18 chunks, about 1 GiB, and there are 2^26 loose records. Then there is no room
 //! ([`Slabs::allocate`]), and further records of the size become objects, which take more.

@@ -25,6 +25,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::allocator::allocation_size;
+
 const SLOTS: usize = 7;
 /// Above this share of occupied slots the table grows ...
 const FULL_PERCENT: usize = 85;
@@ -128,7 +130,7 @@ impl Table {
 
     /// Bytes taken from the allocator.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>()
+        allocation_size(self.buckets.capacity() * size_of::<Bucket>())
     }
 
     /// The slot of the entry with this hash for which `is_it(place)` holds.

@@ -261,7 +261,7 @@ fn apply(keyspace: &Keyspace, change: &Change) {
     };
     match change {
         Change::Put(db, key, len, at) => {
-            let deadline = at.map_or(Deadline::Clear, Deadline::At);
+            let deadline = Deadline::from(*at);
             put(keyspace, *db, &name(key), &vec![*key; usize::from(*len)], deadline);
         }
         Change::Remove(db, key) => {
@@ -294,13 +294,13 @@ proptest! {
         again in prop::collection::vec(change(), 0..50),
     ) {
         let keyspace = keyspace();
-        let lane = keyspace.lane();
+        let gate = keyspace.gate();
         before.iter().for_each(|change| apply(&keyspace, change));
         // Twice, so that nothing of the first cut leaks into the second.
         for changes in [&meanwhile, &again] {
             let expected = state(&keyspace);
             let mut found = State::new();
-            let mut walk = CutWalk::begin(&keyspace, &lane, &keyspace.world());
+            let mut walk = CutWalk::begin(&keyspace, &gate, &keyspace.world());
             let slice = |walk: &mut CutWalk<'_>, found: &mut State| {
                 walk.slice(|db, key, value, deadline| {
                     let old = found.insert((db, key.to_vec()), (bytes_of(value), deadline));
@@ -337,8 +337,8 @@ fn what_a_shard_kept_is_read_in_slices_without_its_lock() {
     for meanwhile in [overwrite, flush] {
         let keyspace = keyspace();
         (0..count).for_each(|n| put(&keyspace, 0, &name(n), b"old", Deadline::Clear));
-        let lane = keyspace.lane();
-        let mut walk = CutWalk::begin(&keyspace, &lane, &keyspace.world());
+        let gate = keyspace.gate();
+        let mut walk = CutWalk::begin(&keyspace, &gate, &keyspace.world());
         meanwhile(&keyspace);
         let mut total = 0;
         loop {
@@ -361,9 +361,9 @@ fn what_a_shard_kept_is_read_in_slices_without_its_lock() {
 #[test]
 fn a_second_flush_during_a_snapshot_gives_back_what_it_took_out() {
     let keyspace = keyspace();
-    let lane = keyspace.lane();
+    let gate = keyspace.gate();
     put(&keyspace, 0, b"k", b"of the cut", Deadline::Clear);
-    let _walk = CutWalk::begin(&keyspace, &lane, &keyspace.world());
+    let _walk = CutWalk::begin(&keyspace, &gate, &keyspace.world());
     for is_first in [true, false] {
         put(&keyspace, 0, b"k", b"later", Deadline::Clear);
         let mut view = view(&keyspace, 0, NOW_MS);
@@ -381,7 +381,7 @@ fn a_shard_whose_size_classes_are_full_goes_on_with_objects() {
         let key = format!("key:{}", n * 7919 % 3_000).into_bytes();
         let value = if n % 3 == 0 { n.to_string().into_bytes() } else { vec![b'v'; n % 5 * 200] };
         let at = (n % 4 == 0).then_some(NOW_MS + n as i64 + 1);
-        put(&keyspace, 0, &key, &value, at.map_or(Deadline::Clear, Deadline::At));
+        put(&keyspace, 0, &key, &value, at.into());
         expected.insert((0, key), (value, at));
         if n % 5 == 0 {
             let key = format!("key:{}", n * 31 % 3_000).into_bytes();
@@ -398,7 +398,7 @@ fn a_shard_whose_size_classes_are_full_goes_on_with_objects() {
     }
     check(&keyspace);
     assert!(state(&keyspace) == expected);
-    let objects = keyspace.shards_of(0)[0].lock.read().contents().objects().len();
+    let objects = keyspace.shards_of(0)[0].lock.read().objects().len();
     assert!(objects > 1_000, "{objects}");
 }
 
@@ -425,9 +425,8 @@ fn the_shards_know_what_they_take() {
     let mut total = 0;
     for cell in keyspace.shards_if_used(0) {
         let shard = cell.lock.read();
-        let contents = shard.contents();
         shard.check();
-        total += contents.heap_bytes();
+        total += shard.heap_bytes();
     }
     assert!(total > 100_000);
     assert_eq!(keyspace.data_bytes(), total);
@@ -548,9 +547,9 @@ fn entries_that_are_moved_together_stay_what_they_are_whatever_happens_meanwhile
             _ => panic!("it is a long string"),
         });
     let (before, bytes_before) = (state(&keyspace), keyspace.data_bytes());
-    let lane = keyspace.lane();
+    let gate = keyspace.gate();
     let (mut relocation, mut moved, mut slices) = (Relocation::default(), 0, 0);
-    while let Some(bytes) = relocation.slice(&keyspace, &lane) {
+    while let Some(bytes) = relocation.slice(&keyspace, &gate) {
         moved += bytes;
         slices += 1;
         let n = slices * 7 % 1000;

@@ -63,7 +63,7 @@ impl View<'_> {
         while let Some(at) = next.filter(|_| visited < budget) {
             let slice = (budget - visited).min(SLICE);
             let behind = self.with_shard(self.db, at.shard, Mode::Read, |view| {
-                view.only_shard().walk(at.hash, slice, |entry| {
+                view.only_shard().walk(at.hash, slice, |_, entry| {
                     visited += 1;
                     if !entry.is_due(now_ms) {
                         visit(entry);
@@ -103,7 +103,7 @@ impl View<'_> {
         mode: Mode,
         work: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Poisoned> {
-        let _turn = self.step();
+        let _guard = self.step();
         self.with_shard_held(self.ordinal_in(db, shard), mode, work)
     }
 
@@ -114,7 +114,7 @@ impl View<'_> {
         mode: Mode,
         work: impl FnOnce(&mut Self) -> R,
     ) -> Result<R, Poisoned> {
-        let _turn = self.step();
+        let _guard = self.step();
         self.with_shard_held(ordinal, mode, work)
     }
 
@@ -205,7 +205,7 @@ impl View<'_> {
         let (behind, removed) =
             self.with_shard_held(self.ordinal_in(db, at.shard), Mode::Write, |view| {
                 let mut wanted: Vec<Box<[u8]>> = Vec::new();
-                let behind = view.only_shard().walk(at.hash, SLICE, |entry| {
+                let behind = view.only_shard().walk(at.hash, SLICE, |_, entry| {
                     if wanted.len() < limit && is_wanted(entry.key()) {
                         wanted.push(entry.key().into());
                     }
@@ -253,7 +253,7 @@ impl View<'_> {
         for shard in 0..self.keyspace.shards_if_used(physical).len() {
             // A poisoned shard is emptied too: this is how an operator gets rid of the damage.
             let _ = self.hold(self.ordinal_in(db, shard), Mode::Write);
-            removed += self.only_shard().contents().len() as u64;
+            removed += self.only_shard().len() as u64;
             let shard = self.only_shard();
             shard.watchers.raise_where(|hash, key| shard.get(hash, key).is_some());
             let contents = self.only_shard_mut().take_all();

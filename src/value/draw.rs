@@ -39,18 +39,19 @@ impl<T: Copy, F: Fn(usize) -> Option<T>> Draw<T, F> {
     /// As many different elements, or all if there are not so many, in order.
     pub fn several(&self, count: usize, random: &mut Random) -> impl Iterator<Item = T> {
         let count = count.min(self.len());
-        let chosen = if self.len() == self.numbers() {
-            random.distinct_below(self.numbers(), count)
-        } else if count > self.len() / 2 {
+        let chosen = if count > self.len() / 2 {
             self.but_for(self.len() - count, random)
         } else {
-            self.drawn(count, random).into_iter().collect()
+            self.drawn(count, random)
         };
         chosen.into_iter().filter_map(|number| self.at(number))
     }
 
-    /// So many different numbers at which there is an element, which are no more than half of all.
-    fn drawn(&self, count: usize, random: &mut Random) -> BTreeSet<usize> {
+    /// So many different numbers at which there is an element, which are no more than half of all, in order.
+    fn drawn(&self, count: usize, random: &mut Random) -> Vec<usize> {
+        if self.len() == self.numbers() {
+            return random.distinct_below(self.numbers(), count);
+        }
         let mut drawn = BTreeSet::new();
         while drawn.len() < count {
             let number = random.below(self.numbers());
@@ -58,14 +59,14 @@ impl<T: Copy, F: Fn(usize) -> Option<T>> Draw<T, F> {
                 drawn.insert(number);
             }
         }
-        drawn
+        drawn.into_iter().collect()
     }
 
-    /// The numbers of all elements but for so many, which are no more than half of all.
+    /// The numbers of all elements but for so many, which are no more than half of all, in order.
     fn but_for(&self, count: usize, random: &mut Random) -> Vec<usize> {
         let left_out = self.drawn(count, random);
         (0..self.numbers())
-            .filter(|number| !left_out.contains(number) && self.at(*number).is_some())
+            .filter(|number| left_out.binary_search(number).is_err() && self.at(*number).is_some())
             .collect()
     }
 

@@ -22,6 +22,7 @@ pub mod stream;
 pub mod string;
 pub mod tree;
 
+use crate::base::allocator::allocation_size;
 use crate::base::bytes::Bytes;
 pub use draw::Draw;
 pub use hash::Hash;
@@ -119,7 +120,8 @@ impl Value {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String { bytes, .. } => {
-                bytes.capacity() + size_of::<Vec<u8>>() + size_of::<usize>()
+                allocation_size(bytes.capacity())
+                    + allocation_size(size_of::<Vec<u8>>() + size_of::<usize>())
             }
             Value::List(list) => list.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
@@ -218,8 +220,10 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::hash::HashLimits;
     use crate::value::list::{End, ListLimits};
     use crate::value::set::SetLimits;
+    use crate::value::sorted_set::SortedSetLimits;
 
     const MANY: usize = usize::MAX;
 
@@ -231,11 +235,11 @@ mod tests {
         let limits =
             SetLimits { intset_entries: MANY, listpack_entries: MANY, listpack_value: MANY };
         for n in 0..count {
-            hash.insert(&name(n), b"value", &hash::Limits { fields: MANY, bytes: MANY });
+            hash.insert(&name(n), b"value", &HashLimits { entries: MANY, value: MANY });
             set.insert(&name(n), &limits);
             integers.insert(format!("{}", i64::MAX as u64 - n * 7).as_bytes(), &limits);
-            let thresholds = sorted_set::Thresholds { entries: MANY, value: MANY };
-            sorted.insert(&name(n), n as f64, &thresholds);
+            let limits = SortedSetLimits { entries: MANY, value: MANY };
+            sorted.insert(&name(n), n as f64, &limits);
         }
         [Value::Hash(hash), Value::Set(set), Value::Set(integers), Value::SortedSet(sorted)]
     }

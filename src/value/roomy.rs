@@ -6,7 +6,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::base::allocator::growing_size;
+use crate::base::allocator::{allocation_size, growing_size};
 
 /// See the module's description. What is unused is part of it.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct RoomyBytes(Box<[u8]>);
 impl RoomyBytes {
     /// Bytes taken from the allocator.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.0.len()
+        allocation_size(self.0.len())
     }
 
     /// Makes room for so many bytes in all, if there is less.

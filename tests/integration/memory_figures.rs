@@ -56,6 +56,40 @@ fn the_parts_of_used_memory_add_up() {
     wait_until_below(&mut client, "used_memory_dataset", 3_000_000);
 }
 
+/// An element by its number.
+type Element = fn(usize) -> String;
+
+/// What is added to a key of each type.
+const ADDED: [(&str, Element); 5] = [
+    ("RPUSH list", |n| format!("element-{n:040}")),
+    ("SADD set", |n| format!("member-{n:040}")),
+    ("HSET hash", |n| format!("field-{n:030} value-{n:030}")),
+    ("ZADD zset", |n| format!("{n} member-{n:040}")),
+    ("XADD stream *", |n| format!("field-{n:030} value-{n:030}")),
+];
+
+#[test]
+fn what_a_key_is_said_to_take_is_what_the_allocator_handed_out() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &FLAGS);
+    let mut client = server.client();
+    client.say(&format!("SADD buffers {}", "x".repeat(100_000)));
+    for (command, element) in ADDED {
+        let before = figure(&mut client, "used_memory");
+        for batch in 0..150 {
+            let elements: Vec<String> = (batch * 1000..(batch + 1) * 1000).map(element).collect();
+            client.say(&format!("{command} {}", elements.join(" ")));
+        }
+        let handed_out = figure(&mut client, "used_memory") - before;
+        let key = command.split(' ').nth(1).expect("a command has a key");
+        let said = client.say(&format!("MEMORY USAGE {key}"));
+        let said: i64 = said.trim_start_matches(':').parse().expect("it is a number");
+        assert!(handed_out > 5_000_000, "{command}: {handed_out}");
+        let difference = (said - handed_out).abs() * 100 / handed_out;
+        assert!(difference <= 5, "{command}: {said} is said, {handed_out} was handed out");
+    }
+}
+
 #[test]
 fn what_few_values_keep_of_many_pages_is_given_back_and_they_stay_what_they_are() {
     const MIB: i64 = 1024 * 1024;

@@ -17,10 +17,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sanderling::persist::rdb::{self, Limits, PayloadError};
 use sanderling::store::OwnedValue;
+use sanderling::value::hash::HashLimits;
 use sanderling::value::list::ListLimits;
 use sanderling::value::set::SetLimits;
+use sanderling::value::sorted_set::SortedSetLimits;
 use sanderling::value::stream::NodeLimits;
-use sanderling::value::{hash, sorted_set};
 
 const FLAGS: [&str; 2] = ["--save", ""];
 const ROUNDS: u32 = 30_000;
@@ -36,8 +37,8 @@ fn limits() -> [Limits; 2] {
             listpack_entries: entries,
             listpack_value: value,
         },
-        sorted_set: sorted_set::Thresholds { entries, value },
-        hash: hash::Limits { fields: entries, bytes: value },
+        sorted_set: SortedSetLimits { entries, value },
+        hash: HashLimits { entries, value },
         stream: NodeLimits { bytes: 4096, entries: entries as u64 },
     })
 }

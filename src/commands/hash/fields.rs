@@ -31,7 +31,7 @@ fn set_pairs<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Result<usize, Com
     let limits = hash_limits(&ctx.engine.config);
     let created = ctx.keys.edit(&key, |hash: &mut Hash, change| {
         change.event(event::HSET);
-        hash.expect(args.left() / 2, &limits);
+        hash.make_room(args.left() / 2, &limits);
         let mut created = 0;
         while let (Ok(field), Ok(value)) = (args.bytes(), args.bytes()) {
             created += usize::from(hash.insert(field, value, &limits));

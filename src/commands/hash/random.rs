@@ -2,8 +2,9 @@
 
 use super::reply_element;
 use crate::commands::shared::random_count::RandomCount;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::exec::{Args, Context, Outcome, work as estimates};
-use crate::resp::{ArgList, Protocol, Reply};
+use crate::resp::{ArgList, Reply};
 use crate::store::View;
 use crate::value::Hash;
 use crate::value::hash::Pair;
@@ -31,48 +32,19 @@ pub(super) fn hrandfield<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outco
         return Ok(());
     }
     let count = RandomCount::parse(&mut args, Some("WITHVALUES"))?;
-    let shape = Shape { with_values: count.with_word };
+    let shape = ReplyShape::with_word(count.with_word, ctx.reply.protocol());
     let Some(hash) = ctx.keys.collection::<Hash>(&key)?.filter(|_| count.number > 0) else {
         ctx.reply.array(0);
         return Ok(());
     };
-    if count.with_repetition {
-        let fields = hash.draw(now_ms);
-        shape.begin(&mut ctx.reply, count.number);
-        for _ in 0..count.number {
-            shape.reply_one(&mut ctx.reply, fields.one(ctx.random));
-        }
-    } else if count.number >= hash.len(now_ms) {
+    let reply_one = |reply: &mut Reply<'_>, (field, value): Pair<'_>| {
+        shape.reply_one(reply, field, |reply| reply_element(reply, value));
+    };
+    if count.wants_all(hash.len(now_ms)) {
         shape.begin(&mut ctx.reply, hash.len(now_ms));
-        hash.iter(now_ms).for_each(|pair| shape.reply_one(&mut ctx.reply, pair));
+        hash.iter(now_ms).for_each(|pair| reply_one(&mut ctx.reply, pair));
     } else {
-        let fields = hash.draw(now_ms);
-        shape.begin(&mut ctx.reply, count.number);
-        let chosen = fields.several(count.number, ctx.random);
-        chosen.for_each(|pair| shape.reply_one(&mut ctx.reply, pair));
+        count.reply(&mut ctx.reply, shape, &hash.draw(now_ms), ctx.random, reply_one);
     }
     Ok(())
-}
-
-/// How the fields are shown.
-#[derive(Clone, Copy)]
-struct Shape {
-    with_values: bool,
-}
-
-impl Shape {
-    fn begin(self, reply: &mut Reply<'_>, fields: usize) {
-        let is_flat = self.with_values && reply.protocol() == Protocol::Resp2;
-        reply.array(if is_flat { fields * 2 } else { fields });
-    }
-
-    fn reply_one(self, reply: &mut Reply<'_>, (field, value): Pair<'_>) {
-        if self.with_values && reply.protocol() == Protocol::Resp3 {
-            reply.array(2);
-        }
-        reply_element(reply, field);
-        if self.with_values {
-            reply_element(reply, value);
-        }
-    }
 }

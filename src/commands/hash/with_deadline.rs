@@ -11,7 +11,7 @@ use crate::exec::{Args, CommandError, Context, Outcome, quotable};
 use crate::resp::{ArgList, Reply};
 use crate::store::{Change, Key, event};
 use crate::value::Hash;
-use crate::value::hash::Limits;
+use crate::value::hash::HashLimits;
 
 /// `HGETDEL key FIELDS numfields field [field ...]`
 pub(super) fn hgetdel<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -175,7 +175,13 @@ impl<'a> SetEx<'a> {
 
     /// Sets the fields, or removes them if their deadline has passed. Tells whether one that was to keep its
     /// deadline has one.
-    fn apply(&self, hash: &mut Hash, limits: &Limits, now_ms: i64, change: &mut Change) -> bool {
+    fn apply(
+        &self,
+        hash: &mut Hash,
+        limits: &HashLimits,
+        now_ms: i64,
+        change: &mut Change,
+    ) -> bool {
         change.event(event::HSET);
         let pairs = self.pairs.iter().step_by(2).zip(self.pairs.iter().skip(1).step_by(2));
         if let Expiry::At(deadline) = self.expiry
@@ -188,7 +194,7 @@ impl<'a> SetEx<'a> {
             return false;
         }
         let mut has_kept = false;
-        hash.expect(self.pairs.len() / 2, limits);
+        hash.make_room(self.pairs.len() / 2, limits);
         for (field, value) in pairs {
             hash.insert(field, value, limits);
             match self.expiry {

@@ -12,7 +12,7 @@ pub(super) fn sadd<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
     let limits = set_limits(&ctx.engine.config);
     let members = args.rest();
     let added = ctx.keys.edit(&key, |set: &mut Set, change| {
-        set.expect(members.get(0).unwrap_or_default(), members.len(), &limits);
+        set.make_room(members.get(0).unwrap_or_default(), members.len(), &limits);
         let added = members.iter().filter(|member| set.insert(member, &limits)).count();
         if added > 0 {
             change.event(event::SADD);
@@ -57,7 +57,7 @@ pub(super) fn smove<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
         })?;
         ctx.keys.edit(&target, |set: &mut Set, change| {
             if set.is_empty() {
-                set.expect(member, 1, &limits);
+                set.make_room(member, 1, &limits);
             }
             if set.insert(member, &limits) {
                 change.event(event::SADD);

@@ -3,6 +3,7 @@
 use crate::base::limits::LOGGED_ELEMENTS_MAX;
 use crate::commands::shared::encodings::set_limits;
 use crate::commands::shared::random_count::RandomCount;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
 use crate::store::{Key, event};
 use crate::value::Set;
@@ -83,16 +84,11 @@ pub(super) fn srandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
         ctx.reply.array(0);
         return Ok(());
     };
-    if count.with_repetition {
-        ctx.reply.array(count.number);
-        for _ in 0..count.number {
-            let member = set.random(ctx.random).expect("no set is empty");
-            reply_element(&mut ctx.reply, member);
-        }
-        return Ok(());
+    if count.wants_all(set.len()) {
+        ctx.reply.array(set.len());
+        set.iter().for_each(|member| reply_element(&mut ctx.reply, member));
+    } else {
+        count.reply(&mut ctx.reply, ReplyShape::Alone, &set.draw(), ctx.random, reply_element);
     }
-    let members = set.sample(count.number, ctx.random);
-    ctx.reply.array(members.len());
-    members.iter().for_each(|member| reply_element(&mut ctx.reply, *member));
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Up to where collections are kept in their small forms, as the configuration says at the moment.
 
 use crate::config::{Config, params};
+use crate::value::hash::HashLimits;
 use crate::value::list::ListLimits;
 use crate::value::set::SetLimits;
+use crate::value::sorted_set::SortedSetLimits;
 use crate::value::stream::NodeLimits;
-use crate::value::{hash, sorted_set};
 
 /// No node of a stream becomes larger, whatever the configuration says.
 const NODE_BYTES_MAX: i64 = 1 << 30;
@@ -13,10 +14,10 @@ fn limit(config: &Config, param: params::Int) -> usize {
     usize::try_from(config.int(param)).expect("the parameter's range begins at 0")
 }
 
-pub(in crate::commands) fn hash_limits(config: &Config) -> hash::Limits {
-    hash::Limits {
-        fields: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
-        bytes: limit(config, params::HASH_MAX_LISTPACK_VALUE),
+pub(in crate::commands) fn hash_limits(config: &Config) -> HashLimits {
+    HashLimits {
+        entries: limit(config, params::HASH_MAX_LISTPACK_ENTRIES),
+        value: limit(config, params::HASH_MAX_LISTPACK_VALUE),
     }
 }
 
@@ -32,8 +33,8 @@ pub(in crate::commands) fn list_limits(config: &Config) -> ListLimits {
     ListLimits::new(config.int(params::LIST_MAX_LISTPACK_SIZE))
 }
 
-pub(in crate::commands) fn sorted_set_limits(config: &Config) -> sorted_set::Thresholds {
-    sorted_set::Thresholds {
+pub(in crate::commands) fn sorted_set_limits(config: &Config) -> SortedSetLimits {
+    SortedSetLimits {
         entries: limit(config, params::ZSET_MAX_LISTPACK_ENTRIES),
         value: limit(config, params::ZSET_MAX_LISTPACK_VALUE),
     }

@@ -1,7 +1,11 @@
-//! The count of `SRANDMEMBER`, `HRANDFIELD` and `ZRANDMEMBER`.
+//! The count of `SRANDMEMBER`, `HRANDFIELD` and `ZRANDMEMBER`, and the replies to it.
 
+use super::reply_shape::ReplyShape;
 use crate::base::limits::DRAWS_MAX;
+use crate::base::random::Random;
 use crate::exec::{Args, CommandError};
+use crate::resp::Reply;
+use crate::value::Draw;
 
 /// How many random elements are wanted, and how.
 pub(in crate::commands) struct RandomCount {
@@ -32,5 +36,28 @@ impl RandomCount {
         }
         let number = usize::try_from(count.unsigned_abs()).map_err(|_| CommandError::OutOfRange)?;
         Ok(RandomCount { number, with_repetition: count < 0, with_word })
+    }
+
+    /// Whether chance has no part in it, with so many elements.
+    pub(in crate::commands) fn wants_all(&self, len: usize) -> bool {
+        !self.with_repetition && self.number >= len
+    }
+
+    /// Draws the elements and replies with them, each by `reply_one`.
+    pub(in crate::commands) fn reply<T: Copy>(
+        &self,
+        reply: &mut Reply<'_>,
+        shape: ReplyShape,
+        draw: &Draw<T, impl Fn(usize) -> Option<T>>,
+        random: &mut Random,
+        reply_one: impl Fn(&mut Reply<'_>, T),
+    ) {
+        if self.with_repetition {
+            shape.begin(reply, self.number);
+            (0..self.number).for_each(|_| reply_one(reply, draw.one(random)));
+        } else {
+            shape.begin(reply, self.number.min(draw.len()));
+            draw.several(self.number, random).for_each(|element| reply_one(reply, element));
+        }
     }
 }

@@ -159,15 +159,15 @@ pub(in crate::commands) fn add_members(
     pairs: &[(f64, &[u8])],
     rule: AddRule,
 ) -> Result<Tally, CommandError> {
-    let thresholds = sorted_set_limits(&ctx.engine.config);
+    let limits = sorted_set_limits(&ctx.engine.config);
     let kind = if rule.increment { event::ZINCR } else { event::ZADD };
     let added = ctx.keys.edit(key, |set: &mut SortedSet, change| {
         // As Redis decides about the form: by the number of arguments, and for a new set by the first.
         let first = if set.is_empty() { pairs[0].1.len() } else { 0 };
-        set.prepare(pairs.len(), first, &thresholds);
+        set.make_room(pairs.len(), first, &limits);
         let mut tally = Tally::default();
         for (score, member) in pairs {
-            tally.count(set.add(member, *score, rule, &thresholds)?);
+            tally.count(set.add(member, *score, rule, &limits)?);
         }
         if tally.new + tally.changed > 0 {
             change.event(kind);

@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::results::{Shape, store};
+use super::results::store;
 use crate::base::number::parse_f64;
 use crate::commands::set::parse_limit;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::exec::{Args, CommandError, Context, Keys, Outcome};
 use crate::store::{EventKind, Key, ValueRef, View, WrongType, event};
 use crate::value::Value;
@@ -123,7 +124,7 @@ fn reply_combined<'a>(
     let options = Options::parse(&mut args, keys.len(), operation, false)?;
     let mut members = combine(&ctx.keys, &keys, operation, &options);
     sort(&mut members);
-    let shape = Shape::with_scores(options.with_scores, ctx.reply.protocol());
+    let shape = ReplyShape::with_word(options.with_scores, ctx.reply.protocol());
     shape.reply_members(&mut ctx.reply, &members);
     Ok(())
 }

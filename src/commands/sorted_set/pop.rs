@@ -2,9 +2,9 @@
 //!
 //! Whatever the command was, the log gets `ZPOPMIN key count` or `ZPOPMAX key count`.
 
-use super::results::Shape;
 use crate::commands::shared::blocking_timeout::deadline_of_seconds;
 use crate::commands::shared::counted_keys::ManyPop;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::exec::{Args, CommandError, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::resp::Protocol;
 use crate::store::{Key, event};
@@ -78,7 +78,7 @@ fn pop_one_key<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, end: End) -> Outco
     let count = if is_counted { args.count_from(0, CommandError::MustBePositive)? } else { 1 };
     let popped = pop(ctx, &key, end, count)?;
     let is_nested = is_counted && ctx.reply.protocol() == Protocol::Resp3;
-    let shape = if is_nested { Shape::Pairs } else { Shape::Flat };
+    let shape = if is_nested { ReplyShape::Pairs } else { ReplyShape::Flat };
     shape.reply_members(&mut ctx.reply, &popped);
     Ok(())
 }
@@ -91,7 +91,7 @@ fn parse_end(args: &mut Args<'_>) -> Result<End, CommandError> {
 fn reply_key_and_members(ctx: &mut Context<'_>, (key, members): &Popped<'_>) {
     ctx.reply.array(2);
     ctx.reply.bulk(key.bytes);
-    Shape::Pairs.reply_members(&mut ctx.reply, members);
+    ReplyShape::Pairs.reply_members(&mut ctx.reply, members);
 }
 
 /// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`

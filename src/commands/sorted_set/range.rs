@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::bounds::{lex_range, score_range};
-use super::results::{Shape, store};
+use super::results::store;
 use crate::base::number::parse_i64;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::ArgList;
 use crate::store::{EventKind, Key, View, event};
@@ -163,7 +164,7 @@ fn inside(len: usize, first: i64, last: i64) -> Range<usize> {
 fn reply_range<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, named: Named) -> Outcome {
     let key = args.key(&ctx.keys)?;
     let selection = Selection::parse(&mut args, named)?;
-    let shape = Shape::with_scores(selection.with_scores, ctx.reply.protocol());
+    let shape = ReplyShape::with_word(selection.with_scores, ctx.reply.protocol());
     let Some(set) = ctx.keys.collection::<SortedSet>(&key)? else {
         ctx.reply.array(0);
         return Ok(());

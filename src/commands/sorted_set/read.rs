@@ -1,11 +1,13 @@
 //! Members and scores one by one, at random, and in several calls.
 
-use super::results::Shape;
 use crate::base::number::{write_f64, write_f64_17_digits};
 use crate::commands::shared::random_count::RandomCount;
+use crate::commands::shared::reply_shape::ReplyShape;
 use crate::commands::shared::scan_options::{ScanOptions, Scanned, parse_cursor, reply_scan};
 use crate::exec::{Args, CommandError, Context, Outcome, reply_element};
+use crate::resp::Reply;
 use crate::value::SortedSet;
+use crate::value::listpack::Element;
 
 /// `ZCARD key`
 pub(super) fn zcard<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outcome {
@@ -89,25 +91,19 @@ pub(super) fn zrandmember<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
         return Ok(());
     }
     let count = RandomCount::parse(&mut args, Some("WITHSCORES"))?;
-    let shape = Shape::with_scores(count.with_word, ctx.reply.protocol());
+    let shape = ReplyShape::with_word(count.with_word, ctx.reply.protocol());
     let set = ctx.keys.collection::<SortedSet>(&key)?;
     let Some(set) = set.filter(|_| count.number > 0) else {
         ctx.reply.array(0);
         return Ok(());
     };
-    if count.with_repetition {
-        let draw = set.draw();
-        shape.begin(&mut ctx.reply, count.number);
-        for _ in 0..count.number {
-            shape.reply_one(&mut ctx.reply, draw.one(ctx.random));
-        }
-    } else if count.number >= set.len() {
+    if count.wants_all(set.len()) {
         shape.reply_all(&mut ctx.reply, set.iter().rev());
     } else {
-        let draw = set.draw();
-        shape.begin(&mut ctx.reply, count.number);
-        let chosen = draw.several(count.number, ctx.random);
-        chosen.for_each(|entry| shape.reply_one(&mut ctx.reply, entry));
+        let reply_one = |reply: &mut Reply<'_>, entry: (Element<'_>, f64)| {
+            shape.reply_entry(reply, entry);
+        };
+        count.reply(&mut ctx.reply, shape, &set.draw(), ctx.random, reply_one);
     }
     Ok(())
 }

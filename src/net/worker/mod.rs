@@ -44,7 +44,7 @@ use crate::base::random::Random;
 use crate::config::params;
 use crate::exec::{Ending, Engine, Executor, depart};
 use crate::session::{Footprint, Origin, Postbox, Session};
-use crate::store::{Lane, Turn};
+use crate::store::{Gate, GateGuard};
 
 const WAKE: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
@@ -122,7 +122,7 @@ impl Worker {
     /// Serves until [`Mailbox::stop`], then closes all connections.
     pub fn run(mut self) -> io::Result<()> {
         let engine = Arc::clone(self.executor.engine());
-        let lane = engine.keyspace.lane();
+        let gate = engine.keyspace.gate();
         let mut events = Events::with_capacity(EVENTS_MAX);
         while !self.stopping {
             let limit =
@@ -131,7 +131,7 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            self.turn(&events, &lane);
+            self.turn(&events, &gate);
         }
         let released = self.released();
         let connections = self.connections.drain();
@@ -158,7 +158,7 @@ impl Worker {
         next.into_iter().chain(rest).min()
     }
 
-    fn turn(&mut self, events: &Events, lane: &Lane<'_>) {
+    fn turn(&mut self, events: &Events, gate: &Gate<'_>) {
         self.now = self.executor.begin_turn();
         self.replied = 0;
         if self.mailbox.answer() {
@@ -166,7 +166,7 @@ impl Worker {
         }
         self.run_timers();
         self.follow_log();
-        self.serve_all(events, lane);
+        self.serve_all(events, gate);
         self.executor.end_turn();
         self.send_round();
         self.pool.count(&self.executor.engine().clients.memory);
@@ -176,18 +176,18 @@ impl Worker {
             self.sweep();
         }
         if !self.departed.is_empty() {
-            let _turn = lane.enter();
+            let _guard = gate.enter();
             self.departed.drain(..).for_each(|mut session| self.executor.unwatch(&mut session));
         }
     }
 
     /// Those who were let go, or had more to do than their last turn allowed, then those whose sockets are ready.
-    fn serve_all(&mut self, events: &Events, lane: &Lane<'_>) {
-        let mut turn = lane.enter();
+    fn serve_all(&mut self, events: &Events, gate: &Gate<'_>) {
+        let mut guard = gate.enter();
         for slot in std::mem::take(&mut self.backlog) {
             if let Some(connection) = self.connections.get_mut(slot) {
                 connection.is_in_backlog = false;
-                self.serve(slot, &mut turn);
+                self.serve(slot, &mut guard);
             }
         }
         for event in events.iter().filter(|event| event.token() != WAKE) {
@@ -202,14 +202,14 @@ impl Worker {
             }
             // One that was served in this turn and has more to do is served again in the next.
             if !self.connections[slot].is_in_backlog {
-                self.serve(slot, &mut turn);
+                self.serve(slot, &mut guard);
             }
         }
     }
 
     /// Executes what is left of a connection's last turn; if that is nothing, reads from it once and executes what is
     /// complete.
-    fn serve(&mut self, slot: usize, turn: &mut Turn<'_>) {
+    fn serve(&mut self, slot: usize, guard: &mut GateGuard<'_>) {
         let limits = self.turn_limits();
         let Some(connection) = self.connections.get_mut(slot) else { return };
         if !connection.wants_turn() {
@@ -221,8 +221,8 @@ impl Worker {
         let waiting = connection.outbox.len();
         if connection.has_more() {
             lend_buffer(&mut self.pool, connection);
-            connection.proceed(&mut self.executor, turn, limits);
-        } else if !self.receive(slot, turn, limits) {
+            connection.proceed(&mut self.executor, guard, limits);
+        } else if !self.receive(slot, guard, limits) {
             return;
         }
         let replies = self.connections[slot].outbox.len().saturating_sub(waiting);
@@ -239,7 +239,7 @@ impl Worker {
     }
 
     /// Reads from a connection once and executes what is complete. False if that came to nothing.
-    fn receive(&mut self, slot: usize, turn: &mut Turn<'_>, limits: TurnLimits) -> bool {
+    fn receive(&mut self, slot: usize, guard: &mut GateGuard<'_>, limits: TurnLimits) -> bool {
         let connection = &mut self.connections[slot];
         match connection.stream.read(&mut self.scratch) {
             Ok(0) => connection.peer_closed = true,
@@ -248,7 +248,7 @@ impl Worker {
                 self.executor.stats().reads.add(1);
                 self.executor.stats().bytes_in.add(count as u64);
                 lend_buffer(&mut self.pool, connection);
-                connection.receive(&self.scratch[..count], &mut self.executor, turn, limits);
+                connection.receive(&self.scratch[..count], &mut self.executor, guard, limits);
                 return self.check_query_buffer(slot);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -10,19 +10,21 @@ use super::packed::{read_intset, read_listpack, read_ziplist, read_zipmap};
 use super::streams;
 use crate::base::number::parse_f64;
 use crate::store::{OwnedValue, StringRef, string_ref};
+use crate::value::hash::HashLimits;
 use crate::value::list::{End, ListLimits};
 use crate::value::listpack::{Element, Listpack};
 use crate::value::set::SetLimits;
+use crate::value::sorted_set::SortedSetLimits;
 use crate::value::stream::NodeLimits;
-use crate::value::{Collection, Hash, List, Set, SortedSet, hash, sorted_set};
+use crate::value::{Collection, Hash, List, Set, SortedSet};
 
 /// Up to where collections take their small forms.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub list: ListLimits,
     pub set: SetLimits,
-    pub sorted_set: sorted_set::Thresholds,
-    pub hash: hash::Limits,
+    pub sorted_set: SortedSetLimits,
+    pub hash: HashLimits,
     pub stream: NodeLimits,
 }
 
@@ -158,7 +160,7 @@ fn set(input: &mut Input<'_>, kind: u8, limits: &SetLimits) -> Result<Set> {
 /// `left`: so many members are still to come, with this one.
 fn add_to_set(set: &mut Set, member: &[u8], left: usize, limits: &SetLimits) -> Result<()> {
     if set.is_empty() {
-        set.expect(member, left, limits);
+        set.make_room(member, left, limits);
     }
     if set.insert(member, limits) { Ok(()) } else { Err(Damaged) }
 }
@@ -167,43 +169,39 @@ fn add_member(
     set: &mut SortedSet,
     member: &[u8],
     score: f64,
-    thresholds: &sorted_set::Thresholds,
+    limits: &SortedSetLimits,
 ) -> Result<()> {
-    match set.insert(member, score, thresholds) {
+    match set.insert(member, score, limits) {
         None => Ok(()),
         Some(_) => Err(Damaged),
     }
 }
 
-fn sorted_set(
-    input: &mut Input<'_>,
-    kind: u8,
-    thresholds: &sorted_set::Thresholds,
-) -> Result<SortedSet> {
+fn sorted_set(input: &mut Input<'_>, kind: u8, limits: &SortedSetLimits) -> Result<SortedSet> {
     let count = input.count()?;
-    let mut set = SortedSet::for_members(count, 0, thresholds);
+    let mut set = SortedSet::for_members(count, 0, limits);
     for _ in 0..count {
         let member = input.string()?;
         let score = if kind == rdb::ZSET { input.text_score()? } else { input.binary_score()? };
-        add_member(&mut set, &member, score, thresholds)?;
+        add_member(&mut set, &member, score, limits)?;
     }
     Ok(set)
 }
 
 /// Members, each followed by its score.
-fn packed_sorted_set(pack: &Listpack, thresholds: &sorted_set::Thresholds) -> Result<SortedSet> {
-    let mut set = SortedSet::for_members(pack.len() / 2, 0, thresholds);
+fn packed_sorted_set(pack: &Listpack, limits: &SortedSetLimits) -> Result<SortedSet> {
+    let mut set = SortedSet::for_members(pack.len() / 2, 0, limits);
     for [member, score] in tuples(pack)? {
         let score = match score {
             Element::Integer(number) => number as f64,
             Element::Bytes(text) => parse_f64(text).ok_or(Damaged)?,
         };
-        member.with_bytes(|member| add_member(&mut set, member, score, thresholds))?;
+        member.with_bytes(|member| add_member(&mut set, member, score, limits))?;
     }
     Ok(set)
 }
 
-fn add_field(hash: &mut Hash, field: &[u8], value: &[u8], limits: &hash::Limits) -> Result<()> {
+fn add_field(hash: &mut Hash, field: &[u8], value: &[u8], limits: &HashLimits) -> Result<()> {
     if hash.insert(field, value, limits) { Ok(()) } else { Err(Damaged) }
 }
 
@@ -215,10 +213,10 @@ fn set_field_deadline(hash: &mut Hash, field: &[u8], unix_ms: i64) -> Result<()>
     Ok(())
 }
 
-fn hash(input: &mut Input<'_>, limits: &hash::Limits) -> Result<Hash> {
+fn hash(input: &mut Input<'_>, limits: &HashLimits) -> Result<Hash> {
     let count = input.count()?;
     let mut hash = Hash::new();
-    hash.expect(count, limits);
+    hash.make_room(count, limits);
     for _ in 0..count {
         let (field, value) = (input.string()?, input.string()?);
         add_field(&mut hash, &field, &value, limits)?;
@@ -227,11 +225,11 @@ fn hash(input: &mut Input<'_>, limits: &hash::Limits) -> Result<Hash> {
 }
 
 /// Each field has its deadline in front: 0 for none, otherwise 1 more than it is behind the earliest one.
-fn hash_with_deadlines(input: &mut Input<'_>, limits: &hash::Limits) -> Result<Hash> {
+fn hash_with_deadlines(input: &mut Input<'_>, limits: &HashLimits) -> Result<Hash> {
     let earliest = input.millis()?;
     let count = input.count()?;
     let mut hash = Hash::new();
-    hash.expect(count, limits);
+    hash.make_room(count, limits);
     for _ in 0..count {
         let behind = input.number()?;
         let (field, value) = (input.string()?, input.string()?);
@@ -245,9 +243,9 @@ fn hash_with_deadlines(input: &mut Input<'_>, limits: &hash::Limits) -> Result<H
 }
 
 /// Fields, each followed by its value.
-fn packed_hash(pack: &Listpack, limits: &hash::Limits) -> Result<Hash> {
+fn packed_hash(pack: &Listpack, limits: &HashLimits) -> Result<Hash> {
     let mut hash = Hash::new();
-    hash.expect(pack.len() / 2, limits);
+    hash.make_room(pack.len() / 2, limits);
     for [field, value] in tuples(pack)? {
         let (field, value) = (field.to_vec(), value.to_vec());
         add_field(&mut hash, &field, &value, limits)?;
@@ -256,11 +254,11 @@ fn packed_hash(pack: &Listpack, limits: &hash::Limits) -> Result<Hash> {
 }
 
 /// Fields, each followed by its value and its deadline, 0 for none. The earliest deadline is in front of them all.
-fn packed_hash_with_deadlines(input: &mut Input<'_>, limits: &hash::Limits) -> Result<Hash> {
+fn packed_hash_with_deadlines(input: &mut Input<'_>, limits: &HashLimits) -> Result<Hash> {
     input.millis()?;
     let pack = read_listpack(&input.string()?)?;
     let mut hash = Hash::new();
-    hash.expect(pack.len() / 3, limits);
+    hash.make_room(pack.len() / 3, limits);
     for [field, value, deadline] in tuples(&pack)? {
         let (field, value) = (field.to_vec(), value.to_vec());
         add_field(&mut hash, &field, &value, limits)?;

@@ -29,8 +29,8 @@ pub(super) fn import(
 ) -> Result<Option<(u64, u64)>, ImportError> {
     let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
     let mut file = File::open(path).map_err(unreadable)?;
-    let lane = engine.keyspace.lane();
-    let mut reading = Reading::new(engine, Replayer::new(engine, &lane));
+    let gate = engine.keyspace.gate();
+    let mut reading = Reading::new(engine, Replayer::new(engine, &gate));
     // A file begins in database 0, whatever the one before it selected: so does a replayer.
     while reading.fill(&mut file).map_err(unreadable)? {
         let taken = reading.take_complete();

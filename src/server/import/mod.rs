@@ -185,8 +185,8 @@ fn import_segment(
             ),
         ));
     }
-    let lane = engine.keyspace.lane();
-    let mut replayer = Replayer::new(engine, &lane);
+    let gate = engine.keyspace.gate();
+    let mut replayer = Replayer::new(engine, &gate);
     let unsound = loop {
         let block = match reader.next_block().map_err(unreadable)? {
             Ok(Some(block)) => block,
@@ -208,9 +208,9 @@ fn import_segment(
 
 /// Saves as a server does whose log is off.
 fn save(engine: &Engine, directory: &DataDirectory, imported: &mut Imported) -> io::Result<()> {
-    let lane = engine.keyspace.lane();
+    let gate = engine.keyspace.gate();
     let (number, totals) =
-        directory.create_snapshot(|file| snapshot_writing::write(engine, &lane, file, || {}))?;
+        directory.create_snapshot(|file| snapshot_writing::write(engine, &gate, file, || {}))?;
     let entry = SnapshotEntry { number, segment: None };
     directory.update_manifest(|manifest| manifest.add_snapshot(entry, 1))?;
     imported.keys = totals.keys;

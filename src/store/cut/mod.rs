@@ -20,10 +20,10 @@ mod walk;
 
 pub use walk::CutWalk;
 
+use super::contents::Contents;
 use super::entry::{Entry, EntryRef, StringRef, ValueRef};
 use super::hash::{KeyHash, KeyHasher};
 use super::record::{Form, Parts, RECORD_MAX, Record};
-use super::shard::Contents;
 use super::table::Table;
 
 /// Takes an entry of the cut: key, value, deadline.
@@ -101,7 +101,7 @@ impl Cut {
 
     fn walk(&mut self, contents: &Contents, budget: usize, emit: &mut Emit<'_>) -> bool {
         let kept = &self.kept;
-        let next = contents.walk(self.position, budget, kept.hasher, |hash, entry| {
+        let next = contents.walk(self.position, budget, |hash, entry| {
             if !kept.contains(hash, entry.key()) {
                 emit(entry.key(), entry.value(), entry.deadline());
             }

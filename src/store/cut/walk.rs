@@ -2,7 +2,7 @@
 
 use super::Cut;
 use crate::store::entry::ValueRef;
-use crate::store::keyspace::{Keyspace, Lane, World};
+use crate::store::keyspace::{Gate, Keyspace, World};
 use crate::store::shard::Emitted;
 
 /// Entries emitted per acquisition of a shard's lock, and per slice.
@@ -11,7 +11,7 @@ const SLICE: usize = 128;
 /// The cut that is being read. Dropping it before the end gives the cut up.
 pub struct CutWalk<'a> {
     keyspace: &'a Keyspace,
-    lane: &'a Lane<'a>,
+    gate: &'a Gate<'a>,
     /// Physical numbers of the databases, by their logical numbers at the cut.
     order: Vec<usize>,
     db: usize,
@@ -33,9 +33,9 @@ pub struct DamagedShard {
 
 impl<'a> CutWalk<'a> {
     /// Makes the present state the one that will be read. One walk may be in progress at a time.
-    pub fn begin(keyspace: &'a Keyspace, lane: &'a Lane<'a>, world: &World<'_>) -> CutWalk<'a> {
+    pub fn begin(keyspace: &'a Keyspace, gate: &'a Gate<'a>, world: &World<'_>) -> CutWalk<'a> {
         let order = keyspace.begin_cut(world);
-        CutWalk { keyspace, lane, order, db: 0, shard: 0, own: None }
+        CutWalk { keyspace, gate, order, db: 0, shard: 0, own: None }
     }
 
     /// Emits the next slice: `(database, key, value, deadline)` for each entry. False at the end.
@@ -67,7 +67,7 @@ impl<'a> CutWalk<'a> {
         physical: usize,
         emit: &mut impl FnMut(usize, &[u8], ValueRef<'_>, Option<i64>),
     ) -> Result<(), DamagedShard> {
-        let _turn = self.lane.enter();
+        let _guard = self.gate.enter();
         let mut shard = self.keyspace.shards_of(physical)[self.shard].lock.write();
         shard.join_cut(self.keyspace.cut());
         if shard.is_poisoned() || shard.is_cut_lost() {
@@ -91,11 +91,11 @@ impl Drop for CutWalk<'_> {
         self.keyspace.end_cut();
         for physical in 0..self.keyspace.databases() {
             for cell in self.keyspace.shards_if_used(physical) {
-                let turn = self.lane.enter();
+                let guard = self.gate.enter();
                 let mut shard = cell.lock.write();
                 shard.join_cut(self.keyspace.cut());
                 let kept = shard.leave_cut();
-                drop((shard, turn));
+                drop((shard, guard));
                 drop(kept);
             }
         }

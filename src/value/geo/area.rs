@@ -229,11 +229,11 @@ fn keep_first<T>(items: &mut Vec<T>, count: usize, compare: impl Fn(&T, &T) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::sorted_set::Thresholds;
+    use crate::value::sorted_set::SortedSetLimits;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    const SMALL: Thresholds = Thresholds { entries: 128, value: 64 };
+    const SMALL: SortedSetLimits = SortedSetLimits { entries: 128, value: 64 };
 
     fn set_of(places: &[(f64, f64)]) -> SortedSet {
         let mut set = SortedSet::default();

@@ -8,7 +8,7 @@
 //! whether or not somebody has removed them yet. What changes a hash is not told the time. Its caller first
 //! removes what is past its deadline with [`Hash::remove_expired`], because others must hear of that.
 //!
-//! Limits: finding a field of the small form is linear in its bytes; the caller's [`Limits`] bound them.
+//! Limits: finding a field of the small form is linear in its bytes; the caller's [`HashLimits`] bound them.
 
 mod deadlines;
 mod draw;
@@ -25,11 +25,11 @@ pub type Pair<'a> = (Element<'a>, Element<'a>);
 
 /// Up to where a hash is kept in the small form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HashLimits {
     /// So many fields.
-    pub fields: usize,
+    pub entries: usize,
     /// So many bytes of a field or a value.
-    pub bytes: usize,
+    pub value: usize,
 }
 
 /// In the small form, a field and its value.
@@ -282,17 +282,17 @@ impl Hash {
 impl Hash {
     /// Takes on the large form if so many fields, which are going to be set, are too many for the small one.
     /// As in Redis it does not matter how many of them are there already, or are named twice.
-    pub fn expect(&mut self, fields: usize, limits: &Limits) {
-        if fields > limits.fields {
+    pub fn make_room(&mut self, fields: usize, limits: &HashLimits) {
+        if fields > limits.entries {
             self.enlarge();
         }
     }
 
     /// Sets the value of a field and leaves its deadline; true if the field is new.
-    pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+    pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &HashLimits) -> bool {
         if let Form::Small(pack) = self.form() {
             let bytes = pack.byte_len() + field.len() + value.len();
-            if field.len().max(value.len()) > limits.bytes || bytes > COLLECTION_BYTES_MAX {
+            if field.len().max(value.len()) > limits.value || bytes > COLLECTION_BYTES_MAX {
                 self.enlarge();
             }
         }
@@ -300,7 +300,7 @@ impl Hash {
             Form::Large(fields) => fields.insert(field, value),
             Form::Small(pack) => {
                 let is_new = insert_small(pack, field, value);
-                if pack.len() / STEP > limits.fields {
+                if pack.len() / STEP > limits.entries {
                     self.enlarge();
                 }
                 is_new

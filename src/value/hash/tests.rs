@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Hash, Limits};
+use super::{Hash, HashLimits};
 use crate::base::random::Random;
 use crate::value::Draw;
 
-const LIMITS: Limits = Limits { fields: 8, bytes: 16 };
-const FOREVER: Limits = Limits { fields: usize::MAX, bytes: usize::MAX };
+const LIMITS: HashLimits = HashLimits { entries: 8, value: 16 };
+const FOREVER: HashLimits = HashLimits { entries: usize::MAX, value: usize::MAX };
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
 
@@ -93,7 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Does it to both. Before a change, what has expired is removed, as whoever changes a hash has to.
-fn apply(step: &Step, hash: &mut Hash, model: &mut Model, now_ms: &mut i64, limits: &Limits) {
+fn apply(step: &Step, hash: &mut Hash, model: &mut Model, now_ms: &mut i64, limits: &HashLimits) {
     if let Step::Pass(time, limit) = step {
         *now_ms += time;
         let due = model.values().filter(|(_, at)| at.is_some_and(|at| at <= *now_ms)).count();
@@ -152,7 +152,7 @@ proptest! {
     }
 }
 
-fn filled(fields: usize, limits: &Limits) -> Hash {
+fn filled(fields: usize, limits: &HashLimits) -> Hash {
     let mut hash = Hash::new();
     for n in 0..fields {
         hash.insert(format!("f{n}").as_bytes(), b"v", limits);
@@ -178,9 +178,9 @@ fn a_hash_becomes_large_with_many_fields_or_a_long_one_and_stays_large() {
         assert_eq!(hash.encoding(), "hashtable");
     }
     let mut hash = filled(1, &LIMITS);
-    hash.expect(8, &LIMITS);
+    hash.make_room(8, &LIMITS);
     assert_eq!(hash.encoding(), "listpack");
-    hash.expect(9, &LIMITS);
+    hash.make_room(9, &LIMITS);
     assert_eq!(hash.encoding(), "hashtable");
 }
 

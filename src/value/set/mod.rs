@@ -10,7 +10,7 @@
 //! with a small one. Where the limits are is a parameter, because the configuration says so.
 
 mod algebra;
-mod chance;
+mod draw;
 mod integers;
 
 pub use algebra::{common_members, difference, intersection, intersection_count, union};
@@ -136,7 +136,7 @@ impl Set {
     }
 
     /// Chooses a form for `count` members that are about to come, of which this is the first.
-    pub fn expect(&mut self, first: &[u8], count: usize, limits: &SetLimits) {
+    pub fn make_room(&mut self, first: &[u8], count: usize, limits: &SetLimits) {
         if self.is_empty() {
             let is_integer = element(first).as_integer().is_some();
             self.form = if is_integer && count <= limits.intset_entries.min(INTSET_ENTRIES_MAX) {

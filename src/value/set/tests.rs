@@ -52,7 +52,7 @@ fn a_set_changes_its_form_when_a_limit_is_passed() {
 fn a_set_that_expects_many_members_begins_with_a_form_for_them() {
     let expecting = |first: &str, count| {
         let mut set = Set::default();
-        set.expect(first.as_bytes(), count, &SMALL);
+        set.make_room(first.as_bytes(), count, &SMALL);
         set.encoding()
     };
     assert_eq!(expecting("1", 6), "intset");
@@ -60,9 +60,9 @@ fn a_set_that_expects_many_members_begins_with_a_form_for_them() {
     assert_eq!(expecting("a", 4), "listpack");
     assert_eq!(expecting("a", 5), "hashtable");
     let mut set = set_of(&["a"], &SMALL);
-    set.expect(b"a", 4, &SMALL);
+    set.make_room(b"a", 4, &SMALL);
     assert_eq!(set.encoding(), "listpack");
-    set.expect(b"a", 5, &SMALL);
+    set.make_room(b"a", 5, &SMALL);
     assert_eq!((set.encoding(), set.len()), ("hashtable", 1));
 }
 
@@ -160,7 +160,7 @@ fn every_member_is_equally_likely_to_be_chosen_or_taken() {
             let mut taken = [0; LEN];
             let mut popped = [0; LEN];
             for _ in 0..2_000 {
-                for member in set.sample(count, &mut random) {
+                for member in set.draw().several(count, &mut random) {
                     chosen[number_of(&member.to_vec())] += 1;
                 }
                 let mut copy = set.clone();
@@ -182,7 +182,7 @@ fn every_choice_of_two_is_equally_likely() {
         let mut counts = vec![0; LEN * LEN];
         for _ in 0..6_000 {
             let pair: Vec<usize> =
-                set.sample(2, &mut random).iter().map(|it| number_of(&it.to_vec())).collect();
+                set.draw().several(2, &mut random).map(|it| number_of(&it.to_vec())).collect();
             counts[pair[0].min(pair[1]) * LEN + pair[0].max(pair[1])] += 1;
         }
         counts.retain(|count| *count > 0);

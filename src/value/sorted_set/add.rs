@@ -1,6 +1,6 @@
 //! Setting a score under conditions, or adding to it: what `ZADD` does with one member.
 
-use super::{SortedSet, Thresholds};
+use super::{SortedSet, SortedSetLimits};
 
 /// On what conditions, and how, a score is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +38,13 @@ impl SortedSet {
         member: &[u8],
         given: f64,
         rule: AddRule,
-        thresholds: &Thresholds,
+        limits: &SortedSetLimits,
     ) -> Result<Added, NotANumber> {
         let Some(old) = self.score(member) else {
             if rule.only_present {
                 return Ok(Added::HeldBack);
             }
-            self.put(member, None, given, thresholds);
+            self.put(member, None, given, limits);
             return Ok(Added::New(given));
         };
         if rule.only_new {
@@ -60,7 +60,7 @@ impl SortedSet {
         if score == old {
             return Ok(Added::Same(score));
         }
-        self.put(member, Some(old), score, thresholds);
+        self.put(member, Some(old), score, limits);
         Ok(Added::Changed(score))
     }
 }
@@ -69,7 +69,7 @@ impl SortedSet {
 mod tests {
     use super::*;
 
-    const THRESHOLDS: Thresholds = Thresholds { entries: 128, value: 64 };
+    const LIMITS: SortedSetLimits = SortedSetLimits { entries: 128, value: 64 };
 
     #[test]
     fn conditions_hold_back_what_does_not_meet_them() {
@@ -89,8 +89,8 @@ mod tests {
             (AddRule { increment: true, only_less: true, ..none }, 2.0, "a", Added::HeldBack),
         ] {
             let mut set = SortedSet::new();
-            set.insert(b"a", 1.0, &THRESHOLDS);
-            let added = set.add(member.as_bytes(), given, rule, &THRESHOLDS);
+            set.insert(b"a", 1.0, &LIMITS);
+            let added = set.add(member.as_bytes(), given, rule, &LIMITS);
             assert_eq!(added, Ok(expected), "{rule:?} {given} {member}");
         }
     }
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn infinities_of_different_sign_have_no_sum() {
         let mut set = SortedSet::new();
-        set.insert(b"a", f64::INFINITY, &THRESHOLDS);
+        set.insert(b"a", f64::INFINITY, &LIMITS);
         let rule = AddRule { increment: true, ..AddRule::default() };
-        assert_eq!(set.add(b"a", f64::NEG_INFINITY, rule, &THRESHOLDS), Err(NotANumber));
+        assert_eq!(set.add(b"a", f64::NEG_INFINITY, rule, &LIMITS), Err(NotANumber));
         assert_eq!(set.score(b"a"), Some(f64::INFINITY));
     }
 }

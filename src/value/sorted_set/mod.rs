@@ -5,14 +5,14 @@
 //! scores, and one in the order of scores that can be counted off. So every range (by rank, by score, by
 //! member) is first turned into a range of ranks, in O(log n), and then counted, read or removed.
 //!
-//! A set changes over to the large form when an insertion would exceed its [`Thresholds`], and does not
+//! A set changes over to the large form when an insertion would exceed its [`SortedSetLimits`], and does not
 //! change back. Scores are never NaN. A negative zero equals zero, and small sets keep it as zero, as
 //! Redis does; large ones keep its sign.
 
 mod add;
 mod bounds;
-mod chance;
 mod combine;
+mod draw;
 mod iter;
 mod large;
 mod order;
@@ -33,14 +33,14 @@ use large::Large;
 
 /// Up to where a set stays in its small form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thresholds {
+pub struct SortedSetLimits {
     /// So many members.
     pub entries: usize,
     /// Of so many bytes each.
     pub value: usize,
 }
 
-impl Thresholds {
+impl SortedSetLimits {
     fn admit(&self, entries: usize, longest: usize) -> bool {
         entries <= self.entries && longest <= self.value
     }
@@ -191,8 +191,8 @@ impl SortedSet {
 /// Changing.
 impl SortedSet {
     /// An empty set that is going to have so many members of up to so many bytes.
-    pub fn for_members(count: usize, longest: usize, thresholds: &Thresholds) -> SortedSet {
-        let form = match thresholds.admit(count, longest) {
+    pub fn for_members(count: usize, longest: usize, limits: &SortedSetLimits) -> SortedSet {
+        let form = match limits.admit(count, longest) {
             true => Form::Small(Listpack::new()),
             false => Form::Large(Box::default()),
         };
@@ -202,13 +202,13 @@ impl SortedSet {
     /// A set of members that are all different, in any order.
     pub fn from_members<M: AsRef<[u8]>>(
         members: &[(M, f64)],
-        thresholds: &Thresholds,
+        limits: &SortedSetLimits,
     ) -> SortedSet {
         let mut sorted: Vec<(&[u8], f64)> =
             members.iter().map(|(member, score)| (member.as_ref(), *score)).collect();
         sorted.sort_unstable_by(|a, b| order::compare(*a, *b));
         let longest = sorted.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
-        let mut set = SortedSet::for_members(sorted.len(), longest, thresholds);
+        let mut set = SortedSet::for_members(sorted.len(), longest, limits);
         match &mut set.0 {
             Form::Small(pack) => sorted.iter().for_each(|(m, score)| small::push(pack, m, *score)),
             Form::Large(large) => sorted.iter().for_each(|(m, score)| large.add(m, *score)),
@@ -217,21 +217,21 @@ impl SortedSet {
     }
 
     /// Sets the score of a member, which is not NaN; returns the one it had.
-    pub fn insert(&mut self, member: &[u8], score: f64, thresholds: &Thresholds) -> Option<f64> {
+    pub fn insert(&mut self, member: &[u8], score: f64, limits: &SortedSetLimits) -> Option<f64> {
         let old = self.score(member);
-        self.put(member, old, score, thresholds);
+        self.put(member, old, score, limits);
         old
     }
 
     /// The same for a member whose score is known.
-    fn put(&mut self, member: &[u8], old: Option<f64>, score: f64, thresholds: &Thresholds) {
+    fn put(&mut self, member: &[u8], old: Option<f64>, score: f64, limits: &SortedSetLimits) {
         debug_assert!(!score.is_nan(), "scores are ordered");
         if let Form::Small(pack) = &mut self.0 {
             if old.is_some() {
                 return small::change(pack, member, score);
             }
             let bytes = pack.byte_len() + member.len();
-            if thresholds.admit(pack.len() / 2 + 1, member.len()) && bytes <= COLLECTION_BYTES_MAX {
+            if limits.admit(pack.len() / 2 + 1, member.len()) && bytes <= COLLECTION_BYTES_MAX {
                 return small::add(pack, member, score);
             }
         }
@@ -278,8 +278,8 @@ impl SortedSet {
 
     /// Changes over to the large form if so many members of up to so many bytes are too much for the
     /// small one.
-    pub fn prepare(&mut self, count: usize, longest: usize, thresholds: &Thresholds) {
-        if !thresholds.admit(count, longest) {
+    pub fn make_room(&mut self, count: usize, longest: usize, limits: &SortedSetLimits) {
+        if !limits.admit(count, longest) {
             self.make_large();
         }
     }

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::number::parse_f64;
 
-const SMALL: Thresholds = Thresholds { entries: 128, value: 64 };
-const LARGE: Thresholds = Thresholds { entries: 0, value: 0 };
+const SMALL: SortedSetLimits = SortedSetLimits { entries: 128, value: 64 };
+const LARGE: SortedSetLimits = SortedSetLimits { entries: 0, value: 0 };
 
-fn set(members: &[(&str, f64)], thresholds: &Thresholds) -> SortedSet {
+fn set(members: &[(&str, f64)], limits: &SortedSetLimits) -> SortedSet {
     let mut set = SortedSet::new();
     for (member, score) in members {
-        set.insert(member.as_bytes(), *score, thresholds);
+        set.insert(member.as_bytes(), *score, limits);
     }
     set
 }
@@ -41,7 +41,7 @@ impl Model {
 
 #[test]
 fn a_set_that_outgrows_a_threshold_changes_its_form_and_keeps_it() {
-    let few = Thresholds { entries: 3, value: 5 };
+    let few = SortedSetLimits { entries: 3, value: 5 };
     let mut grown = set(&[("a", 1.0), ("b", 2.0), ("c", 3.0)], &few);
     assert_eq!(grown.encoding(), "listpack");
     grown.insert(b"a", 9.0, &few);
@@ -60,7 +60,7 @@ fn a_set_that_outgrows_a_threshold_changes_its_form_and_keeps_it() {
 
 #[test]
 fn results_are_built_in_the_form_that_fits_them() {
-    let few = Thresholds { entries: 2, value: 5 };
+    let few = SortedSetLimits { entries: 2, value: 5 };
     let members = |count: usize, len: usize| -> Vec<(Vec<u8>, f64)> {
         (0..count).map(|n| (vec![b'a' + n as u8; len], -(n as f64))).collect()
     };
@@ -79,12 +79,12 @@ fn results_are_built_in_the_form_that_fits_them() {
 
 #[test]
 fn a_negative_zero_equals_zero_and_only_a_large_set_keeps_its_sign() {
-    for (thresholds, sign) in [(SMALL, 1.0), (LARGE, -1.0)] {
-        let mut set = set(&[("b", 0.0), ("a", -0.0)], &thresholds);
+    for (limits, sign) in [(SMALL, 1.0), (LARGE, -1.0)] {
+        let mut set = set(&[("b", 0.0), ("a", -0.0)], &limits);
         assert_eq!(names(set.iter()), "a b");
         assert_eq!(set.score(b"a").unwrap().signum(), sign);
         assert_eq!(set.at(0).unwrap().1.signum(), sign);
-        assert_eq!(set.insert(b"a", 0.0, &thresholds).unwrap().signum(), sign);
+        assert_eq!(set.insert(b"a", 0.0, &limits).unwrap().signum(), sign);
         assert_eq!(set.rank(b"b"), Some((1, 0.0)));
         let zeros =
             ScoreRange { min: ScoreBound::Inclusive(0.0), max: ScoreBound::Inclusive(-0.0) };
@@ -114,10 +114,10 @@ fn scores_of_every_size_read_back_from_both_forms() {
         f64::MAX,
         f64::INFINITY,
     ];
-    for thresholds in [SMALL, LARGE] {
+    for limits in [SMALL, LARGE] {
         let mut set = SortedSet::new();
         for (number, score) in scores.iter().enumerate().rev() {
-            set.insert(number.to_string().as_bytes(), *score, &thresholds);
+            set.insert(number.to_string().as_bytes(), *score, &limits);
         }
         let read: Vec<f64> = set.iter().map(|(_, score)| score).collect();
         assert_eq!(read, scores);
@@ -143,10 +143,10 @@ fn whole_scores_of_a_small_set_take_two_bytes() {
 
 #[test]
 fn a_clone_does_not_see_later_changes() {
-    for thresholds in [SMALL, LARGE] {
-        let mut set = set(&[("a", 1.0), ("b", 2.0), ("c", 3.0)], &thresholds);
+    for limits in [SMALL, LARGE] {
+        let mut set = set(&[("a", 1.0), ("b", 2.0), ("c", 3.0)], &limits);
         let copy = set.clone();
-        set.insert(b"a", 10.0, &thresholds);
+        set.insert(b"a", 10.0, &limits);
         set.remove(b"b");
         assert_eq!(names(copy.iter()), "a b c");
         assert_eq!(names(set.iter()), "c a");
@@ -215,10 +215,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn apply(set: &mut SortedSet, model: &mut Model, step: &Step, thresholds: &Thresholds) {
+fn apply(set: &mut SortedSet, model: &mut Model, step: &Step, limits: &SortedSetLimits) {
     match step {
         Step::Insert(member, score) => {
-            let old = set.insert(member.as_bytes(), *score, thresholds);
+            let old = set.insert(member.as_bytes(), *score, limits);
             assert_eq!(old, model.0.insert(member.clone().into_bytes(), *score));
         }
         Step::Remove(member) => {
@@ -305,10 +305,10 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         entries in 0usize..40,
     ) {
-        let thresholds = Thresholds { entries, value: 64 };
+        let limits = SortedSetLimits { entries, value: 64 };
         let (mut set, mut model) = (SortedSet::new(), Model::default());
         for step in &steps {
-            apply(&mut set, &mut model, step, &thresholds);
+            apply(&mut set, &mut model, step, &limits);
         }
         check(&set, &model);
     }
@@ -320,9 +320,9 @@ proptest! {
         max in score_bound(),
     ) {
         let range = ScoreRange { min, max };
-        for thresholds in [SMALL, LARGE] {
+        for limits in [SMALL, LARGE] {
             let (mut set, mut model) = (SortedSet::new(), Model::default());
-            steps.iter().for_each(|step| apply(&mut set, &mut model, step, &thresholds));
+            steps.iter().for_each(|step| apply(&mut set, &mut model, step, &limits));
             let mut expected = model.sorted();
             expected.retain(|(_, s)| min.is_met_from_above(*s) && max.is_met_from_below(*s));
             prop_assert_eq!(pairs(set.range(set.score_ranks(&range))), expected);
@@ -342,9 +342,9 @@ proptest! {
             .map(String::as_str)
             .filter(|m| range.reaches_min(m.as_bytes()) && range.reaches_max(m.as_bytes()))
             .collect();
-        for thresholds in [SMALL, LARGE] {
+        for limits in [SMALL, LARGE] {
             let all: Vec<(&str, f64)> = members.iter().map(|m| (m.as_str(), score)).collect();
-            let set = set(&all, &thresholds);
+            let set = set(&all, &limits);
             for backwards in [false, true] {
                 let found = set.range(set.lex_ranks(&range, backwards));
                 let found: Vec<_> =

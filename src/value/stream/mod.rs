@@ -27,6 +27,7 @@ use std::ops::{Deref, DerefMut};
 use triomphe::Arc;
 
 use super::tree::Tree;
+use crate::base::allocator::allocation_size;
 use node::{Node, NodeRef};
 
 pub use group::{Consumer, Delivery, Group};
@@ -137,7 +138,7 @@ impl Stream {
     /// Bytes taken from the allocator. O(1).
     pub fn heap_bytes(&self) -> usize {
         let body = &*self.0;
-        size_of::<Body>()
+        allocation_size(size_of::<Body>() + size_of::<usize>())
             + body.nodes.heap_bytes()
             + body.open.as_ref().map_or(0, Node::heap_bytes)
             + body.group_bytes

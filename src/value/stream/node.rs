@@ -12,6 +12,7 @@
 //! is only flagged; when all are deleted the node goes.
 
 use super::id::StreamId;
+use crate::base::allocator::allocation_size;
 use crate::value::listpack::{Element, decode, element, encode, previous, size_at};
 
 const DELETED: u8 = 1;
@@ -264,7 +265,7 @@ impl Node {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        allocation_size(self.bytes.capacity())
     }
 
     pub(super) fn as_ref(&self) -> NodeRef<'_> {

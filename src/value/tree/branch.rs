@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 use triomphe::Arc;
 
 use super::leaf::Leaf;
+use crate::base::allocator::allocation_size;
 
 /// Children of a branch. Copying one that is shared costs a reference count for each.
 pub(super) const FANOUT: usize = 64;
@@ -136,11 +137,10 @@ impl Branch {
     /// Bytes of this node alone.
     pub(super) fn heap_bytes(&self) -> usize {
         let long = self.slots.iter().filter(|slot| slot.separator.spilled());
-        let per_child = size_of::<u64>() + size_of::<usize>() + size_of::<Slot>();
-        size_of::<Branch>()
-            + size_of::<usize>()
-            + self.slots.capacity() * per_child
-            + long.map(|slot| slot.separator.capacity()).sum::<usize>()
+        let parts = [size_of::<u64>(), size_of::<usize>(), size_of::<Slot>()];
+        allocation_size(size_of::<Branch>() + size_of::<usize>())
+            + parts.map(|part| allocation_size(self.slots.capacity() * part)).iter().sum::<usize>()
+            + long.map(|slot| allocation_size(slot.separator.capacity())).sum::<usize>()
     }
 
     pub(super) fn child(&self, index: usize) -> &Node {

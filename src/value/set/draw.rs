@@ -1,7 +1,8 @@
-//! Members by chance. Every member, and every choice of several, is equally likely.
+//! Members by chance, all equally likely.
 
 use super::{Integers, Set, SetForm, SetLimits};
 use crate::base::random::Random;
+use crate::value::Draw;
 use crate::value::listpack::{Element, Listpack};
 
 /// If more than so many times what remains is taken out, what remains is put together anew.
@@ -22,27 +23,13 @@ impl Set {
         if self.is_empty() { None } else { self.at(random.below(self.len())) }
     }
 
-    /// `count` different members, or all if there are no more.
-    pub fn sample(&self, count: usize, random: &mut Random) -> Vec<Element<'_>> {
-        let len = self.len();
-        if count >= len {
-            return self.iter().collect();
-        }
-        if count > len / 2 {
-            let left_out = random.distinct_below(len, len - count);
-            let members = self.iter().enumerate();
-            return members
-                .filter(|(n, _)| left_out.binary_search(n).is_err())
-                .map(|(_, it)| it)
-                .collect();
-        }
-        let chosen = random.distinct_below(len, count);
+    /// The members, to draw from. O(1), but O(n) for a listpack.
+    pub fn draw<'a>(&'a self) -> Draw<Element<'a>, impl Fn(usize) -> Option<Element<'a>>> {
         match &self.form {
-            SetForm::Listpack(_) => {
-                let members = self.iter().enumerate();
-                members.filter(|(n, _)| chosen.binary_search(n).is_ok()).map(|(_, it)| it).collect()
+            SetForm::Listpack(_) => Draw::Listed(self.iter().collect()),
+            SetForm::Integers(_) | SetForm::Hashed(_) => {
+                Draw::Numbered { numbers: self.len(), len: self.len(), at: |index| self.at(index) }
             }
-            _ => chosen.iter().filter_map(|index| self.at(*index)).collect(),
         }
     }
 
@@ -59,7 +46,8 @@ impl Set {
         let count = count.min(self.len());
         let remaining = self.len() - count;
         if remaining.saturating_mul(REBUILD_FACTOR) > count {
-            let taken: Vec<_> = self.sample(count, random).iter().map(Element::to_vec).collect();
+            let taken: Vec<_> =
+                self.draw().several(count, random).map(|member| member.to_vec()).collect();
             taken.iter().for_each(|member| assert!(self.remove(member), "it was just seen"));
             return taken;
         }
@@ -67,7 +55,7 @@ impl Set {
             SetForm::Integers(_) => Set::from(SetForm::Integers(Integers::default())),
             _ => Set::from(SetForm::Listpack(Listpack::new())),
         };
-        for member in self.sample(remaining, random) {
+        for member in self.draw().several(remaining, random) {
             member.with_bytes(|bytes| kept.insert(bytes, limits));
         }
         let is_taken = |member: &Element<'_>| !kept.contains_element(member);

@@ -1,6 +1,6 @@
 //! Admission: what must hold before a command may run.
 //!
-//! The gates are tried in the order in which Redis checks, so that a command with several faults gets
+//! Conditions are tried in the order in which Redis checks, so that a command with several faults gets
 //! the same error. (Unknown names and wrong argument counts come before all of them.)
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use crate::persist::log::Log;
 use crate::resp::{ArgList, Protocol};
 use crate::session::{Origin, Session};
 
-/// What gates look at.
+/// What conditions look at.
 pub(super) struct Request<'a> {
     pub spec: &'static Spec,
     /// The row's, and of `EXEC` also those of what is queued.
@@ -67,9 +67,9 @@ pub(super) enum Refusal {
     LacksRoom,
 }
 
-type Gate = fn(&Request<'_>) -> Result<(), Refusal>;
+type Condition = fn(&Request<'_>) -> Result<(), Refusal>;
 
-const GATES: [Gate; 12] = [
+const CONDITIONS: [Condition; 12] = [
     protected,
     authenticated,
     alone,
@@ -88,7 +88,7 @@ pub(super) fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     if request.session.origin == Origin::Replay {
         return Ok(());
     }
-    GATES.iter().try_for_each(|gate| gate(request))
+    CONDITIONS.iter().try_for_each(|condition| condition(request))
 }
 
 /// Commands that reveal or break the server's insides, as `enable-debug-command` says.

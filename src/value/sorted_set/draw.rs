@@ -27,7 +27,7 @@ impl SortedSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::sorted_set::Thresholds;
+    use crate::value::sorted_set::SortedSetLimits;
 
     #[test]
     fn every_member_is_drawn_equally_often() {
@@ -35,7 +35,7 @@ mod tests {
         for entries in [0, 128] {
             let mut set = SortedSet::new();
             for number in 0..5u8 {
-                set.insert(&[number], 1.0, &Thresholds { entries, value: 64 });
+                set.insert(&[number], 1.0, &SortedSetLimits { entries, value: 64 });
             }
             let mut seen = [[0; 5]; 3];
             let mut count = |at: usize, (member, _): Entry<'_>| {
