@@ -1,7 +1,7 @@
 //! Latency histograms with logarithmic buckets.
 //!
 //! A value falls into one of eight equal parts of its power of two, so it is known to within 12.5%.
-//! Like all statistics a histogram has one writer, as in `exec::stats`.
+//! Like all statistics a histogram has one writer, as in `exec::telemetry::stats`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::engine::Engine;
 use super::error::CommandError;
-use super::spec::{self, Flags, Spec};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::exec::table::spec::{self, Flags, Spec};
 use crate::persist::log::Log;
 use crate::resp::{ArgList, Protocol};
 use crate::session::{Origin, Session};

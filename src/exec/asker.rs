@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::registry::Command;
+use crate::exec::table::registry::Command;
 use crate::resp::{ArgList, Outbox, OwnedArgs, Protocol};
 use crate::session::{Client, Message, Origin, Session};
 

@@ -15,8 +15,8 @@ use super::context::Context;
 use super::engine::Engine;
 use super::error::CommandError;
 use super::executor::declare;
-use super::spec::{self, Outcome, Spec};
 use crate::config::params::{self, Int};
+use crate::exec::table::spec::{self, Outcome, Spec};
 use crate::resp::ArgList;
 use crate::session::{Origin, Session};
 

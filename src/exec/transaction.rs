@@ -13,15 +13,15 @@
 
 use std::sync::Arc;
 
-use super::account::Executed;
 use super::call::Call;
 use super::context::Context;
 use super::error::CommandError;
 use super::executor::{Executor, declare, lock_keys, lock_mode, view};
-use super::registry::Command;
-use super::spec::{Outcome, Spec};
 use crate::base::clock::Reader;
 use crate::config::params::{MULTI_QUEUE_LIMIT, MULTI_QUEUE_MEMORY};
+use crate::exec::table::registry::Command;
+use crate::exec::table::spec::{Outcome, Spec};
+use crate::exec::telemetry::account::Executed;
 use crate::resp::{ArgList, Outbox, Reply};
 use crate::session::{Session, Transaction};
 use crate::store::{GateGuard, LogRecord, Mode, OwnedRecord, View, World};

@@ -33,9 +33,9 @@ use message::Invalidation;
 use prefixes::PrefixTable;
 
 use super::engine::Engine;
-use super::spec::{self, Spec};
 use crate::base::sync::{Rank, RwLock};
 use crate::config::params;
+use crate::exec::table::spec::{self, Spec};
 use crate::resp::{Outbox, Protocol, Reply};
 use crate::session::{CacheFlags, Client, Clients};
 use crate::store::{Effects, Keyspace, View};

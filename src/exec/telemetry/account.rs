@@ -4,19 +4,19 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
-use super::call::Call;
-use super::error::CommandError;
-use super::executor::{Executor, declare};
 use super::latency::Sample;
-use super::registry::Command;
 use super::slowlog::SlowCall;
-use super::spec::{self, Outcome};
 use crate::base::clock::Moment;
 use crate::config::params;
+use crate::exec::call::Call;
+use crate::exec::error::CommandError;
+use crate::exec::executor::{Executor, declare};
+use crate::exec::table::registry::Command;
+use crate::exec::table::spec::{self, Outcome};
 use crate::session::{Client, Session, WaitKind, Waiting};
 
 /// A command that was executed.
-pub(super) struct Executed<'a> {
+pub(in crate::exec) struct Executed<'a> {
     pub call: Call<'a>,
     pub outcome: Outcome,
     /// The database in which it left its client.
@@ -32,7 +32,7 @@ pub(super) struct Executed<'a> {
 }
 
 impl<'a> Executed<'a> {
-    pub(super) fn new(
+    pub(in crate::exec) fn new(
         call: Call<'a>,
         outcome: Outcome,
         session: &Session,
@@ -62,7 +62,7 @@ fn slept_nanos(session: &Session, now: Moment) -> u64 {
 
 impl Executor {
     /// Counts a command that a client has had executed, shows it to monitors, and keeps it if it was slow.
-    pub(super) fn account(&mut self, client: &Client, executed: &Executed<'_>) {
+    pub(in crate::exec) fn account(&mut self, client: &Client, executed: &Executed<'_>) {
         let Executed { call, nanos, .. } = executed;
         let command = call.command;
         let stats = &self.stats.commands[usize::from(command.number)];
@@ -87,7 +87,7 @@ impl Executor {
     }
 
     /// Notes the keys of a command that a client was answered.
-    pub(super) fn note_keys(&mut self, call: Call<'_>, reply_bytes: usize, now: Moment) {
+    pub(in crate::exec) fn note_keys(&mut self, call: Call<'_>, reply_bytes: usize, now: Moment) {
         let Call { args, db, .. } = call;
         let spec = call.spec();
         if spec.keys.is_empty() {
@@ -104,7 +104,7 @@ impl Executor {
     }
 
     /// Counts a command that failed.
-    pub(super) fn count_failure(&self, command: Command, error: &CommandError) {
+    pub(in crate::exec) fn count_failure(&self, command: Command, error: &CommandError) {
         self.stats.commands[usize::from(command.number)].failed.add(1);
         self.stats.errors.add(1);
         self.engine.stats.count_error(&error.to_string());

@@ -84,7 +84,7 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::hotkeys::Heat;
+    use crate::exec::telemetry::hotkeys::Heat;
 
     #[test]
     fn one_command_in_so_many_is_looked_at_on_average() {

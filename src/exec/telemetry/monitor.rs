@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::account::Executed;
-use super::spec::{ADMIN, SKIP_MONITOR};
 use crate::base::bytes::Bytes;
 use crate::base::clock::Clock;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::words::write_quoted;
+use crate::exec::table::spec::{ADMIN, SKIP_MONITOR};
 use crate::resp::ArgList;
 use crate::session::{Client, Endpoint, SECRET_ARGS_MAX};
 
@@ -67,7 +67,7 @@ impl Monitors {
     }
 
     /// Shows a command that a client has had executed.
-    pub(super) fn show(&self, executed: &Executed<'_>, client: &Client, clock: &Clock) {
+    pub(in crate::exec) fn show(&self, executed: &Executed<'_>, client: &Client, clock: &Clock) {
         if executed.call.spec().has(ADMIN | SKIP_MONITOR) {
             return;
         }

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 
-pub(super) use sampler::Sampler;
+pub(in crate::exec) use sampler::Sampler;
 use sketch::{Counter, Identity, Sketch};
 
 use crate::base::bytes::KeyExcerpt;

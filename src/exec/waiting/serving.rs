@@ -14,13 +14,13 @@
 
 use std::sync::Arc;
 
-use super::admission::{self, Refusal};
-use super::call::{Call, catching};
-use super::context::{Context, Patience, Wanted};
-use super::executor::{Executor, lock_keys, view};
-use super::registry::Lookup;
-use super::spec::Outcome;
 use super::waiters::{AwaitedKey, Ending, Ticket, Waiter};
+use crate::exec::admission::{self, Refusal};
+use crate::exec::call::{Call, catching};
+use crate::exec::context::{Context, Patience, Wanted};
+use crate::exec::executor::{Executor, lock_keys, view};
+use crate::exec::table::registry::Lookup;
+use crate::exec::table::spec::Outcome;
 use crate::resp::{Outbox, Reply};
 use crate::session::{Message, Session};
 use crate::store::{ValueRef, View};
@@ -66,7 +66,7 @@ impl Executor {
     }
 
     /// Serves those who wait for the keys that were noted.
-    pub(super) fn serve_waiters(&mut self) {
+    pub(in crate::exec) fn serve_waiters(&mut self) {
         while let Some(key) = self.pending.ready.pop_front() {
             for wanted in Wanted::ALL {
                 self.serve_queue(&key, wanted);

@@ -12,15 +12,15 @@
 
 use std::sync::Arc;
 
-use super::account::Executed;
-use super::admission::{self, Refusal};
-use super::call::{Call, PANICKED, catching};
-use super::context::Context;
-use super::engine::Engine;
-use super::executor::{Executor, declare, lock_keys, lock_mode, view};
-use super::slow_lane::Job;
-use super::spec::Outcome;
+use super::lane::Job;
 use crate::base::clock::Moment;
+use crate::exec::admission::{self, Refusal};
+use crate::exec::call::{Call, PANICKED, catching};
+use crate::exec::context::Context;
+use crate::exec::engine::Engine;
+use crate::exec::executor::{Executor, declare, lock_keys, lock_mode, view};
+use crate::exec::table::spec::Outcome;
+use crate::exec::telemetry::account::Executed;
 use crate::resp::{Outbox, Reply};
 use crate::session::Session;
 use crate::store::{Copies, Gate, GateGuard, Mode, Poisoned, View};

@@ -4,9 +4,9 @@
 //! subscribers hear of it before the next slice. In a transaction, or where the world is held, nobody could come
 //! in between anyhow; there all slices together are logged like any command.
 
-use super::context::Context;
-use super::engine::Engine;
-use super::error::CommandError;
+use crate::exec::context::Context;
+use crate::exec::engine::Engine;
+use crate::exec::error::CommandError;
 use crate::session::Session;
 use crate::store::{GateGuard, Slice, View};
 

@@ -10,15 +10,15 @@
 
 use std::sync::Arc;
 
-use super::admission::Refusal;
-use super::engine::Engine;
-use super::error::CommandError;
-use super::executor::Executor;
-use super::latency::Sample;
-use super::memory::Memory;
 use crate::base::clock::Moment;
 use crate::config::choice::EvictionPolicy;
 use crate::config::params;
+use crate::exec::admission::Refusal;
+use crate::exec::engine::Engine;
+use crate::exec::error::CommandError;
+use crate::exec::executor::Executor;
+use crate::exec::memory::Memory;
+use crate::exec::telemetry::latency::Sample;
 use crate::store::{Access, EvictionOrder, EvictionRule, Gate, View};
 
 /// Keys that one command evicts at most: some tens of microseconds.
@@ -54,7 +54,7 @@ impl Engine {
 impl Executor {
     /// Whether a command that brings so many bytes lacks room for them under the limit. Calls the reaper while there
     /// still is some.
-    pub(super) fn lacks_room(&self, bytes: u64, limit: u64) -> bool {
+    pub(in crate::exec) fn lacks_room(&self, bytes: u64, limit: u64) -> bool {
         let wanted = self.engine.occupied_bytes().saturating_add(bytes);
         if wanted > limit - Memory::ahead(limit) / 2 {
             self.call_reaper();
@@ -69,7 +69,12 @@ impl Executor {
     }
 
     /// Evicts until so many bytes fit under the limit; tells why the command must not run if they do not.
-    pub(super) fn make_room(&mut self, bytes: u64, limit: u64, now: Moment) -> Result<(), Refusal> {
+    pub(in crate::exec) fn make_room(
+        &mut self,
+        bytes: u64,
+        limit: u64,
+        now: Moment,
+    ) -> Result<(), Refusal> {
         let engine = Arc::clone(&self.engine);
         if engine.spares_everything(now) {
             return Ok(());

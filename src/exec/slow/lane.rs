@@ -2,7 +2,7 @@
 //!
 //! A worker that finds, with a command's keys locked, that much is to be done (`Spec::work`) takes copies of the keys'
 //! entries (`store::copies`), puts the command in here and turns to its other connections. One thread of low priority
-//! takes the commands out, first come, first served, and executes them (`exec::slow_work`). The client waits like one
+//! takes the commands out, first come, first served, and executes them (`exec::slow::worker`). The client waits like one
 //! that waits for keys: its next requests stay unread until its reply comes by mail.
 //!
 //! A client has one command in here at most, so there are never more than there are clients. What its connection's
@@ -15,10 +15,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::asker::Asker;
-use super::registry::Command;
-use super::spec::Spec;
 use crate::base::sync::{Condvar, Mutex, Rank};
+use crate::exec::asker::Asker;
+use crate::exec::table::registry::Command;
+use crate::exec::table::spec::Spec;
 use crate::resp::ArgList;
 use crate::session::{Origin, Session};
 use crate::store::{Copies, View};
@@ -29,7 +29,7 @@ const WORK_MAX: usize = 4096;
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 /// A command that a client waits for.
-pub(super) struct Job {
+pub(in crate::exec) struct Job {
     pub command: Command,
     pub asker: Asker,
     /// Of what it declares; `None` if it declares nothing.
@@ -39,7 +39,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(
+    pub(in crate::exec) fn new(
         command: Command,
         session: &Session,
         args: ArgList<'_>,
@@ -100,7 +100,7 @@ impl SlowLane {
 
     /// Whether a command is to be executed here. Its keys are locked.
     #[inline]
-    pub(super) fn takes(
+    pub(in crate::exec) fn takes(
         &self,
         spec: &Spec,
         session: &Session,
@@ -114,14 +114,14 @@ impl SlowLane {
         })
     }
 
-    pub(super) fn submit(&self, job: Job) {
+    pub(in crate::exec) fn submit(&self, job: Job) {
         job.asker.client.waiting_memory.store(job.memory_bytes(), Ordering::Relaxed);
         self.queue.lock().push_back(job);
         self.changed.notify_all();
     }
 
     /// The next command, as soon as there is one; `None` once the lane is closed.
-    pub(super) fn next(&self) -> Option<Job> {
+    pub(in crate::exec) fn next(&self) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.is_empty() && queue.iter().all(|job| job.is_postponed) {
             self.changed.wait_for(&mut queue, RETRY_AFTER);
@@ -139,13 +139,13 @@ impl SlowLane {
     }
 
     /// A command may not be executed now. It is tried again behind those that came meanwhile.
-    pub(super) fn postpone(&self, mut job: Job) {
+    pub(in crate::exec) fn postpone(&self, mut job: Job) {
         job.is_postponed = true;
         self.queue.lock().push_back(job);
     }
 
     /// Waits a moment, because the command that is being executed may not go on. False once the lane is closed.
-    pub(super) fn rest(&self) -> bool {
+    pub(in crate::exec) fn rest(&self) -> bool {
         let mut queue = self.queue.lock();
         if self.is_open() {
             self.changed.wait_for(&mut queue, RETRY_AFTER);

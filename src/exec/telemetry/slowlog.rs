@@ -25,7 +25,7 @@ pub struct SlowCommand {
 }
 
 /// One that is to be added.
-pub(super) struct SlowCall<'a> {
+pub(in crate::exec) struct SlowCall<'a> {
     pub unix_s: i64,
     pub micros: u64,
     pub args: ArgList<'a>,
@@ -52,7 +52,7 @@ impl Default for SlowLog {
 
 impl SlowLog {
     /// Adds a command and drops the oldest beyond `len_max`.
-    pub(super) fn add(&self, call: SlowCall<'_>, len_max: usize) {
+    pub(in crate::exec) fn add(&self, call: SlowCall<'_>, len_max: usize) {
         let mut command = SlowCommand {
             id: 0,
             unix_s: call.unix_s,

@@ -14,6 +14,8 @@
 //! Values that were detached and not freed yet are memory, but evicting more keys does not help against
 //! them: writers wait until the reaper has freed them.
 
+pub(super) mod eviction;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::engine::Engine;

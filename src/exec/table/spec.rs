@@ -5,10 +5,10 @@
 
 use smallvec::SmallVec;
 
-use super::args::Args;
-use super::context::Context;
-use super::error::CommandError;
 use super::keyspec::{KeyFlags, KeySpec};
+use crate::exec::args::Args;
+use crate::exec::context::Context;
+use crate::exec::error::CommandError;
 use crate::resp::ArgList;
 use crate::store::{DeclaredKey, View};
 

@@ -1,7 +1,7 @@
 //! Clients that wait for keys: `BLPOP` and its kin.
 //!
 //! A handler that finds nothing registers its client here, while its keys are still locked. Whoever
-//! changes such a key afterwards serves the clients that wait for it, longest first (`exec::serving`).
+//! changes such a key afterwards serves the clients that wait for it, longest first (`exec::waiting::serving`).
 //!
 //! A waiter ends in one of two ways, and the table's lock decides which: whoever serves it has begun
 //! ([`Waiters::begin`]), or its own worker has withdrawn it, because its time has run out, somebody
@@ -18,10 +18,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::asker::Asker;
-use super::context::Wanted;
 use crate::base::bytes::KeyBytes;
 use crate::base::sync::{Mutex, Rank};
+use crate::exec::asker::Asker;
+use crate::exec::context::Wanted;
 use crate::store::Keyspace;
 
 /// A number that rises with every registration.
