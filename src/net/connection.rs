@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub outbox: Outbox,
     parser: RequestParser,
     input: Input,
+    /// So many bytes the request at its front needs in all, as far as the parser knew when it saw it last.
+    wanted: usize,
     /// A turn ended with more in `input`, perhaps whole requests.
     has_more: bool,
     /// The socket may have bytes, or the end of the stream.
@@ -73,6 +75,7 @@ impl Connection {
             outbox: Outbox::default(),
             parser: RequestParser::default(),
             input: Input::default(),
+            wanted: 0,
             has_more: false,
             is_readable: false,
             is_ending: false,
@@ -184,11 +187,11 @@ impl Connection {
             return;
         }
         if !self.input.is_empty() || self.is_held_back() {
-            self.input.append(bytes);
+            self.input.append(bytes, self.wanted);
             return self.proceed(executor, guard, limits);
         }
         let taken = self.execute(bytes, executor, guard, limits);
-        self.input.append(&bytes[taken..]);
+        self.input.append(&bytes[taken..], self.wanted);
     }
 
     /// Executes what was received before, unless it must still wait.
@@ -228,7 +231,10 @@ impl Connection {
             let limits = Limits { bulk_bytes_max, authenticated };
             let rest = &input[taken..];
             match self.parser.parse(rest, &limits) {
-                Ok(ParseState::Incomplete(_)) => break,
+                Ok(ParseState::Incomplete(wanted)) => {
+                    self.wanted = wanted;
+                    break;
+                }
                 Ok(ParseState::Nothing(count)) => taken += count,
                 Ok(ParseState::Complete(count)) => {
                     let args = self.parser.request().args(rest);

@@ -35,7 +35,13 @@ impl Input {
         self.bytes.capacity()
     }
 
-    pub fn append(&mut self, bytes: &[u8]) {
+    /// Adds bytes. `wanted` is how many the request at the front needs in all, as far as is known: room for the rest of a
+    /// large one is made once, and no more than that, when a quarter of it is there (a length alone reserves nothing).
+    pub fn append(&mut self, bytes: &[u8], wanted: usize) {
+        let len = self.len() + bytes.len();
+        if (len / 2..=3 * len).contains(&wanted.saturating_sub(len)) {
+            self.bytes.reserve_exact(wanted - self.len());
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -61,9 +67,29 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_large_request_gets_as_much_room_as_it_needs() {
+        const WANTED: usize = 100 << 20;
+        let mut input = Input::default();
+        let piece = [b'x'; 64 << 10];
+        for received in (0..WANTED).step_by(piece.len()) {
+            assert!(input.capacity() <= WANTED.min(2 * received + piece.len()).max(4 * received));
+            input.append(&piece, WANTED);
+        }
+        assert_eq!((input.len(), input.capacity()), (WANTED, WANTED));
+        // An argument after the other, of which each is known when it begins.
+        let (mut input, mut grown) = (Input::default(), 0);
+        for received in (0..10 << 20).step_by(piece.len()) {
+            let before = input.capacity();
+            input.append(&piece, received + piece.len() + 20);
+            grown += usize::from(input.capacity() != before);
+        }
+        assert!(grown < 20, "{grown}");
+    }
+
+    #[test]
     fn memory_is_given_back_while_a_long_pipeline_is_executed_and_at_its_end() {
         let mut input = Input::default();
-        input.append(&[b'x'; 10 << 20]);
+        input.append(&[b'x'; 10 << 20], 0);
         let full = input.capacity();
         (0..159).for_each(|_| input.take(64 * 1024));
         assert_eq!(input.len(), 64 * 1024);
@@ -79,7 +105,7 @@ mod tests {
             let mut model = Vec::new();
             for (n, (add, take)) in steps.into_iter().enumerate() {
                 let bytes: Vec<u8> = (0..add).map(|i| (n * 7 + i) as u8).collect();
-                input.append(&bytes);
+                input.append(&bytes, (n * 31) % 700);
                 model.extend_from_slice(&bytes);
                 let take = take.min(model.len());
                 prop_assert_eq!(&input.rest()[..take], &model[..take]);
