@@ -1,7 +1,7 @@
 //! What a shard holds: entries, the table that leads to them, and the order of their deadlines.
 //!
 //! The table (`store::table`) leads from hashes to places (`store::storage`), and `store::deadlines` has the deadlines of
-//! all entries that have one. Whatever changes an entry here keeps the three consistent; a debug build's tests hold them
+//! all entries that have one. Whatever changes an entry here keeps the three consistent; tests hold them
 //! against each other.
 //!
 //! Entries past their deadline are found like others, and the view hides them; only storing refuses to

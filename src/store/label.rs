@@ -18,10 +18,10 @@ const INLINE_VOLATILE_MAX: usize = INLINE_MAX - DEADLINE;
 
 /// See the module's description.
 #[derive(Clone, Debug)]
-pub(super) struct Label(Kept);
+pub(super) struct Label(Repr);
 
 #[derive(Clone, Debug)]
-enum Kept {
+enum Repr {
     Inline { len: u8, key: [u8; INLINE_MAX] },
     InlineVolatile { len: u8, key: [u8; INLINE_VOLATILE_MAX], deadline: [u8; DEADLINE] },
     Boxed(Box<[u8]>),
@@ -34,22 +34,22 @@ impl Label {
     pub(super) fn new(key: &[u8], deadline: Option<i64>) -> Label {
         let len = key.len() as u8;
         Label(match deadline.map(i64::to_le_bytes) {
-            None if key.len() <= INLINE_MAX => Kept::Inline { len, key: padded(key) },
+            None if key.len() <= INLINE_MAX => Repr::Inline { len, key: padded(key) },
             Some(deadline) if key.len() <= INLINE_VOLATILE_MAX => {
-                Kept::InlineVolatile { len, key: padded(key), deadline }
+                Repr::InlineVolatile { len, key: padded(key), deadline }
             }
-            None => Kept::Boxed(key.into()),
-            Some(deadline) => Kept::BoxedVolatile([&deadline, key].concat().into()),
+            None => Repr::Boxed(key.into()),
+            Some(deadline) => Repr::BoxedVolatile([&deadline, key].concat().into()),
         })
     }
 
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         match &self.0 {
-            Kept::Inline { len, key } => &key[..usize::from(*len)],
-            Kept::InlineVolatile { len, key, .. } => &key[..usize::from(*len)],
-            Kept::Boxed(key) => key,
-            Kept::BoxedVolatile(bytes) => &bytes[DEADLINE..],
+            Repr::Inline { len, key } => &key[..usize::from(*len)],
+            Repr::InlineVolatile { len, key, .. } => &key[..usize::from(*len)],
+            Repr::Boxed(key) => key,
+            Repr::BoxedVolatile(bytes) => &bytes[DEADLINE..],
         }
     }
 
@@ -57,9 +57,9 @@ impl Label {
     #[inline]
     pub(super) fn deadline(&self) -> Option<i64> {
         let deadline = match &self.0 {
-            Kept::Inline { .. } | Kept::Boxed(_) => return None,
-            Kept::InlineVolatile { deadline, .. } => deadline,
-            Kept::BoxedVolatile(bytes) => bytes.first_chunk().expect("a deadline is in front"),
+            Repr::Inline { .. } | Repr::Boxed(_) => return None,
+            Repr::InlineVolatile { deadline, .. } => deadline,
+            Repr::BoxedVolatile(bytes) => bytes.first_chunk().expect("a deadline is in front"),
         };
         Some(i64::from_le_bytes(*deadline))
     }
@@ -68,8 +68,8 @@ impl Label {
     #[inline]
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Kept::Inline { .. } | Kept::InlineVolatile { .. } => 0,
-            Kept::Boxed(bytes) | Kept::BoxedVolatile(bytes) => allocation_size(bytes.len()),
+            Repr::Inline { .. } | Repr::InlineVolatile { .. } => 0,
+            Repr::Boxed(bytes) | Repr::BoxedVolatile(bytes) => allocation_size(bytes.len()),
         }
     }
 }

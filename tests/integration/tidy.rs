@@ -115,6 +115,27 @@ fn modules_use_only_modules_of_lower_layers() {
     conclude(&problems);
 }
 
+/// Rows `| layer | modules | ...` of a table.
+fn layers_drawn<'t>(text: &'t str, begin: &str) -> BTreeMap<&'t str, u32> {
+    let row = |line: &'t str| {
+        let (layer, behind) = line.strip_prefix(begin)?.split_once(" | ")?;
+        Some((layer.parse::<u32>().ok()?, behind.split_once(" | ")?.0))
+    };
+    let names = |modules: &'t str| modules.split('`').skip(1).step_by(2);
+    let rows = text.lines().filter_map(row);
+    rows.flat_map(|(layer, modules)| names(modules).map(move |name| (name, layer))).collect()
+}
+
+#[test]
+fn layers_are_drawn_as_they_are() {
+    for (file, begin) in [("src/lib.rs", "//! | "), ("docs/ARCHITECTURE.md", "| ")] {
+        let text = fs::read_to_string(root().join(file)).expect("the file is there");
+        let mut drawn = layers_drawn(&text, begin);
+        drawn.remove("main");
+        assert_eq!(drawn, BTreeMap::from(LAYERS), "{file}");
+    }
+}
+
 /// Handlers that may ask the engine for its clock, its hooks (and so the log) or the whole keyspace: they are *about* the
 /// server, or walk through all of it. All others have their locked view, their arguments and their reply.
 const ABOUT_THE_SERVER: [&str; 9] = [

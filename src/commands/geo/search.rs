@@ -10,7 +10,7 @@ use crate::resp::{ArgList, Reply};
 use crate::store::{DeclaredKey, EventKind, Key, View, event};
 use crate::value::SortedSet;
 use crate::value::geo::{self, Area, Found};
-use crate::value::sorted_set::Members;
+use crate::value::sorted_set::Scored;
 
 const RADIUS: Form = Form { centre: Centre::Position, takes_store: true, always_stores: false };
 const BY_MEMBER: Form = Form { centre: Centre::Member, ..RADIUS };
@@ -105,7 +105,7 @@ fn search<'a>(ctx: &mut Context<'a>, mut args: Args<'a>, form: Form) -> Outcome 
     let score = |found: &Found<'_>| {
         if query.stores_distance { found.distance_m / unit_m } else { found.score }
     };
-    let members: Members = found.iter().map(|it| (it.member.to_vec(), score(it))).collect();
+    let members: Scored = found.iter().map(|it| (it.member.to_vec(), score(it))).collect();
     let (position, kind) = match target {
         Target::Own => (1, event::GEOSEARCHSTORE),
         Target::Argument(position) => (position, event::GEORADIUSSTORE),
@@ -135,7 +135,7 @@ fn reply_found(reply: &mut Reply<'_>, found: &Found<'_>, query: &Query, unit_m: 
 
 /// Puts the members in the place of the target, and replies how many there are. The log gets them, because
 /// which ones are found depends on functions that machines compute differently.
-fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Members, kind: EventKind) {
+fn store_and_log(ctx: &mut Context<'_>, target: &Key<'_>, members: &Scored, kind: EventKind) {
     if !store(ctx, target, members, kind) {
         return;
     }

@@ -10,7 +10,7 @@ use crate::exec::{Args, CommandError, Context, Keys, Outcome};
 use crate::store::{EventKind, Key, ValueRef, View, WrongType, event};
 use crate::value::Value;
 use crate::value::sorted_set::{
-    Aggregate, Members, Source, difference, intersection, intersection_count, sort, union,
+    Aggregate, Scored, Source, difference, intersection, intersection_count, sort, union,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn parse_weight(arg: &[u8]) -> Result<f64, CommandError> {
     parse_f64(arg).ok_or(CommandError::text("ERR weight value is not a float"))
 }
 
-fn combine(view: &View<'_>, keys: &[Key<'_>], operation: Operation, options: &Options) -> Members {
+fn combine(view: &View<'_>, keys: &[Key<'_>], operation: Operation, options: &Options) -> Scored {
     let sources = keys.iter().map(|key| source(view, key));
     let weighted = || sources.clone().zip(options.weights.iter().copied()).collect::<Vec<_>>();
     match operation {

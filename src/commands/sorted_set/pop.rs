@@ -9,10 +9,10 @@ use crate::exec::{Args, CommandError, Context, KeyWait, Keys, Outcome, Wanted};
 use crate::resp::Protocol;
 use crate::store::{Key, event};
 use crate::value::SortedSet;
-use crate::value::sorted_set::{End, Members};
+use crate::value::sorted_set::{End, Scored};
 
 /// What was popped, and from where.
-type Popped<'a> = (Key<'a>, Members);
+type Popped<'a> = (Key<'a>, Scored);
 
 /// Pops up to `count` members from one end; none if the key is missing.
 fn pop(
@@ -20,7 +20,7 @@ fn pop(
     key: &Key<'_>,
     end: End,
     count: usize,
-) -> Result<Members, CommandError> {
+) -> Result<Scored, CommandError> {
     let (kind, name) = match end {
         End::Lowest => (event::ZPOPMIN, "ZPOPMIN"),
         End::Highest => (event::ZPOPMAX, "ZPOPMAX"),

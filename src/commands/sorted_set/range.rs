@@ -10,7 +10,7 @@ use crate::exec::{Args, CommandError, Context, Outcome};
 use crate::resp::ArgList;
 use crate::store::{EventKind, Key, View, event};
 use crate::value::SortedSet;
-use crate::value::sorted_set::{LexRange, Members, ScoreRange};
+use crate::value::sorted_set::{LexRange, ScoreRange, Scored};
 
 /// What the ends of a range are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ pub(super) fn zrangestore<'a>(ctx: &mut Context<'a>, mut args: Args<'a>) -> Outc
     let source = args.key(&ctx.keys)?;
     let selection = Selection::parse(&mut args, Named { stores: true, ..Named::default() })?;
     let set = ctx.keys.collection::<SortedSet>(&source)?;
-    let members: Members = set.map_or_else(Vec::new, |set| {
+    let members: Scored = set.map_or_else(Vec::new, |set| {
         let entries = set.range(selection.ranks(set));
         entries.map(|(member, score)| (member.to_vec(), score)).collect()
     });

@@ -7,7 +7,7 @@ use crate::resp::Reply;
 use crate::store::{EventKind, Key, event};
 use crate::value::SortedSet;
 use crate::value::listpack::Element;
-use crate::value::sorted_set::Members;
+use crate::value::sorted_set::Scored;
 
 /// Members with their scores.
 impl ReplyShape {
@@ -24,7 +24,7 @@ impl ReplyShape {
         entries.for_each(|entry| self.reply_entry(reply, entry));
     }
 
-    pub(super) fn reply_members(self, reply: &mut Reply<'_>, members: &Members) {
+    pub(super) fn reply_members(self, reply: &mut Reply<'_>, members: &Scored) {
         let entries = members.iter().map(|(member, score)| (Element::Bytes(member), *score));
         self.reply_all(reply, entries);
     }
@@ -35,7 +35,7 @@ impl ReplyShape {
 pub(in crate::commands) fn store(
     ctx: &mut Context<'_>,
     key: &Key<'_>,
-    members: &Members,
+    members: &Scored,
     kind: EventKind,
 ) -> bool {
     ctx.reply.count(members.len());

@@ -37,10 +37,10 @@ const STEP: usize = 2;
 
 /// See the module's description.
 #[derive(Clone, Debug)]
-pub struct Hash(Kept);
+pub struct Hash(Repr);
 
 #[derive(Clone, Debug)]
-enum Kept {
+enum Repr {
     /// The small form of a hash that never had deadlines.
     Bare(Listpack),
     Whole(Box<Whole>),
@@ -62,7 +62,7 @@ enum Form<S, L> {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash(Kept::Bare(Listpack::new()))
+        Hash(Repr::Bare(Listpack::new()))
     }
 }
 
@@ -70,8 +70,8 @@ impl Hash {
     #[inline]
     fn form(&self) -> Form<&Listpack, &Hashed> {
         match &self.0 {
-            Kept::Bare(pack) => Form::Small(pack),
-            Kept::Whole(whole) => match &whole.form {
+            Repr::Bare(pack) => Form::Small(pack),
+            Repr::Whole(whole) => match &whole.form {
                 Form::Small(pack) => Form::Small(pack),
                 Form::Large(fields) => Form::Large(fields),
             },
@@ -81,8 +81,8 @@ impl Hash {
     #[inline]
     fn form_mut(&mut self) -> Form<&mut Listpack, &mut Hashed> {
         match &mut self.0 {
-            Kept::Bare(pack) => Form::Small(pack),
-            Kept::Whole(whole) => match &mut whole.form {
+            Repr::Bare(pack) => Form::Small(pack),
+            Repr::Whole(whole) => match &mut whole.form {
                 Form::Small(pack) => Form::Small(pack),
                 Form::Large(fields) => Form::Large(fields),
             },
@@ -92,28 +92,28 @@ impl Hash {
     #[inline]
     fn times(&self) -> Option<&Deadlines> {
         match &self.0 {
-            Kept::Bare(_) => None,
-            Kept::Whole(whole) => whole.deadlines.as_ref(),
+            Repr::Bare(_) => None,
+            Repr::Whole(whole) => whole.deadlines.as_ref(),
         }
     }
 
     #[inline]
     fn times_mut(&mut self) -> Option<&mut Deadlines> {
         match &mut self.0 {
-            Kept::Bare(_) => None,
-            Kept::Whole(whole) => whole.deadlines.as_mut(),
+            Repr::Bare(_) => None,
+            Repr::Whole(whole) => whole.deadlines.as_mut(),
         }
     }
 
     /// For the large form, or for deadlines.
     fn whole(&mut self) -> &mut Whole {
-        if let Kept::Bare(pack) = &mut self.0 {
+        if let Repr::Bare(pack) = &mut self.0 {
             let form = Form::Small(std::mem::take(pack));
-            self.0 = Kept::Whole(Box::new(Whole { form, deadlines: None }));
+            self.0 = Repr::Whole(Box::new(Whole { form, deadlines: None }));
         }
         match &mut self.0 {
-            Kept::Whole(whole) => whole,
-            Kept::Bare(_) => unreachable!("it has just been made whole"),
+            Repr::Whole(whole) => whole,
+            Repr::Bare(_) => unreachable!("it has just been made whole"),
         }
     }
 }
@@ -271,8 +271,8 @@ impl Hash {
             Form::Large(fields) => fields.heap_bytes(),
         };
         let whole = match &self.0 {
-            Kept::Bare(_) => 0,
-            Kept::Whole(_) => allocation_size(size_of::<Whole>()),
+            Repr::Bare(_) => 0,
+            Repr::Whole(_) => allocation_size(size_of::<Whole>()),
         };
         fields + whole + self.times().map_or(0, Deadlines::heap_bytes)
     }

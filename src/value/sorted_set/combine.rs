@@ -50,8 +50,8 @@ fn number_or_zero(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
-/// Members of a result, each once, in no particular order.
-pub type Members = Vec<(Vec<u8>, f64)>;
+/// Members of a result with their scores, each once, in no particular order.
+pub type Scored = Vec<(Vec<u8>, f64)>;
 
 impl<'a> Source<'a> {
     pub fn len(&self) -> usize {
@@ -93,7 +93,7 @@ fn smallest_first<'a>(sources: &[(Source<'a>, f64)]) -> Vec<(Source<'a>, f64)> {
 }
 
 /// Members of any of the sources, each of which comes with a weight that its scores are multiplied by.
-pub fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate) -> Members {
+pub fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate) -> Scored {
     let mut result: HashMap<Vec<u8>, f64> = HashMap::new();
     for (source, weight) in smallest_first(sources) {
         source.visit(|member, score| {
@@ -111,7 +111,7 @@ pub fn union(sources: &[(Source<'_>, f64)], aggregate: Aggregate) -> Members {
 }
 
 /// Members of all sources.
-pub fn intersection(sources: &[(Source<'_>, f64)], aggregate: Aggregate) -> Members {
+pub fn intersection(sources: &[(Source<'_>, f64)], aggregate: Aggregate) -> Scored {
     let sources = smallest_first(sources);
     let Some(((smallest, weight), others)) = sources.split_first() else { return Vec::new() };
     let mut result = Vec::new();
@@ -140,7 +140,7 @@ pub fn intersection_count(sources: &[Source<'_>], limit: usize) -> usize {
 }
 
 /// Members of the first source that are in no other, with their scores.
-pub fn difference(sources: &[Source<'_>]) -> Members {
+pub fn difference(sources: &[Source<'_>]) -> Scored {
     let Some((first, others)) = sources.split_first() else { return Vec::new() };
     let mut result = Vec::new();
     first.visit(|member, score| {
@@ -153,6 +153,6 @@ pub fn difference(sources: &[Source<'_>]) -> Members {
 }
 
 /// Brings members into the order of a sorted set.
-pub fn sort(members: &mut Members) {
+pub fn sort(members: &mut Scored) {
     members.sort_unstable_by(|a, b| order::compare((&a.0, a.1), (&b.0, b.1)));
 }

@@ -23,7 +23,7 @@ use std::ops::Range;
 pub use add::{AddRule, Added, NotANumber};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 pub use combine::{
-    Aggregate, Members, Source, difference, intersection, intersection_count, sort, union,
+    Aggregate, Scored, Source, difference, intersection, intersection_count, sort, union,
 };
 pub use iter::Iter;
 
@@ -262,7 +262,7 @@ impl SortedSet {
     }
 
     /// Takes out the members with the lowest or highest scores, up to `count` of them, the outermost first.
-    pub fn pop(&mut self, end: End, count: usize) -> Members {
+    pub fn pop(&mut self, end: End, count: usize) -> Scored {
         let count = count.min(self.len());
         let owned = |(member, score): (Element<'_>, f64)| (member.to_vec(), score);
         let (popped, ranks) = match end {
