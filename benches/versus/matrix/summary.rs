@@ -1,6 +1,6 @@
 //! What more than a thousand cells say together: the spread of each command's ratios, and the worst cells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::markdown::print_table;
 use crate::report::median;
@@ -35,6 +35,8 @@ pub fn print(sheet: &Sheet, programs: &[Program]) {
         let wish = if figure.more_is_better { "more" } else { "less" };
         println!("\n### Matrix: {}, ratio to {} ({wish} is better)\n", figure.title, theirs.name);
         print_table(&spread(&cells, figure));
+        let lost = cells.iter().filter(|cell| figure.is_lost(cell)).count();
+        println!("\nWorse than {} in {lost} of {} cells.", theirs.name, cells.len());
         println!("\n### Matrix: the worst cells by {}\n", figure.title);
         print_table(&worst(&cells, figure, programs));
     }
@@ -49,6 +51,13 @@ struct Compared {
     pipeline: String,
     figures: [f64; 2],
     ratio: f64,
+}
+
+/// A column of the table of spreads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Column<'a> {
+    log: &'a str,
+    is_pipelined: bool,
 }
 
 /// What both servers have figures of, in at least one round. A ratio of which nothing can be said, since the other
@@ -92,6 +101,13 @@ impl Figure {
         }
     }
 
+    fn spread_of(&self, group: &mut [&Compared]) -> String {
+        self.sort(group);
+        let middle = median(group.iter().map(|cell| cell.ratio).collect());
+        let [worst, best] = [group[0].ratio, group[group.len() - 1].ratio];
+        format!("{worst:.2} / {middle:.2} / {best:.2}")
+    }
+
     fn is_lost(&self, cell: &Compared) -> bool {
         if self.more_is_better { cell.ratio < 1.0 } else { cell.ratio > 1.0 }
     }
@@ -101,25 +117,29 @@ fn head<const N: usize>(columns: [&str; N]) -> Vec<String> {
     columns.map(str::to_owned).to_vec()
 }
 
+/// A line for each command, and for each policy of the log two columns: requests one at a time, and in pipelines.
 fn spread(cells: &[Compared], figure: &Figure) -> Vec<Vec<String>> {
-    let mut lines = vec![head(["command, log", "cells", "worst", "median", "best", "lost"])];
-    let mut groups: BTreeMap<(usize, &str), Vec<&Compared>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Column<'_>), Vec<&Compared>> = BTreeMap::new();
     for cell in cells {
-        let place = command_names().position(|name| name == cell.command).unwrap_or(usize::MAX);
-        groups.entry((place, &cell.log)).or_default().push(cell);
+        let column = Column { log: &cell.log, is_pipelined: cell.pipeline != "1" };
+        groups.entry((&cell.command, column)).or_default().push(cell);
     }
-    for group in groups.values_mut() {
-        figure.sort(group);
-        let ratios = [
-            group[0].ratio,
-            median(group.iter().map(|cell| cell.ratio).collect()),
-            group[group.len() - 1].ratio,
-        ];
-        let mut line = vec![format!("{}, {}", group[0].command, group[0].log)];
-        line.push(group.len().to_string());
-        line.extend(ratios.map(|ratio| format!("{ratio:.2}")));
-        line.push(group.iter().filter(|cell| figure.is_lost(cell)).count().to_string());
-        lines.push(line);
+    let columns: BTreeSet<Column<'_>> = groups.keys().map(|(_, column)| *column).collect();
+    let title = |column: &Column<'_>| {
+        format!("{}, {}", column.log, if column.is_pipelined { "pipelined" } else { "alone" })
+    };
+    let titles = columns.iter().map(title);
+    let mut lines: Vec<Vec<String>> =
+        vec![["worst / median / best".to_owned()].into_iter().chain(titles).collect()];
+    for command in command_names() {
+        let mut line = vec![command.to_owned()];
+        for column in &columns {
+            let group = groups.get_mut(&(command, *column));
+            line.push(group.map_or_else(String::new, |group| figure.spread_of(group)));
+        }
+        if line[1..].iter().any(|cell| !cell.is_empty()) {
+            lines.push(line);
+        }
     }
     lines
 }
