@@ -20,6 +20,10 @@ use crate::store::GateGuard;
 /// How much output a connection may have before it takes over more of what others sent.
 const PUSH_WINDOW: usize = 64 * 1024;
 
+/// What arrives for a request that is not complete is given to it in at most so many pieces, after each of which the
+/// parser knows better what is missing.
+const PIECES_MAX: usize = 3;
+
 /// What one turn may do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TurnLimits {
@@ -37,7 +41,7 @@ pub(super) struct Connection {
     pub outbox: Outbox,
     parser: RequestParser,
     input: Input,
-    /// So many bytes the request at its front needs in all, as far as the parser knew when it saw it last.
+    /// So many bytes the request at its front needs in all, as far as the parser knows. 0 if it may be complete.
     wanted: usize,
     /// A turn ended with more in `input`, perhaps whole requests.
     has_more: bool,
@@ -186,12 +190,39 @@ impl Connection {
         if self.session.closing {
             return;
         }
+        let (bytes, limits) = self.finish_request(bytes, executor, guard, limits);
         if !self.input.is_empty() || self.is_held_back() {
             self.input.append(bytes, self.wanted);
             return self.proceed(executor, guard, limits);
         }
         let taken = self.execute(bytes, executor, guard, limits);
         self.input.append(&bytes[taken..], self.wanted);
+    }
+
+    /// Gives the request at the front of `input` what it lacks, and executes it, so that those behind it need not be
+    /// copied there. Returns the bytes that are left, and what the turn may still do.
+    fn finish_request<'b>(
+        &mut self,
+        mut bytes: &'b [u8],
+        executor: &mut Executor,
+        guard: &mut GateGuard<'_>,
+        mut limits: TurnLimits,
+    ) -> (&'b [u8], TurnLimits) {
+        // With many short arguments it is cheaper to copy.
+        for _ in 0..PIECES_MAX {
+            let missing = self.wanted.saturating_sub(self.input.len());
+            if missing == 0 || missing > bytes.len() || self.input.is_empty() || self.is_held_back()
+            {
+                break;
+            }
+            let front = bytes.split_off(..missing).expect("so many bytes are there");
+            self.input.append(front, self.wanted);
+            self.proceed(executor, guard, TurnLimits { commands_max: 1, ..limits });
+            if self.input.is_empty() {
+                limits.commands_max = limits.commands_max.saturating_sub(1);
+            }
+        }
+        (bytes, limits)
     }
 
     /// Executes what was received before, unless it must still wait.
@@ -218,6 +249,7 @@ impl Connection {
         let mut taken = 0;
         let outbox_bytes_max = self.outbox.len() + TURN_REPLY_BYTES_MAX;
         self.has_more = false;
+        self.wanted = 0;
         // What arrived behind the command after which somebody killed the client is not executed.
         while !self.is_held_back() && !self.session.closing && !self.session.client.is_killed() {
             if commands_max == 0

@@ -5,6 +5,7 @@ use crate::support::patience::{PATIENCE, eventually};
 use crate::support::peer::{Connection, Protocol, SocketConnection};
 use crate::support::resp::{self, Reply};
 use crate::support::sanderling::{START_MS, Sanderling};
+use sanderling::base::random::Random;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -79,6 +80,37 @@ fn a_stream_may_arrive_byte_by_byte() {
         wait_until_read(&server, n as u64 + 1);
     }
     assert_eq!(read_to_end(stream), MIXED_REPLIES);
+}
+
+#[test]
+fn a_pipeline_of_long_and_short_values_may_be_cut_anywhere() {
+    const REQUESTS: usize = 400;
+    let server = start();
+    let mut random = Random::seeded(11);
+    let lengths: Vec<usize> = (0..REQUESTS).map(|_| 1 << random.below(17)).collect();
+    let value = |n: usize| vec![b'a' + (n % 26) as u8; lengths[n]];
+    let mut stream = Vec::new();
+    for n in 0..REQUESTS {
+        stream.extend(resp::encode(&[&b"APPEND"[..], b"all", &value(n)]));
+        stream.extend_from_slice(b"STRLEN all\r\n");
+    }
+    let mut client = server.client();
+    let mut rest = &stream[..];
+    let mut read = 0;
+    while !rest.is_empty() {
+        let piece = rest.split_off(..rest.len().min(1 + random.below(100_000))).unwrap();
+        client.send(piece).unwrap();
+        read += piece.len() as u64;
+        wait_until_read(&server, read);
+    }
+    let (mut len, mut all) = (0, Vec::new());
+    for (n, length) in lengths.iter().enumerate() {
+        len += *length as i64;
+        all.extend(value(n));
+        assert_eq!(client.receive().unwrap(), Some(Reply::Integer(len)), "APPEND number {n}");
+        assert_eq!(client.receive().unwrap(), Some(Reply::Integer(len)), "STRLEN number {n}");
+    }
+    assert!(client.ask(&[b"GET", b"all"]) == Reply::Bulk(all), "the values are not those sent");
 }
 
 #[test]
