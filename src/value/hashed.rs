@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use siphasher::sip::SipHasher13;
 
-use super::tree::{Range, Tree};
+use super::tree::{Key, Range, Tree};
 
 /// Bytes of the hash in front of a member.
 const HASH: usize = 4;
@@ -20,13 +20,34 @@ static HASHER: LazyLock<SipHasher13> = LazyLock::new(|| {
     SipHasher13::new_with_key(&secret)
 });
 
-type KeyBuffer = smallvec::SmallVec<[u8; 64]>;
+/// A member with its hash, which is computed once however often the member is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedMember<'a> {
+    hash: [u8; HASH],
+    member: &'a [u8],
+}
 
-fn tree_key(member: &[u8]) -> KeyBuffer {
-    let hash = (HASHER.hash(member) >> 32) as u32;
-    let mut key = KeyBuffer::from_slice(&hash.to_be_bytes());
-    key.extend_from_slice(member);
-    key
+impl<'a> From<&'a [u8]> for HashedMember<'a> {
+    fn from(member: &'a [u8]) -> HashedMember<'a> {
+        let hash = (HASHER.hash(member) >> 32) as u32;
+        HashedMember { hash: hash.to_be_bytes(), member }
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for HashedMember<'a> {
+    fn from(member: &'a Vec<u8>) -> HashedMember<'a> {
+        HashedMember::from(&member[..])
+    }
+}
+
+impl<'a> HashedMember<'a> {
+    pub fn member(&self) -> &'a [u8] {
+        self.member
+    }
+
+    fn key(&self) -> Key<'_> {
+        Key::new(&self.hash, self.member)
+    }
 }
 
 /// A map from members to values, in the order of hashes. Cloning costs O(1).
@@ -56,22 +77,22 @@ impl Hashed {
         self.0.is_same(&other.0)
     }
 
-    pub fn contains(&self, member: &[u8]) -> bool {
+    pub fn contains<'m>(&self, member: impl Into<HashedMember<'m>>) -> bool {
         self.get(member).is_some()
     }
 
-    pub fn get(&self, member: &[u8]) -> Option<&[u8]> {
-        self.0.get(&tree_key(member))
+    pub fn get<'m>(&self, member: impl Into<HashedMember<'m>>) -> Option<&[u8]> {
+        self.0.get(member.into().key())
     }
 
     /// Sets the value of a member; true if the member is new.
-    pub fn insert(&mut self, member: &[u8], value: &[u8]) -> bool {
-        self.0.insert(&tree_key(member), value)
+    pub fn insert<'m>(&mut self, member: impl Into<HashedMember<'m>>, value: &[u8]) -> bool {
+        self.0.insert(member.into().key(), value)
     }
 
     /// Removes a member; true if it was there.
-    pub fn remove(&mut self, member: &[u8]) -> bool {
-        self.0.remove(&tree_key(member))
+    pub fn remove<'m>(&mut self, member: impl Into<HashedMember<'m>>) -> bool {
+        self.0.remove(member.into().key())
     }
 
     /// Member and value by rank.

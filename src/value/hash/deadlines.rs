@@ -4,7 +4,7 @@
 //! the earliest and the latest are its ends and those that have passed are counted by one search. Deadlines
 //! are Unix milliseconds in eight bytes, big endian, which orders them because none is negative.
 
-use crate::value::tree::Tree;
+use crate::value::tree::{Key, Tree};
 
 /// Bytes of a deadline.
 const TIME: usize = 8;
@@ -20,10 +20,6 @@ pub(super) struct Deadlines {
 fn time(unix_ms: i64) -> [u8; TIME] {
     debug_assert!(unix_ms >= 0, "deadlines are not negative");
     unix_ms.to_be_bytes()
-}
-
-fn timed(unix_ms: i64, field: &[u8]) -> Vec<u8> {
-    [&time(unix_ms), field].concat()
 }
 
 /// Deadline and field of a key of `by_time`.
@@ -60,17 +56,17 @@ impl Deadlines {
 
     pub(super) fn set(&mut self, field: &[u8], unix_ms: i64) {
         if let Some(old) = self.get(field) {
-            self.by_time.remove(&timed(old, field));
+            self.by_time.remove(Key::new(&time(old), field));
         }
         self.by_field.insert(field, &time(unix_ms));
-        self.by_time.insert(&timed(unix_ms, field), &[]);
+        self.by_time.insert(Key::new(&time(unix_ms), field), &[]);
     }
 
     /// True if the field had a deadline.
     pub(super) fn remove(&mut self, field: &[u8]) -> bool {
         let Some(deadline) = self.get(field) else { return false };
         self.by_field.remove(field);
-        self.by_time.remove(&timed(deadline, field));
+        self.by_time.remove(Key::new(&time(deadline), field));
         true
     }
 

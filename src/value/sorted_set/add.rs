@@ -1,6 +1,7 @@
 //! Setting a score under conditions, or adding to it: what `ZADD` does with one member.
 
-use super::{SortedSet, SortedSetLimits};
+use super::{Form, SortedSet, SortedSetLimits};
+use crate::value::hashed::HashedMember;
 
 /// On what conditions, and how, a score is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,26 @@ pub enum Added {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotANumber;
 
+impl AddRule {
+    /// What becomes of a member that has this score, if it is there.
+    fn decide(self, old: Option<f64>, given: f64) -> Result<Added, NotANumber> {
+        let Some(old) = old else {
+            return Ok(if self.only_present { Added::HeldBack } else { Added::New(given) });
+        };
+        if self.only_new {
+            return Ok(Added::HeldBack);
+        }
+        let score = if self.increment { old + given } else { given };
+        if score.is_nan() {
+            return Err(NotANumber);
+        }
+        if self.only_greater && score <= old || self.only_less && score >= old {
+            return Ok(Added::HeldBack);
+        }
+        Ok(if score == old { Added::Same(score) } else { Added::Changed(score) })
+    }
+}
+
 impl SortedSet {
     /// Sets a score, which is not NaN, as the rule says.
     pub fn add(
@@ -40,28 +61,23 @@ impl SortedSet {
         rule: AddRule,
         limits: &SortedSetLimits,
     ) -> Result<Added, NotANumber> {
-        let Some(old) = self.score(member) else {
-            if rule.only_present {
-                return Ok(Added::HeldBack);
+        if let Form::Large(large) = &mut self.0 {
+            let member = HashedMember::from(member);
+            let old = large.score(member);
+            let added = rule.decide(old, given)?;
+            match (added, old) {
+                (Added::New(score), _) => large.add(member, score),
+                (Added::Changed(score), Some(old)) => large.change(member, old, score),
+                _ => {}
             }
-            self.put(member, None, given, limits);
-            return Ok(Added::New(given));
-        };
-        if rule.only_new {
-            return Ok(Added::HeldBack);
+            return Ok(added);
         }
-        let score = if rule.increment { old + given } else { given };
-        if score.is_nan() {
-            return Err(NotANumber);
+        let old = self.score(member);
+        let added = rule.decide(old, given)?;
+        if let Added::New(score) | Added::Changed(score) = added {
+            self.put(member, old, score, limits);
         }
-        if rule.only_greater && score <= old || rule.only_less && score >= old {
-            return Ok(Added::HeldBack);
-        }
-        if score == old {
-            return Ok(Added::Same(score));
-        }
-        self.put(member, Some(old), score, limits);
-        Ok(Added::Changed(score))
+        Ok(added)
     }
 }
 

@@ -16,9 +16,9 @@ use smallvec::SmallVec;
 use super::bounds::{LexRange, ScoreBound, ScoreRange};
 use super::iter::Iter;
 use super::order::{SCORE, score_key, score_of_key};
-use crate::value::hashed::Hashed;
+use crate::value::hashed::{Hashed, HashedMember};
 use crate::value::listpack::Element;
-use crate::value::tree::Tree;
+use crate::value::tree::{Key, Tree};
 
 /// See the module's description.
 #[derive(Clone, Debug, Default)]
@@ -27,15 +27,7 @@ pub(super) struct Large {
     order: Tree,
 }
 
-type OrderKey = SmallVec<[u8; 64]>;
-
 const NEGATIVE_ZERO: &[u8] = b"-";
-
-fn order_key(member: &[u8], score: f64) -> OrderKey {
-    let mut key = OrderKey::from_slice(&score_key(score));
-    key.extend_from_slice(member);
-    key
-}
 
 /// The score of a member as the first tree holds it.
 pub(super) fn read_score(value: &[u8]) -> f64 {
@@ -66,13 +58,13 @@ impl Large {
         &self.members
     }
 
-    pub(super) fn score(&self, member: &[u8]) -> Option<f64> {
+    pub(super) fn score<'m>(&self, member: impl Into<HashedMember<'m>>) -> Option<f64> {
         self.members.get(member).map(read_score)
     }
 
     pub(super) fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         let score = self.score(member)?;
-        Some((self.order.rank(&order_key(member, score)), score))
+        Some((self.order.rank(Key::new(&score_key(score), member)), score))
     }
 
     pub(super) fn range(&self, ranks: Range<usize>) -> Iter<'_> {
@@ -80,32 +72,28 @@ impl Large {
     }
 
     /// Adds a member that is not there yet.
-    pub(super) fn add(&mut self, member: &[u8], score: f64) {
-        self.set_score(member, score, &order_key(member, score));
-    }
-
-    /// Changes the score of a member that is there, if it differs.
-    pub(super) fn change(&mut self, member: &[u8], old: f64, score: f64) {
-        if old != score {
-            let mut key = order_key(member, old);
-            self.order.remove(&key);
-            key[..SCORE].copy_from_slice(&score_key(score));
-            self.set_score(member, score, &key);
-        }
-    }
-
-    /// Both trees, of which the second one does not have the member (any more).
-    fn set_score(&mut self, member: &[u8], score: f64, order_key: &[u8]) {
+    pub(super) fn add<'m>(&mut self, member: impl Into<HashedMember<'m>>, score: f64) {
+        let member = member.into();
         let is_negative_zero = score == 0.0 && score.is_sign_negative();
         let value = if is_negative_zero { NEGATIVE_ZERO } else { b"" };
         self.members.insert(member, &score.to_le_bytes());
-        self.order.insert(order_key, value);
+        self.order.insert(Key::new(&score_key(score), member.member()), value);
+    }
+
+    /// Changes the score of a member that is there, if it differs.
+    pub(super) fn change<'m>(&mut self, member: impl Into<HashedMember<'m>>, old: f64, score: f64) {
+        if old != score {
+            let member = member.into();
+            self.order.remove(Key::new(&score_key(old), member.member()));
+            self.add(member, score);
+        }
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let member = HashedMember::from(member);
         let score = self.score(member)?;
         self.members.remove(member);
-        self.order.remove(&order_key(member, score));
+        self.order.remove(Key::new(&score_key(score), member.member()));
         Some(score)
     }
 
@@ -145,13 +133,13 @@ impl Large {
         let first_beyond = |member: Option<(&[u8], bool)>, otherwise: usize| match member {
             None => otherwise,
             Some((member, is_passed)) if is_uniform => {
-                let mut key = OrderKey::from_slice(score);
+                let mut key: SmallVec<[u8; 64]> = SmallVec::from_slice(score);
                 key.extend_from_slice(member);
                 if is_passed {
                     // No byte string lies between this and the same with a zero byte behind it.
                     key.push(0);
                 }
-                self.order.rank(&key)
+                self.order.rank(&key[..])
             }
             Some((member, is_passed)) => self.partition(|other| match is_passed {
                 true => other <= member,

@@ -211,7 +211,7 @@ impl SortedSet {
         let mut set = SortedSet::for_members(sorted.len(), longest, limits);
         match &mut set.0 {
             Form::Small(pack) => sorted.iter().for_each(|(m, score)| small::push(pack, m, *score)),
-            Form::Large(large) => sorted.iter().for_each(|(m, score)| large.add(m, *score)),
+            Form::Large(large) => sorted.iter().for_each(|(m, score)| large.add(*m, *score)),
         }
         set
     }

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 use triomphe::Arc;
 
+use super::key::Key;
 use super::leaf::Leaf;
 use crate::base::allocator::allocation_size;
 
@@ -59,13 +60,16 @@ impl Clone for Branch {
     }
 }
 
+/// Bytes of a head.
+pub(super) const HEAD: usize = 8;
+
 /// The first 8 bytes as a number that sorts as they do.
 #[inline]
 pub(super) fn head(key: &[u8]) -> u64 {
     match key.first_chunk() {
         Some(chunk) => u64::from_be_bytes(*chunk),
         None => {
-            let mut padded = [0; 8];
+            let mut padded = [0; HEAD];
             padded[..key.len()].copy_from_slice(key);
             u64::from_be_bytes(padded)
         }
@@ -157,11 +161,11 @@ impl Branch {
 
     /// The last child whose separator is not greater than the key.
     #[inline]
-    pub(super) fn search(&self, key: &[u8], head: u64) -> usize {
+    pub(super) fn search(&self, key: Key<'_>, head: u64) -> usize {
         let low = self.heads.partition_point(|other| *other < head);
         let equal = self.heads[low..].partition_point(|other| *other == head);
         let among = &self.slots[low..low + equal];
-        let not_greater = among.partition_point(|slot| slot.separator[..] <= *key);
+        let not_greater = among.partition_point(|slot| key.cmp(&slot.separator).is_ge());
         // The first separator is empty, so not greater than any key.
         (low + not_greater).saturating_sub(1)
     }

@@ -7,6 +7,7 @@ use triomphe::Arc;
 
 use super::Tree;
 use super::branch::{Branch, FANOUT, Node, Separator, Slot, separator};
+use super::key::Key;
 use super::leaf::{LEAF_MAX, Leaf, Pair};
 
 /// Which child was taken in each branch.
@@ -24,7 +25,8 @@ struct Ends {
 
 /// What is to be put into a leaf, and where.
 struct Put<'a> {
-    pair: Pair<'a>,
+    key: Key<'a>,
+    value: &'a [u8],
     /// The number of the entry to exchange, or of the one to insert before.
     position: Result<usize, usize>,
 }
@@ -32,13 +34,14 @@ struct Put<'a> {
 impl Tree {
     /// Sets the value of a key; true if the key is new. A value of the same length as the old one is
     /// exchanged in place.
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> bool {
+    pub fn insert<'k>(&mut self, key: impl Into<Key<'k>>, value: &[u8]) -> bool {
+        let key = key.into();
         let mut way = Way::new();
         let (leaf, position) = self.find(key, |_, index| way.push(index as u16));
         if position.is_ok_and(|at| leaf.pair(at).1 == value) {
             return false;
         }
-        let put = Put { pair: (key, value), position };
+        let put = Put { key, value, position };
         let ends = Ends { first: true, last: true };
         let siblings = put_below(&mut self.root, &way, &put, ends, &mut self.heap);
         if !siblings.is_empty() {
@@ -59,9 +62,9 @@ impl Tree {
     }
 
     /// Removes a key; true if it was there.
-    pub fn remove(&mut self, key: &[u8]) -> bool {
+    pub fn remove<'k>(&mut self, key: impl Into<Key<'k>>) -> bool {
         let mut way = Way::new();
-        let (_, position) = self.find(key, |_, index| way.push(index as u16));
+        let (_, position) = self.find(key.into(), |_, index| way.push(index as u16));
         let Ok(at) = position else { return false };
         remove_below(&mut self.root, &way, at, &mut self.heap);
         self.len -= 1;
@@ -154,8 +157,8 @@ fn take_in(branch: &mut Branch, index: usize, children: Siblings, below: Ends) -
 
 fn put_into(leaf: &mut Leaf, put: &Put<'_>, ends: Ends) -> Siblings {
     let is_done = match put.position {
-        Ok(at) => leaf.set_value(at, put.pair.1),
-        Err(at) => leaf.insert(at, put.pair),
+        Ok(at) => leaf.set_value(at, put.value),
+        Err(at) => leaf.insert(at, put.key, put.value),
     };
     if is_done {
         return Siblings::new();
@@ -164,8 +167,9 @@ fn put_into(leaf: &mut Leaf, put: &Put<'_>, ends: Ends) -> Siblings {
         Ok(at) => (at, 1),
         Err(at) => (at, 0),
     };
+    let key = put.key.to_whole();
     let mut pairs: Vec<Pair<'_>> = leaf.pairs().collect();
-    pairs.splice(at..at + removed, [put.pair]);
+    pairs.splice(at..at + removed, [(&key[..], put.value)]);
     let mut ranges = Vec::new();
     if pairs.len() > 1 && size_of_all(&pairs) > LEAF_MAX && put.position.is_err() {
         // Keys that come in order leave full leaves behind.

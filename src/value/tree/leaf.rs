@@ -7,6 +7,8 @@ use std::ops;
 use smallvec::SmallVec;
 use triomphe::Arc;
 
+use super::key::Key;
+
 /// Bytes of a leaf that has more than one entry.
 pub(super) const LEAF_MAX: usize = 4096 - REFERENCE_COUNT;
 /// Below that, a leaf is merged with a neighbour if there is room.
@@ -86,16 +88,16 @@ fn varint_at(bytes: &[u8]) -> (usize, usize) {
 }
 
 /// Bytes of an entry, without its start.
-fn entry_len(shape: u16, (key, value): Pair<'_>) -> usize {
+fn entry_len(shape: u16, key: Key<'_>, value: &[u8]) -> usize {
     let len = key.len() + value.len();
     if shape == MIXED { len + varint_len(key.len()) } else { len }
 }
 
 /// Writes an entry, which fills `out`.
-fn put_entry(out: &mut [u8], shape: u16, (key, value): Pair<'_>) {
+fn put_entry(out: &mut [u8], shape: u16, key: Key<'_>, value: &[u8]) {
     let size = if shape == MIXED { put_varint(out, key.len()) } else { 0 };
     let (key_part, value_part) = out[size..].split_at_mut(key.len());
-    key_part.copy_from_slice(key);
+    key.write(key_part);
     value_part.copy_from_slice(value);
 }
 
@@ -114,15 +116,16 @@ impl Leaf {
     /// A leaf of these entries, whose keys rise.
     pub(super) fn build(pairs: &[Pair<'_>]) -> Leaf {
         let shape = shape_of(pairs);
-        let used: usize = pairs.iter().map(|pair| entry_len(shape, *pair)).sum();
+        let len_of = |(key, value): &Pair<'_>| entry_len(shape, Key::from(*key), value);
+        let used: usize = pairs.iter().map(len_of).sum();
         let capacity = capacity_for(used + pairs.len() * START + FOOTER);
         let mut memory = zeros(capacity);
         let bytes = bytes_of(&mut memory);
         let mut start = 0;
         for (index, pair) in pairs.iter().enumerate() {
             debug_assert!(start <= LEAF_MAX, "only the first of many entries may be a large one");
-            let end = start + entry_len(shape, *pair);
-            put_entry(&mut bytes[start..end], shape, *pair);
+            let end = start + len_of(pair);
+            put_entry(&mut bytes[start..end], shape, Key::from(pair.0), pair.1);
             put_u16(bytes, capacity - FOOTER - START * (index + 1), start as u16);
             start = end;
         }
@@ -189,17 +192,22 @@ impl Leaf {
 
     /// Where the key is, or would have to be inserted. Keys' heads are between the `bounds`.
     #[inline]
-    pub(super) fn search(&self, key: &[u8], head: u64, bounds: (u64, u64)) -> Result<usize, usize> {
+    pub(super) fn search(
+        &self,
+        key: Key<'_>,
+        head: u64,
+        bounds: (u64, u64),
+    ) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.count());
         let share = (head - bounds.0) as f64 / (bounds.1 - bounds.0).max(1) as f64;
         let mut at = ((high as f64 * share) as usize).min(high.saturating_sub(1));
         let (mut is_below, mut is_above) = (false, false);
         let mut step = 2;
         while low < high {
-            match self.key(at).cmp(key) {
+            match key.cmp(self.key(at)) {
                 Ordering::Equal => return Ok(at),
-                Ordering::Less => (low, is_below) = (at + 1, true),
-                Ordering::Greater => (high, is_above) = (at, true),
+                Ordering::Greater => (low, is_below) = (at + 1, true),
+                Ordering::Less => (high, is_above) = (at, true),
             }
             // Gallop until there is a bound on either side.
             at = match (is_below, is_above) {
@@ -242,10 +250,10 @@ impl Leaf {
     }
 
     /// Inserts an entry before number `at`, if it fits as it is.
-    pub(super) fn insert(&mut self, at: usize, pair: Pair<'_>) -> bool {
+    pub(super) fn insert(&mut self, at: usize, key: Key<'_>, value: &[u8]) -> bool {
         let (count, used, shape) = (self.count(), self.used(), self.shape());
-        let is_fit = shape == MIXED || pair.1.len() == usize::from(shape);
-        let len = entry_len(shape, pair);
+        let is_fit = shape == MIXED || value.len() == usize::from(shape);
+        let len = entry_len(shape, key, value);
         let needed = self.needed() + len + START;
         if count == 0 || !is_fit || needed > LEAF_MAX {
             return false;
@@ -255,7 +263,7 @@ impl Leaf {
         let bytes = self.unshared(if needed > old { capacity_for(needed) } else { old });
         let first_start = bytes.len() - FOOTER;
         bytes.copy_within(start..used, start + len);
-        put_entry(&mut bytes[start..start + len], shape, pair);
+        put_entry(&mut bytes[start..start + len], shape, key, value);
         let behind = first_start - START * count..first_start - START * at;
         bytes.copy_within(behind.clone(), behind.start - START);
         shift(&mut bytes[behind.start - START..behind.end - START], len as u16);

@@ -37,6 +37,7 @@
 
 mod branch;
 mod change;
+mod key;
 mod leaf;
 mod range;
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod tests;
 use std::{fmt, ops};
 
 use branch::{Branch, Node};
+pub use key::Key;
 use leaf::Leaf;
 pub use range::Range;
 
@@ -93,15 +95,16 @@ impl Tree {
         self.root.is_same(&other.root)
     }
 
-    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let (leaf, position) = self.find(key, |_, _| ());
+    pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Option<&[u8]> {
+        let (leaf, position) = self.find(key.into(), |_, _| ());
         position.ok().map(|at| leaf.pair(at).1)
     }
 
     /// How many keys are smaller. O(log n).
-    pub fn rank(&self, key: &[u8]) -> usize {
+    pub fn rank<'k>(&self, key: impl Into<Key<'k>>) -> usize {
         let mut before = 0;
-        let (_, position) = self.find(key, |branch, index| before += branch.count_before(index));
+        let count = |branch: &Branch, index| before += branch.count_before(index);
+        let (_, position) = self.find(key.into(), count);
         before + position.unwrap_or_else(|at| at)
     }
 
@@ -144,10 +147,10 @@ impl Tree {
     #[inline]
     fn find<'a>(
         &'a self,
-        key: &[u8],
+        key: Key<'_>,
         mut visit: impl FnMut(&'a Branch, usize),
     ) -> (&'a Leaf, Result<usize, usize>) {
-        let head = branch::head(key);
+        let head = key.head();
         let mut bounds = (0, u64::MAX);
         let mut node = &self.root;
         loop {
