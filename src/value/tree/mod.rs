@@ -3,7 +3,7 @@
 //!
 //! A counted B+tree. All entries are in leaves, packed one behind the other; branches have, for each child,
 //! the number of entries below it and a separator. So a rank is found, and an entry by its rank, on the way
-//! from the root to one leaf. Keys are ordered as byte strings.
+//! from the root to one leaf. Keys are ordered as byte strings; who looks for one may have it in two parts ([`Key`]).
 //!
 //! **Sharing.** Nodes are reference-counted, so a clone is one count more. A change copies those nodes on its
 //! way that somebody else also holds: some kilobytes, whatever the tree's size.
